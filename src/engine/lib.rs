@@ -1,0 +1,1 @@
+//! Machinery without PHP: the reactor, interposed calls, processes, the scoreboard.

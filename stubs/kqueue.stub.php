@@ -1,0 +1,234 @@
+<?php
+
+// The classes that kqueue.so defines, for IDEs and static analysis.
+// tests/phpt/stubs.phpt holds this file against the loaded extension.
+
+namespace KQueue {
+
+    /**
+     * Runs many jobs at once in a plain PHP program.
+     *
+     * The calling process is the runner. The constructor forks a zygote first; isolated children come from it, so classes
+     * that an isolated job needs must be declared or autoloadable before the constructor is called.
+     */
+    final class Runtime
+    {
+        /**
+         * @param int        $concurrency how many inline jobs run at once, 1 to 100000; each has a lane of its own
+         * @param int        $isolated    how many isolated children may live at once, 0 to 1024; 0 refuses isolated jobs
+         * @param int        $memoryLimit MB that one isolated job may use (PHP's memory_limit in the child); 0 = no limit
+         * @param float      $grace       seconds an overdue child gets between SIGTERM and SIGKILL
+         *
+         * @throws Exception\InvalidArgument a value is out of its range; the message names all of them
+         * @throws Exception\Unsupported     this PHP cannot run lanes (ZTS, Xdebug in a refused mode, threads already running)
+         * @throws Exception\EngineError     the zygote could not be forked
+         */
+        public function __construct(int $concurrency = 100, int $isolated = 2, int $memoryLimit = 256, float $grace = 2.0) {}
+
+        /**
+         * Hands in a job. It starts when run() runs and a lane (or child) is free; jobs with a higher priority first,
+         * among equals in the order of dispatch.
+         *
+         * @param callable|object $job      a callable (always inline), or an object with a handle() method
+         * @param bool|null       $isolated true: in an isolated child, the object is serialized; false and null: inline
+         * @param float|null      $timeout  seconds from its start after which the job is ended; null = no limit
+         * @param int             $priority higher starts first
+         * @param float           $delay    seconds from now before which it does not start
+         *
+         * @return int the job's id, counted from 1
+         *
+         * @throws Exception\InvalidArgument neither callable nor with handle(); an isolated job that cannot be serialized;
+         *                                   isolated with no children; a negative time
+         */
+        public function dispatch(callable|object $job, ?bool $isolated = null, ?float $timeout = null, int $priority = 0, float $delay = 0.0): int {}
+
+        /**
+         * Calls $callback once, $seconds after now (inline, in a lane). @return int the timer's id, for cancel()
+         *
+         * @throws Exception\InvalidArgument a negative time
+         */
+        public function after(float $seconds, callable $callback): int {}
+
+        /**
+         * Calls $callback every $seconds, inline, in a lane; never twice at once. A timer of this kind does not keep run()
+         * going. @return int the timer's id, for cancel()
+         *
+         * @throws Exception\InvalidArgument a time of zero or less
+         */
+        public function every(float $seconds, callable $callback): int {}
+
+        /** Cancels a timer, or a job that has not started. @return bool whether there was one */
+        public function cancel(int $id): bool {}
+
+        /** @param callable(int $id, mixed $job): void $callback called in the job's lane as it starts */
+        public function onStarted(callable $callback): static {}
+
+        /** @param callable(int $id, mixed $result, float $seconds): void $callback called when a job has returned */
+        public function onFinished(callable $callback): static {}
+
+        /**
+         * @param callable(int $id, \Throwable $error, float $seconds): void $callback called when a job threw, overran its
+         *                                             timeout (Exception\JobTimedOut) or lost its child (Exception\ChildDied)
+         */
+        public function onFailed(callable $callback): static {}
+
+        /**
+         * Runs until nothing is left to do or stop() was called. SIGTERM, SIGINT and SIGQUIT act as stop(); a second one
+         * ends at once.
+         *
+         * @throws Exception\EngineError the event loop cannot go on
+         */
+        public function run(): void {}
+
+        /** Starts no new job; run() returns when the running ones have ended. */
+        public function stop(): void {}
+
+        /**
+         * @return array{running: int, waiting: int, delayed: int, finished: int, failed: int, lanes: int,
+         *               children: int, isolated: int, suspensions: int, memory: int, rss: int}
+         *         counts of jobs, lanes and children; isolated = isolated jobs running; memory and rss in bytes
+         */
+        public function stats(): array {}
+    }
+
+    /**
+     * What the Laravel package is built on: master, runner, lanes and isolated children, one static method per step.
+     *
+     * Programs use Runtime or `artisan kqueue:run`; this class may change in any release.
+     *
+     * @internal
+     */
+    final class Engine
+    {
+        /**
+         * Makes the calling process the master: forks the runner from its image, forks isolated children on demand, forwards
+         * signals, replaces a runner that dies. Returns when the run is over. The caller must hold no open connection.
+         *
+         * @param array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int} $options
+         *        isolated: children at most; memory_limit: MB per isolated job; grace: seconds from SIGTERM to SIGKILL;
+         *        child_jobs: jobs after which a child is replaced
+         * @param callable(): int                                     $runner runs in the runner; returns the exit status
+         * @param callable(string $request): string                   $child  runs in a child, once per isolated job
+         * @param callable(list<array{id: string, class: string, connection: string, queue: string, cause: string|null}>): void $rescue
+         *        runs in a process of its own after a runner ended with jobs in flight; cause is null for a job that only was a
+         *        neighbour, else what its lane was doing when the runner died
+         *
+         * @return int the exit status of the last runner
+         *
+         * @throws Exception\Unsupported this PHP cannot run lanes
+         * @throws Exception\EngineError a process could not be forked
+         */
+        public static function supervise(array $options, callable $runner, callable $child, callable $rescue): int {}
+
+        /**
+         * In the runner: calls $boot in a pristine lane (statics as declared) and keeps its statics as the template that lanes
+         * are cloned from.
+         *
+         * @param list<class-string> $shared classes whose objects all lanes share instead of copying
+         *
+         * @return array{objects: int, closures: int, arrays: int, shared_arrays: int, bytes: int, seconds: float, refused: list<string>, destructors: list<string>}
+         *         what one clone copies; `refused` are the paths of values that cannot be copied: lanes must be booted then
+         *
+         * @throws \Throwable what $boot threw
+         */
+        public static function template(callable $boot, array $shared = []): array {}
+
+        /**
+         * In the runner: runs $lane in up to $concurrency lanes at once until the run is over. A lane that returns is replaced
+         * while there is work.
+         *
+         * @param callable(): void $lane   called in each new lane; must not hold objects of the caller (a static closure
+         *                                 over strings, numbers and arrays)
+         * @param bool             $cloned lanes start as clones of the template; false: with statics as declared
+         *
+         * @throws Exception\EngineError the self-test refused the hooks, or the event loop cannot go on
+         */
+        public static function run(callable $lane, int $concurrency, bool $cloned): void {}
+
+        /** In a lane: stands in line until this lane is the leader (true), or the lane should end (false). */
+        public static function lead(): bool {}
+
+        /**
+         * In the leader, when the queue gave nothing: keeps the lead and waits for $seconds, or less: until another lane's job
+         * ends, or a stop or resume is asked for.
+         */
+        public static function idle(float $seconds): void {}
+
+        /**
+         * In the leader: it has a job. The lead passes on; the job counts as in flight until finished().
+         *
+         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null} $job
+         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane
+         */
+        public static function reserved(array $job): void {}
+
+        /** In a lane: its job has ended, in whatever way. */
+        public static function finished(): void {}
+
+        /**
+         * Calls $callback and survives an exit() in it.
+         *
+         * @return bool false if the callback was ended by exit(); what it throws otherwise passes through
+         */
+        public static function contain(callable $callback): bool {}
+
+        /**
+         * In a lane: waits for a free isolated child, has it run $request, waits for the end. Only this lane is suspended.
+         *
+         * @param callable(string $question): string $answer called in this lane for each ask() of the child
+         *
+         * @return array{status: 'done'|'exited'|'died'|'timeout', result: string, reason: string}
+         *         done: the child's handler returned `result`; exited: the job called exit(); died: `reason` tells how ("killed by
+         *         signal 11 (SIGSEGV)", "out of memory at 512 MB", "fatal error: ..."); timeout: it was ended at its deadline
+         */
+        public static function isolate(string $request, callable $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array {}
+
+        /** In an isolated child: asks the lane that owns the job, and waits for the answer. */
+        public static function ask(string $question): string {}
+
+        /** In the runner: reserve nothing more, let running jobs end, then return from run(). The first call's reason stays. */
+        public static function stop(int $status = 0, string $reason = 'interrupted'): void {}
+
+        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. */
+        public static function pause(bool $paused): void {}
+
+        /**
+         * @return array{role: 'none'|'master'|'runner'|'child', stopping: bool, paused: bool, status: int, reason: string|null,
+         *               signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null, lanes: int,
+         *               idle_lanes: int, suspensions: int, static_slots: int, hooks: int}
+         *         last_finished: seconds ago; signal: the last stop signal that came
+         */
+        public static function state(): array {}
+    }
+}
+
+namespace KQueue\Exception {
+
+    /** Everything that KQueue throws on its own account. */
+    interface KQueueException extends \Throwable {}
+
+    /** A call or a setting does not make sense; the message says which and what would. */
+    class InvalidArgument extends \InvalidArgumentException implements KQueueException {}
+
+    /** This PHP or this system cannot do it; the message says what to change. */
+    class Unsupported extends \RuntimeException implements KQueueException {}
+
+    /** KQueue itself could not do its work. */
+    class EngineError extends \RuntimeException implements KQueueException {}
+
+    /** A job overran its timeout. */
+    class JobTimedOut extends \RuntimeException implements KQueueException {}
+
+    /** An isolated job failed together with its child, or called exit() in it. */
+    class ChildDied extends \RuntimeException implements KQueueException {}
+
+    /** A throwable of an isolated job, as its child described it: class, message, file and line of the original. */
+    class RemoteException extends \RuntimeException implements KQueueException
+    {
+        /** The class name of the original throwable. */
+        public string $class = '';
+
+        /** The original's trace, as text. */
+        public string $remoteTrace = '';
+    }
+}

@@ -126,6 +126,11 @@ impl Pool {
         true
     }
 
+    /// The idle child that would be assigned next: to be looked at, and discarded if it is not fit.
+    pub fn candidate(&self) -> Option<ChildId> {
+        self.idle.last().copied().filter(|_| !self.line.is_empty())
+    }
+
     /// What to do now; to be called until it says nothing.
     pub fn poll(&mut self, now_ms: u64) -> Option<Action> {
         if self.line.is_empty() {

@@ -42,6 +42,15 @@ need_packages() {
   }
 }
 
+# Where this machine's own Debian comes from; the other suites are there too.
+debian_archive() {
+  local archive
+  archive=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "main" && $2 !~ /security/ && !found { found = $2 } END { print found }')
+  [[ $archive ]] || die "apt has no source with a 'main' component: see /etc/apt/sources.list.d"
+  echo "$archive"
+}
+
 # One at a time. The lock ends with the process that took it, however that ends.
 take_lock() {
   local lock

@@ -34,7 +34,7 @@ COPY stubs stubs
 COPY tests/phpt tests/phpt
 RUN php -r 'exit(extension_loaded("kqueue") ? 0 : 1);' \
  && NO_INTERACTION=1 TEST_TIMEOUT=60 TEST_PHP_EXECUTABLE=/usr/bin/php8.4 \
-    php -n "$(php-config --extension-dir)/build/run-tests.php" -q -n --no-progress --show-diff tests/phpt
+    php -n "$(php-config --extension-dir)/build/run-tests.php" -q -n --no-color --no-progress --show-diff tests/phpt
 
 
 FROM base AS runtime

@@ -1,0 +1,253 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Console;
+
+use Illuminate\Console\OutputStyle;
+use Illuminate\Contracts\Cache\Repository as Cache;
+use Illuminate\Queue\Console\WorkCommand;
+use Illuminate\Queue\Worker;
+use Illuminate\Support\Stringable;
+use KQueue\Contracts\Engine;
+use KQueue\Exceptions\InvalidOption;
+use KQueue\Isolated\ChildWorker;
+use KQueue\Lane\LaneWorker;
+use KQueue\Process\Image;
+use KQueue\Process\Rescue;
+use KQueue\Process\Runner;
+use KQueue\Process\Settings;
+use Symfony\Component\Console\Attribute\AsCommand;
+use Symfony\Component\Console\Input\ArrayInput;
+use Symfony\Component\Console\Input\InputOption;
+use Symfony\Component\Console\Terminal;
+
+/**
+ * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
+ *
+ * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue(), downForMaintenance(), outputUsingJson() and
+ * $latestStartedAt, which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ */
+#[AsCommand(name: 'kqueue:run')]
+final class RunCommand extends WorkCommand
+{
+    /** Megabytes for Laravel itself, and for each lane beside it, if --memory is not given. */
+    private const MEMORY = 128;
+
+    private const MEMORY_PER_LANE = 2;
+
+    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred'];
+
+    protected $description = 'Run the jobs on the queue, many at once, in one process';
+
+    private readonly Engine $engine;
+
+    public function __construct(Worker $worker, Cache $cache, Engine $engine)
+    {
+        parent::__construct($worker, $cache);
+
+        $this->engine = $engine;
+        $this->setName($this->name = 'kqueue:run');
+        $this->addOwnOptions();
+    }
+
+    public function handle(): int
+    {
+        try {
+            $connection = $this->checkedConnection();
+            $settings = $this->settings($connection, $this->getQueue($connection));
+        } catch (InvalidOption $e) {
+            $this->error($e->getMessage());
+
+            return self::FAILURE;
+        }
+
+        if ($this->downForMaintenance() && $this->option('once')) {
+            $this->worker->sleep($this->option('sleep'));
+
+            return self::SUCCESS;
+        }
+
+        $this->listenForEvents();
+        $this->announce($settings->queue);
+        $this->closeImage();
+
+        return $this->supervise($settings);
+    }
+
+    /**
+     * In a lane: registers the listeners that print each job's lines and write failed jobs, on this command's application.
+     *
+     * @param  array<string, mixed>  $input
+     */
+    public function listenInLane(array $input, LaneOutput $output): void
+    {
+        $this->setLaravel(app());
+        $this->setInput($input = new ArrayInput($input, $this->getDefinition()));
+        $this->setOutput(new OutputStyle($input, $output));
+        $this->listenForEvents();
+
+        // Asked of the terminal by a process the first time; lanes find the answer in the template.
+        (new Terminal)->getWidth();
+    }
+
+    /** For a job whose start nobody announces here because it runs in a child: the time in its last line counts from now. */
+    public function startClock(): void
+    {
+        $this->latestStartedAt = microtime(true);
+    }
+
+    private function addOwnOptions(): void
+    {
+        $this->addOption('concurrency', null, InputOption::VALUE_REQUIRED, 'The number of jobs to run at once (default: config kqueue.concurrency, 50)');
+        $this->addOption('isolated', null, InputOption::VALUE_REQUIRED, 'The number of isolated jobs to run at once (default: config kqueue.isolated, the number of CPU cores)');
+        $this->addOption('isolate', null, InputOption::VALUE_NONE, 'Run every job isolated, in a process of its own');
+
+        $definition = $this->getDefinition();
+        $options = $definition->getOptions();
+        $options['memory'] = new InputOption('memory', null, InputOption::VALUE_OPTIONAL, sprintf(
+            'The memory limit in megabytes, for all jobs together (default: %d + %d per concurrent job)', self::MEMORY, self::MEMORY_PER_LANE,
+        ));
+        $definition->setOptions($options);
+    }
+
+    /** @return string its name */
+    private function checkedConnection(): string
+    {
+        if (! $this->engine->available()) {
+            throw InvalidOption::noExtension();
+        }
+
+        $config = $this->laravel->make('config');
+        $name = $this->argument('connection') ?: $config->get('queue.default');
+        $known = $config->get('queue.connections', []);
+        $driver = $name === 'null' ? 'null' : $known[$name]['driver'] ?? null;
+
+        if ($driver === null) {
+            throw InvalidOption::unknownConnection((string) $name, array_keys($known));
+        }
+
+        if (in_array($driver, self::NOT_A_QUEUE, true)) {
+            throw InvalidOption::notAQueue($name, $driver);
+        }
+
+        return $name;
+    }
+
+    private function settings(string $connection, string $queue): Settings
+    {
+        foreach (['delay', 'max-jobs', 'max-time', 'memory', 'sleep', 'rest', 'timeout', 'tries', 'stop-when-empty-for'] as $option) {
+            $this->checkNumber($option, '/^-?\d+(\.\d+)?$/', 'a number');
+        }
+
+        $this->checkNumber('backoff', '/^\d+(,\d+)*$/', 'a number of seconds, or several separated by commas');
+
+        $config = $this->laravel->make('config')->get('kqueue');
+        $concurrency = $this->integer('concurrency', $config['concurrency'] ?? 50, 100_000);
+        $worker = get_object_vars($this->gatherWorkerOptions());
+        $worker['memory'] = $this->option('memory') ?? self::MEMORY + self::MEMORY_PER_LANE * $concurrency;
+
+        return new Settings(
+            bootstrap: $this->laravel->bootstrapPath('app.php'),
+            connection: $connection,
+            queue: $queue,
+            worker: $worker,
+            input: $this->inputForLanes(),
+            once: (bool) $this->option('once'),
+            concurrency: $this->option('once') ? 1 : $concurrency,
+            lanes: $this->lanes($config['lanes'] ?? 'auto'),
+            shared: $config['shared'] ?? [],
+            isolated: $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024),
+            isolateAll: (bool) $this->option('isolate'),
+            isolate: $config['isolate'] ?? [],
+            maxMemory: (int) ($config['max_memory'] ?? 512),
+            grace: (float) ($config['grace'] ?? 2.0),
+            childJobs: (int) ($config['child_jobs'] ?? 100),
+            verbosity: $this->output->getVerbosity(),
+            decorated: $this->output->isDecorated(),
+            restartedAt: Worker::$restartable ?? true ? $this->cache->get('illuminate:queue:restart') : null,
+            startedAt: Settings::now(),
+        );
+    }
+
+    private function checkNumber(string $option, string $pattern, string $wanted): void
+    {
+        $value = $this->hasOption($option) ? $this->option($option) : null;
+
+        if ($value !== null && ! preg_match($pattern, (string) $value)) {
+            throw InvalidOption::notANumber($option, (string) $value, $wanted);
+        }
+    }
+
+    private function integer(string $option, int|string $default, int $most): int
+    {
+        $value = filter_var($this->option($option) ?? $default, FILTER_VALIDATE_INT);
+
+        if ($value === false || $value < 1 || $value > $most) {
+            throw InvalidOption::notANumber($option, (string) ($this->option($option) ?? $default), "a whole number from 1 to {$most}");
+        }
+
+        return $value;
+    }
+
+    private function lanes(string $value): string
+    {
+        return in_array($value, ['auto', 'cloned', 'booted'], true) ? $value : throw InvalidOption::unknownLanes($value);
+    }
+
+    /** @return array<string, mixed> */
+    private function inputForLanes(): array
+    {
+        $own = $this->getNativeDefinition()->getOptions();
+        $input = ['connection' => $this->argument('connection')];
+
+        foreach (array_intersect_key($this->options(), $own) as $name => $value) {
+            $input["--{$name}"] = $value;
+        }
+
+        return array_filter($input, static fn (mixed $value): bool => $value !== null && $value !== false);
+    }
+
+    /** The line that queue:work begins with, under the same conditions. */
+    private function announce(string $queue): void
+    {
+        if (! $this->outputUsingJson() && Terminal::hasSttyAvailable()) {
+            $this->components->info(
+                sprintf('Processing jobs from the [%s] %s.', $queue, (new Stringable('queue'))->plural(explode(',', $queue)))
+            );
+        }
+    }
+
+    private function closeImage(): void
+    {
+        foreach (Image::close($this->laravel) as $closed) {
+            $this->line("  Closed what booting the application had opened: {$closed}.", null, 'v');
+        }
+    }
+
+    private function supervise(Settings $settings): int
+    {
+        $options = $settings->workerOptions();
+        $databases = $this->laravel->bound('db') ? $this->laravel->make('db') : null;
+        $worker = LaneWorker::from($this->worker, $this->engine, $databases)->setName($options->name)->setCache($this->cache);
+
+        $this->laravel->instance('queue.worker', $worker);
+
+        return $this->engine->supervise(
+            [
+                'isolated' => $settings->isolated,
+                'memory_limit' => $settings->maxMemory,
+                'grace' => $settings->grace,
+                'child_jobs' => $settings->childJobs,
+            ],
+            new Runner($this->laravel, $this->engine, $settings, $this->output),
+            new ChildWorker($this->laravel, $this->engine, $worker, $options),
+            new Rescue($this->laravel, $worker, $options),
+        );
+    }
+
+    private static function cores(): int
+    {
+        return max(1, substr_count((string) @file_get_contents('/proc/cpuinfo'), "processor\t"));
+    }
+}

@@ -1,0 +1,63 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Contracts;
+
+/**
+ * What the package asks of the extension; the doc blocks of \KQueue\Engine (stubs/kqueue.stub.php) are the contract.
+ *
+ * @internal
+ */
+interface Engine
+{
+    /** Whether the extension is there. Nothing else may be called if it is not. */
+    public function available(): bool;
+
+    /**
+     * @param  array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int}  $options
+     * @param  callable(): int  $runner
+     * @param  callable(string): string  $child
+     * @param  callable(list<array{id: string, class: string, connection: string, queue: string, cause: string|null}>): void  $rescue
+     */
+    public function supervise(array $options, callable $runner, callable $child, callable $rescue): int;
+
+    /**
+     * @param  list<class-string>  $shared
+     * @return array{objects: int, closures: int, arrays: int, shared_arrays: int, bytes: int, seconds: float, refused: list<string>, destructors: list<string>}
+     */
+    public function template(callable $boot, array $shared): array;
+
+    /** @param  callable(): void  $lane */
+    public function run(callable $lane, int $concurrency, bool $cloned): void;
+
+    public function lead(): bool;
+
+    public function idle(float $seconds): void;
+
+    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null}  $job */
+    public function reserved(array $job): void;
+
+    public function finished(): void;
+
+    /** Whether the timeout of this lane's job was thrown into it. */
+    public function timedOut(): bool;
+
+    public function contain(callable $callback): bool;
+
+    /**
+     * @param  callable(string): string  $answer
+     * @return array{status: string, result: string, reason: string}
+     */
+    public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array;
+
+    public function ask(string $question): string;
+
+    public function stop(int $status, string $reason): void;
+
+    /**
+     * @return array{stopping: bool, status: int, reason: string|null, signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null}
+     *                                                                                                                                                            last_finished: seconds ago
+     */
+    public function state(): array;
+}

@@ -1,0 +1,17 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Exceptions;
+
+use Illuminate\Contracts\Queue\Job;
+use RuntimeException;
+
+/** The process of an isolated job ended before the job did. */
+final class ChildCrashed extends RuntimeException
+{
+    public static function during(Job $job, string $reason): self
+    {
+        return new self("The process of {$job->resolveName()} ended before the job did: {$reason}.");
+    }
+}

@@ -1,0 +1,17 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Exceptions;
+
+use Illuminate\Contracts\Queue\Job;
+use RuntimeException;
+
+/** A job called exit() or die(). */
+final class JobExited extends RuntimeException
+{
+    public static function during(Job $job): self
+    {
+        return new self("{$job->resolveName()} called exit(). Return from handle(), or throw, instead: exit() would end a queue worker.");
+    }
+}

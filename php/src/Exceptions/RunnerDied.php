@@ -1,0 +1,20 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Exceptions;
+
+use Illuminate\Contracts\Queue\Job;
+use RuntimeException;
+
+/** A job took the process down that it shared with other jobs. */
+final class RunnerDied extends RuntimeException
+{
+    public static function during(Job $job, string $cause): self
+    {
+        return new self(
+            "The runner died while {$job->resolveName()} ran in it: {$cause}. "
+            ."Let it run in a process of its own: 'public ?bool \$isolated = true;', or add the class to config kqueue.isolate."
+        );
+    }
+}

@@ -1,0 +1,120 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Isolated;
+
+use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Contracts\Queue\Job;
+use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\WorkerOptions;
+use KQueue\Console\RunCommand;
+use KQueue\Contracts\Engine;
+use KQueue\Exceptions\ChildCrashed;
+use KQueue\Exceptions\JobExited;
+use KQueue\Lane\LaneWorker;
+use KQueue\Process\Settings;
+use Throwable;
+
+/**
+ * The lane's side of an isolated job: keeps the real job, has a child run it, and deletes or releases it as the child asks. If
+ * the child does not live to the end, that is a failed attempt, and the lane deals with it.
+ */
+final class IsolatedRun
+{
+    public function __construct(
+        private readonly Application $app,
+        private readonly Engine $engine,
+        private readonly LaneWorker $worker,
+        private readonly Policy $policy,
+        private readonly Settings $settings,
+    ) {}
+
+    public function run(Job $job, WorkerOptions $options, ?float $timeout): void
+    {
+        $payload = (array) $job->payload();
+        $recordsFailure = false;
+
+        $answer = static function (string $question) use ($job, &$recordsFailure): string {
+            ['action' => $action, 'delay' => $delay] = unserialize($question, ['allowed_classes' => false]);
+
+            $recordsFailure = match ($action) {
+                'fail' => true,
+                'failed' => false,
+                default => $recordsFailure,
+            };
+
+            return self::apply($job, $action, $delay);
+        };
+
+        $this->app->make(RunCommand::class)->startClock();
+
+        $outcome = $this->engine->isolate(
+            serialize($this->request($job)),
+            $answer,
+            $timeout,
+            $this->policy->memoryOf($payload),
+            $this->policy->priorityOf($payload),
+        );
+
+        match ($outcome['status']) {
+            'done' => $this->done($job, $options, $outcome['result']),
+            'timeout' => $this->worker->timeOut($job, $options),
+            'exited' => $this->lost($job, $options, JobExited::during($job), $recordsFailure),
+            default => $this->lost($job, $options, ChildCrashed::during($job, $outcome['reason']), $recordsFailure),
+        };
+    }
+
+    /** @return array<string, mixed> what ChildWorker and ChildJob need */
+    private function request(Job $job): array
+    {
+        return [
+            'connection' => $this->settings->connection,
+            'queue' => $job->getQueue(),
+            'id' => $job->getJobId(),
+            'attempts' => $job->attempts(),
+            'body' => $job->getRawBody(),
+        ];
+    }
+
+    /** @return string empty, or why it could not be done */
+    private static function apply(Job $job, string $action, int $delay): string
+    {
+        try {
+            match ($action) {
+                'delete' => $job->delete(),
+                'release' => $job->release($delay),
+                'fail', 'failed' => null,
+            };
+
+            return '';
+        } catch (Throwable $e) {
+            return get_class($e).': '.$e->getMessage();
+        }
+    }
+
+    /** @param  string  $error  empty, or why the child could not run the job */
+    private function done(Job $job, WorkerOptions $options, string $error): void
+    {
+        if ($error !== '' && ! $job->isDeleted() && ! $job->isReleased()) {
+            $this->worker->failAttempt($job, $options, ChildCrashed::during($job, $error));
+        }
+    }
+
+    private function lost(Job $job, WorkerOptions $options, Throwable $e, bool $recordsFailure): void
+    {
+        if (! $job->isDeleted() && ! $job->isReleased()) {
+            $this->worker->failAttempt($job, $options, $e);
+
+            return;
+        }
+
+        // The queue has already been told how the attempt ended; only the record of a final failure may be missing.
+        if ($recordsFailure) {
+            $job->markAsFailed();
+            $this->app->make('events')->dispatch(new JobFailed($job->getConnectionName(), $job, $e));
+        }
+
+        $this->worker->report($e);
+    }
+}

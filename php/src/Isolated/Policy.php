@@ -1,0 +1,100 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Isolated;
+
+use Illuminate\Support\Str;
+use ReflectionClass;
+
+/**
+ * Says from a job's payload how it is to run; the job itself is not unserialized for that, which could query the database.
+ *
+ * The operator's word (--isolate, config kqueue.isolate) comes before the job's: what the job object had when it was
+ * dispatched, or what its class declares.
+ */
+final class Policy
+{
+    /** @param  list<string>  $isolate  class names or patterns */
+    public function __construct(
+        private readonly array $isolate,
+        private readonly bool $isolateAll,
+        private readonly int $maxMemory,
+    ) {}
+
+    /** @param  array<string, mixed>  $payload */
+    public function isolates(array $payload): bool
+    {
+        if ($this->isolateAll || $this->isListed($payload)) {
+            return true;
+        }
+
+        $isolated = self::property($payload, 'isolated');
+
+        return is_bool($isolated) && $isolated;
+    }
+
+    /**
+     * @param  array<string, mixed>  $payload
+     * @return int MB; 0 is no limit
+     */
+    public function memoryOf(array $payload): int
+    {
+        $memory = self::property($payload, 'maxMemory');
+
+        return is_int($memory) && $memory > 0 ? $memory : $this->maxMemory;
+    }
+
+    /** @param  array<string, mixed>  $payload */
+    public function priorityOf(array $payload): int
+    {
+        $priority = self::property($payload, 'priority');
+
+        return is_int($priority) ? $priority : 0;
+    }
+
+    /** @param  array<string, mixed>  $payload */
+    private function isListed(array $payload): bool
+    {
+        foreach (self::names($payload) as $name) {
+            if (Str::is($this->isolate, $name)) {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /** @param  array<string, mixed>  $payload */
+    private static function property(array $payload, string $property): mixed
+    {
+        if (isset($payload['kqueue'][$property])) {
+            return $payload['kqueue'][$property];
+        }
+
+        foreach (self::names($payload) as $name) {
+            if (class_exists($name)) {
+                $value = (new ReflectionClass($name))->getDefaultProperties()[$property] ?? null;
+
+                if ($value !== null) {
+                    return $value;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /**
+     * A queued listener, mailable or notification is wrapped in a class of Laravel's; the display name then is its own class.
+     *
+     * @param  array<string, mixed>  $payload
+     * @return list<string>
+     */
+    private static function names(array $payload): array
+    {
+        $names = [$payload['displayName'] ?? null, $payload['data']['commandName'] ?? null];
+
+        return array_values(array_unique(array_filter($names, static fn (mixed $name): bool => is_string($name) && $name !== '')));
+    }
+}

@@ -1,0 +1,60 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue;
+
+use Illuminate\Queue\Queue;
+use Illuminate\Support\ServiceProvider;
+use KQueue\Console\RunCommand;
+
+/** Config, the command, and what KQueue adds to the payload of jobs that say how they should be run. */
+final class KQueueServiceProvider extends ServiceProvider
+{
+    private const CONFIG = __DIR__.'/../config/kqueue.php';
+
+    public function register(): void
+    {
+        $this->mergeConfigFrom(self::CONFIG, 'kqueue');
+
+        $this->app->singletonIf(Contracts\Engine::class, NativeEngine::class);
+
+        $this->app->singleton(
+            RunCommand::class,
+            static fn ($app) => new RunCommand($app['queue.worker'], $app['cache.store'], $app[Contracts\Engine::class]),
+        );
+    }
+
+    public function boot(): void
+    {
+        Queue::createPayloadUsing(static fn (?string $connection, ?string $queue, array $payload): array => self::payloadOf($payload));
+
+        if ($this->app->runningInConsole()) {
+            $this->publishes([self::CONFIG => $this->app->configPath('kqueue.php')], 'kqueue-config');
+            $this->commands([RunCommand::class]);
+        }
+    }
+
+    /**
+     * The values of the very job that is being dispatched; the class's defaults need not be in the payload.
+     *
+     * @param  array<string, mixed>  $payload
+     * @return array{kqueue?: array{isolated?: bool, maxMemory?: int, priority?: int}}
+     */
+    private static function payloadOf(array $payload): array
+    {
+        $job = $payload['data']['commandName'] ?? null;
+
+        if (! is_object($job)) {
+            return [];
+        }
+
+        $values = array_filter([
+            'isolated' => is_bool($job->isolated ?? null) ? $job->isolated : null,
+            'maxMemory' => is_int($job->maxMemory ?? null) ? $job->maxMemory : null,
+            'priority' => is_int($job->priority ?? null) && $job->priority !== 0 ? $job->priority : null,
+        ], static fn (mixed $value): bool => $value !== null);
+
+        return $values === [] ? [] : ['kqueue' => $values];
+    }
+}

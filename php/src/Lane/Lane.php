@@ -1,0 +1,284 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Lane;
+
+use Illuminate\Container\Container;
+use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Contracts\Queue\Job;
+use Illuminate\Queue\WorkerOptions;
+use KQueue\Contracts\Engine;
+use KQueue\Exceptions\JobExited;
+use KQueue\Isolated\IsolatedRun;
+use KQueue\Isolated\Policy;
+use KQueue\Process\Settings;
+use Throwable;
+
+/**
+ * A lane's life: stand in line, lead, take a job, run it, clean up, stand in line again.
+ *
+ * To the job it is a queue:work process: own application, own statics, own connections. What belongs to the run as a whole (counts,
+ * stop reasons) is asked of the engine and never kept here.
+ */
+final class Lane
+{
+    /** Between two looks at the queue even with --sleep=0, so that the leader cannot keep the others from running. */
+    private const LEAST_SLEEP = 0.01;
+
+    private readonly WorkerOptions $options;
+
+    private readonly int $outputLevel;
+
+    private bool $foundEmpty = false;
+
+    public function __construct(
+        private readonly Application $app,
+        private readonly Engine $engine,
+        private readonly LaneWorker $worker,
+        private readonly Policy $policy,
+        private readonly IsolatedRun $isolatedRun,
+        private readonly Settings $settings,
+    ) {
+        $this->options = $settings->workerOptions();
+        $this->outputLevel = ob_get_level();
+    }
+
+    /**
+     * What the engine calls in a new lane.
+     *
+     * @param  array<string, mixed>  $settings
+     */
+    public static function main(array $settings): void
+    {
+        $app = $settings['cloned'] ? Container::getInstance() : Template::boot($settings);
+
+        self::in($app, Settings::fromArray($settings))->run();
+    }
+
+    public static function in(Application $app, Settings $settings): self
+    {
+        $engine = $app->make(Engine::class);
+        $worker = $app->make('queue.worker');
+        $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory);
+
+        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings);
+    }
+
+    /** Returns when the run is over, or when the lane is to be replaced because a job left something behind in it. */
+    public function run(): void
+    {
+        try {
+            while ($this->engine->lead()) {
+                $job = $this->settings->once ? $this->takeOnly() : $this->take();
+
+                if ($job !== null && ! $this->work($job)) {
+                    return;
+                }
+            }
+        } catch (Throwable $e) {
+            // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
+            $this->worker->report($e);
+            $this->engine->stop(1, 'error');
+        }
+    }
+
+    /** As leader: one look at the queue, with all of the checks that queue:work makes between two looks. */
+    private function take(): ?Job
+    {
+        if ($this->stopsBeforeTaking()) {
+            return null;
+        }
+
+        $sleep = (float) $this->options->sleep;
+
+        if (! $this->worker->mayLead($this->settings->connection, $this->settings->queue, $this->options)) {
+            $this->engine->idle($sleep > 0 ? $sleep : 1.0);
+
+            return null;
+        }
+
+        $this->worker->startAfresh();
+
+        // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
+        $noneRuns = $this->engine->state()['in_flight'] === 0;
+        $job = $this->worker->pop($this->settings->connection, $this->settings->queue);
+
+        if ($job !== null) {
+            return $job;
+        }
+
+        $this->foundEmpty = true;
+        $this->worker->idles($this->settings->connection, $this->settings->queue, $this->options);
+
+        if (! $this->stopsWhenEmpty($noneRuns)) {
+            $this->engine->idle(max($sleep, self::LEAST_SLEEP));
+        }
+
+        return null;
+    }
+
+    /** With --once, queue:work looks once and makes no checks; if there is nothing it sleeps before it ends. */
+    private function takeOnly(): ?Job
+    {
+        $job = $this->worker->pop($this->settings->connection, $this->settings->queue);
+
+        if ($job === null) {
+            $this->engine->idle((float) $this->options->sleep);
+            $this->engine->stop(0, 'empty');
+        }
+
+        return $job;
+    }
+
+    /** In Laravel's order; and, as there, nothing but a lost connection or a quit keeps a new worker from its first job. */
+    private function stopsBeforeTaking(): bool
+    {
+        $state = $this->engine->state();
+        $began = $this->foundEmpty || $state['reserved'] > 0;
+        $limits = $this->options;
+
+        [$status, $reason] = match (true) {
+            $this->worker->lostConnection => [0, 'lost_connection'],
+            $this->worker->shouldQuit => [0, 'interrupted'],
+            $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
+            // Loosely, as Laravel compares it: some cache stores return numbers as strings.
+            $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],
+            $began && $limits->maxTime > 0 && Settings::now() - $this->settings->startedAt >= $limits->maxTime => [0, 'max_time'],
+            $limits->maxJobs > 0 && $state['reserved'] >= $limits->maxJobs => [0, 'max_jobs'],
+            default => [0, null],
+        };
+
+        return $reason !== null && $this->stop($status, $reason);
+    }
+
+    private function stopsWhenEmpty(bool $noneRuns): bool
+    {
+        if ($this->worker->lostConnection) {
+            return $this->stop(0, 'lost_connection');
+        }
+
+        if (! $noneRuns) {
+            return false;
+        }
+
+        if ($this->options->stopWhenEmpty) {
+            return $this->stop(0, 'empty');
+        }
+
+        // Laravel 10 does not have the option.
+        $seconds = (float) ($this->options->stopWhenEmptyFor ?? 0);
+        $idleFor = $this->engine->state()['last_finished'] ?? Settings::now() - $this->settings->startedAt;
+
+        return $seconds > 0 && $idleFor >= $seconds && $this->stop(0, 'empty_for');
+    }
+
+    private function stop(int $status, string $reason): bool
+    {
+        $this->engine->stop($status, $reason);
+
+        return true;
+    }
+
+    /** Runs the job and cleans up after it. False: this lane must not run another. */
+    private function work(Job $job): bool
+    {
+        $isolated = $this->isIsolated($job);
+        $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
+
+        $this->engine->reserved([
+            'id' => (string) $job->getJobId(),
+            'class' => (string) $job->resolveName(),
+            'connection' => $this->settings->connection,
+            'queue' => (string) $job->getQueue(),
+            'attempts' => $job->attempts(),
+            'timeout' => $isolated ? null : $timeout,
+        ]);
+
+        if ($this->settings->once) {
+            $this->engine->stop(0, 'max_jobs');
+        }
+
+        try {
+            $reusable = $isolated ? $this->runIsolated($job, $timeout) : $this->runInline($job);
+            $reusable = $this->cleanUp($job) && $reusable;
+        } catch (Throwable $e) {
+            // Thrown beside the job: by the exception handler, or a timeout that came between the job and this line.
+            $this->worker->report($e);
+            $reusable = false;
+        } finally {
+            $this->engine->finished();
+        }
+
+        if ($this->worker->lostConnection) {
+            $this->engine->stop(0, 'lost_connection');
+        }
+
+        if ($this->options->rest > 0 && ! $this->engine->state()['stopping']) {
+            $this->worker->sleep($this->options->rest);
+        }
+
+        return $reusable;
+    }
+
+    /** A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt. */
+    private function isIsolated(Job $job): bool
+    {
+        try {
+            return $this->policy->isolates((array) $job->payload());
+        } catch (Throwable) {
+            return false;
+        }
+    }
+
+    private function runInline(Job $job): bool
+    {
+        $returned = $this->engine->contain(fn () => $this->worker->run($this->settings->connection, $job, $this->options));
+
+        if (! $returned) {
+            $this->worker->failAttempt($job, $this->options, JobExited::during($job));
+        }
+
+        return $returned;
+    }
+
+    private function runIsolated(Job $job, ?float $timeout): bool
+    {
+        $this->isolatedRun->run($job, $this->options, $timeout);
+
+        return true;
+    }
+
+    private function cleanUp(Job $job): bool
+    {
+        $buffers = self::closeOutputBuffers($this->outputLevel);
+
+        if ($buffers > 0) {
+            $this->warn("{$job->resolveName()} left {$buffers} output buffer(s) open; what they held was printed.");
+        }
+
+        foreach ($this->worker->rollBackOpenTransactions() as $connection) {
+            $this->warn(
+                "{$job->resolveName()} left a transaction open on the database connection [{$connection}]; it was rolled back, with all that was done on this connection since."
+            );
+        }
+
+        return $buffers === 0 && ! $this->engine->timedOut();
+    }
+
+    private static function closeOutputBuffers(int $level): int
+    {
+        $closed = 0;
+
+        while (ob_get_level() > $level && @ob_end_flush()) {
+            $closed++;
+        }
+
+        return $closed;
+    }
+
+    private function warn(string $message): void
+    {
+        $this->app->make('log')->warning($message);
+    }
+}

@@ -1,0 +1,222 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Lane;
+
+use Illuminate\Contracts\Queue\Job;
+use Illuminate\Database\DatabaseManager;
+use Illuminate\Queue\Events\JobReleasedAfterException;
+use Illuminate\Queue\Events\JobTimedOut;
+use Illuminate\Queue\Worker;
+use Illuminate\Queue\WorkerOptions;
+use KQueue\Contracts\Engine;
+use KQueue\Support\Laravel;
+use PDO;
+use Throwable;
+
+/**
+ * Laravel's worker without its loop: pops and runs one job at a time as Laravel does, for a lane, an isolated child or the
+ * rescue of a dead runner's jobs.
+ *
+ * Laravel's timeout handler (SIGALRM, then SIGKILL to the process) is never registered; the engine throws into the lane instead.
+ * Overrides handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e), whose signature is the same from
+ * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
+ */
+final class LaneWorker extends Worker
+{
+    private Engine $engine;
+
+    private ?DatabaseManager $databases = null;
+
+    /** Takes over the parts of the worker that the application built. */
+    public static function from(Worker $worker, Engine $engine, ?DatabaseManager $databases): self
+    {
+        $lane = new self($worker->manager, $worker->events, $worker->exceptions, $worker->isDownForMaintenance, $worker->resetScope);
+        $lane->engine = $engine;
+        $lane->databases = $databases;
+
+        return $lane;
+    }
+
+    /** Not in maintenance, not paused, and no listener of Looping objects. */
+    public function mayLead(string $connection, string $queue, WorkerOptions $options): bool
+    {
+        return $this->daemonShouldRun($options, $connection, $queue);
+    }
+
+    /** What Laravel resets between two jobs of a worker. */
+    public function startAfresh(): void
+    {
+        if (isset($this->resetScope)) {
+            ($this->resetScope)();
+        }
+    }
+
+    public function pop(string $connection, string $queue): ?Job
+    {
+        return $this->getNextJob($this->manager->connection($connection), $queue);
+    }
+
+    /** Runs the job with all of Laravel's events, retries and reports; what the job throws is dealt with here. */
+    public function run(string $connection, Job $job, WorkerOptions $options): void
+    {
+        $this->runJob($job, $connection, $options);
+    }
+
+    /** Seconds the job may take; null is without limit. */
+    public function timeoutOf(Job $job, WorkerOptions $options): ?float
+    {
+        $seconds = (float) $this->timeoutForJob($job, $options);
+
+        return $seconds > 0 ? $seconds : null;
+    }
+
+    /** @return int|string|null the time of the last queue:restart, to be compared only */
+    public function restartedAt(): int|string|null
+    {
+        return $this->getTimestampOfLastQueueRestart();
+    }
+
+    public function memoryExitStatus(): int
+    {
+        return self::$memoryExceededExitCode ?? self::EXIT_MEMORY_LIMIT;
+    }
+
+    public function idles(string $connection, string $queue, WorkerOptions $options): void
+    {
+        if ($event = Laravel::workerIdle($connection, $queue, $options)) {
+            $this->events->dispatch($event);
+        }
+    }
+
+    public function report(Throwable $e): void
+    {
+        try {
+            $this->exceptions->report($e);
+        } catch (Throwable $unreported) {
+            error_log("kqueue: {$e->getMessage()} (and reporting it failed: {$unreported->getMessage()})");
+        }
+    }
+
+    /** The job ended without throwing (its process died, it called exit()): a failed attempt, as if it had thrown $e. */
+    public function failAttempt(Job $job, WorkerOptions $options, Throwable $e): void
+    {
+        $this->rollBackOpenTransactions();
+
+        try {
+            parent::handleJobException($job->getConnectionName(), $job, $options, $e);
+        } catch (Throwable $thrown) {
+            $this->report($thrown);
+        }
+    }
+
+    /** The job overran its timeout, and what ran it is gone. */
+    public function timeOut(Job $job, WorkerOptions $options): void
+    {
+        $this->rollBackOpenTransactions();
+
+        try {
+            $this->handleTimeout($job, $options);
+        } catch (Throwable $thrown) {
+            $this->report($thrown);
+        }
+    }
+
+    /**
+     * Rolls back what the job left open, so that nothing of it is committed later.
+     *
+     * @return list<string> the names of the connections that had an open transaction
+     */
+    public function rollBackOpenTransactions(): array
+    {
+        $open = [];
+
+        foreach ($this->databases?->getConnections() ?? [] as $name => $connection) {
+            $pdo = $connection->getRawPdo();
+            $byServer = $pdo instanceof PDO && $pdo->inTransaction();
+
+            if ($connection->transactionLevel() === 0 && ! $byServer) {
+                continue;
+            }
+
+            $open[] = (string) $name;
+
+            try {
+                $connection->rollBack(0);
+            } catch (Throwable) {
+                $connection->disconnect();
+            }
+
+            // A raw BEGIN: Laravel did not count it, so it could not roll it back.
+            if ($pdo instanceof PDO && $pdo->inTransaction()) {
+                $connection->disconnect();
+            }
+        }
+
+        return $open;
+    }
+
+    /**
+     * @param  string  $connectionName
+     * @param  Job  $job
+     */
+    #[\Override]
+    protected function handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e)
+    {
+        // Otherwise the release below may become part of a transaction that the job began and nobody will commit.
+        $this->rollBackOpenTransactions();
+
+        if ($this->isTimeout($e)) {
+            $this->handleTimeout($job, $options);
+        }
+
+        parent::handleJobException($connectionName, $job, $options, $e);
+    }
+
+    /** Libraries may have wrapped the engine's exception, or thrown their own because a wait was cut short. */
+    private function isTimeout(?Throwable $e): bool
+    {
+        if ($this->engine->timedOut()) {
+            return true;
+        }
+
+        for (; $e !== null; $e = $e->getPrevious()) {
+            if (is_a($e, 'KQueue\Exception\JobTimedOut')) {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /**
+     * What Laravel's timeout handler does, up to the point where it kills the process: this one lives on and can release the
+     * job at once instead of leaving it reserved until retry_after.
+     *
+     * @throws Throwable always: Laravel's TimeoutExceededException, or what came up on the way
+     */
+    private function handleTimeout(Job $job, WorkerOptions $options): never
+    {
+        $connection = $job->getConnectionName();
+        $e = $this->timeoutExceededException($job);
+
+        try {
+            $this->markJobAsFailedIfWillExceedMaxAttempts($connection, $job, (int) $options->maxTries, $e);
+            $this->markJobAsFailedIfWillExceedMaxExceptions($connection, $job, $e);
+            $this->markJobAsFailedIfItShouldFailOnTimeout($connection, $job, $e);
+
+            $this->events->dispatch(new JobTimedOut($connection, $job, $this->timeoutForJob($job, $options)));
+        } finally {
+            if (! $job->isDeleted() && ! $job->isReleased() && ! $job->hasFailed()) {
+                $backoff = $this->calculateBackoff($job, $options);
+
+                $job->release($backoff);
+
+                $this->events->dispatch(new JobReleasedAfterException($connection, $job, $backoff, $e));
+            }
+        }
+
+        throw $e;
+    }
+}

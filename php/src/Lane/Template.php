@@ -1,0 +1,71 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Lane;
+
+use Illuminate\Container\Container;
+use Illuminate\Contracts\Console\Kernel;
+use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Queue\Worker;
+use KQueue\Console\LaneOutput;
+use KQueue\Console\RunCommand;
+use KQueue\Contracts\Engine;
+use KQueue\Process\Image;
+use KQueue\Process\Settings;
+
+/**
+ * The application that lanes are copied from: booted, with a worker and the command's listeners, no job ever run in it.
+ *
+ * Nothing in it may hold an open connection, a resource or a generator; what it holds is copied for each lane.
+ */
+final class Template
+{
+    /** What every job needs is made here once, rather than in each lane. */
+    private const RESOLVED = ['queue', 'db', 'redis', 'cache', 'log', 'queue.failer', 'Illuminate\Contracts\Bus\Dispatcher'];
+
+    /** @param  array<string, mixed>  $settings */
+    public static function boot(array $settings): Application
+    {
+        $settings = Settings::fromArray($settings);
+        $app = self::application($settings->bootstrap);
+
+        $app->make(Kernel::class)->bootstrap();
+
+        foreach (self::RESOLVED as $service) {
+            if ($app->bound($service)) {
+                $app->make($service);
+            }
+        }
+
+        if ($app->make('config')->get('app.key')) {
+            $app->make('encrypter');
+        }
+
+        $app->instance('queue.worker', self::worker($app, $settings));
+        $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($settings->verbosity, $settings->decorated));
+
+        Image::close($app);
+
+        return $app;
+    }
+
+    /** A fresh application: the file makes a new one each time it is run. */
+    private static function application(string $bootstrap): Application
+    {
+        $app = (static fn () => require $bootstrap)();
+
+        Container::setInstance($app);
+
+        return $app;
+    }
+
+    private static function worker(Application $app, Settings $settings): Worker
+    {
+        $databases = $app->bound('db') ? $app->make('db') : null;
+
+        return LaneWorker::from($app->make('queue.worker'), $app->make(Engine::class), $databases)
+            ->setName($settings->workerOptions()->name)
+            ->setCache($app->make('cache.store'));
+    }
+}

@@ -1,0 +1,81 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue;
+
+use KQueue\Engine as Native;
+
+/** Forwards to the extension, one line per method. */
+final class NativeEngine implements Contracts\Engine
+{
+    public function available(): bool
+    {
+        return extension_loaded('kqueue');
+    }
+
+    public function supervise(array $options, callable $runner, callable $child, callable $rescue): int
+    {
+        return Native::supervise($options, $runner, $child, $rescue);
+    }
+
+    public function template(callable $boot, array $shared): array
+    {
+        return Native::template($boot, $shared);
+    }
+
+    public function run(callable $lane, int $concurrency, bool $cloned): void
+    {
+        Native::run($lane, $concurrency, $cloned);
+    }
+
+    public function lead(): bool
+    {
+        return Native::lead();
+    }
+
+    public function idle(float $seconds): void
+    {
+        Native::idle($seconds);
+    }
+
+    public function reserved(array $job): void
+    {
+        Native::reserved($job);
+    }
+
+    public function finished(): void
+    {
+        Native::finished();
+    }
+
+    public function timedOut(): bool
+    {
+        return Native::state()['timed_out'] ?? false;
+    }
+
+    public function contain(callable $callback): bool
+    {
+        return Native::contain($callback);
+    }
+
+    public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array
+    {
+        return Native::isolate($request, $answer, $timeout, $memory, $priority);
+    }
+
+    public function ask(string $question): string
+    {
+        return Native::ask($question);
+    }
+
+    public function stop(int $status, string $reason): void
+    {
+        Native::stop($status, $reason);
+    }
+
+    public function state(): array
+    {
+        return Native::state();
+    }
+}

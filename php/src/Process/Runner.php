@@ -1,0 +1,118 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Process;
+
+use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Queue\WorkerOptions;
+use KQueue\Contracts\Engine;
+use KQueue\Lane\Lane;
+use KQueue\Lane\Template;
+use KQueue\Support\Laravel;
+use Symfony\Component\Console\Output\OutputInterface;
+
+/** What the runner process does: makes the template, runs the lanes, and fires the events of the worker as a whole. */
+final class Runner
+{
+    private readonly WorkerOptions $options;
+
+    public function __construct(
+        private readonly Application $app,
+        private readonly Engine $engine,
+        private readonly Settings $settings,
+        private readonly OutputInterface $output,
+    ) {
+        $this->options = $settings->workerOptions();
+    }
+
+    /** @return int the exit status */
+    public function __invoke(): int
+    {
+        // All lanes share it, so one job could never be told by it; --memory ends the runner after its jobs instead.
+        ini_set('memory_limit', '-1');
+
+        $this->fire($this->settings->once ? null : Laravel::workerStarting($this->settings->connection, $this->settings->queue, $this->options));
+
+        $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
+        $settings = $this->settings->withLanes($cloned)->toArray();
+
+        $this->engine->run(static fn () => Lane::main($settings), $this->settings->concurrency, $cloned);
+
+        return $this->stopped();
+    }
+
+    /** @return bool whether lanes can be copied from it */
+    private function makeTemplate(): bool
+    {
+        $settings = $this->settings->toArray();
+        $audit = $this->engine->template(static fn () => Template::boot($settings), $this->settings->shared);
+
+        if ($audit['refused'] !== []) {
+            $this->warnOf($audit['refused']);
+
+            return false;
+        }
+
+        if ($this->output->isVerbose()) {
+            $this->output->writeln(sprintf(
+                '  Each lane copies %d objects, %d closures and %d arrays of the booted application (%d KB, %.2f ms).',
+                $audit['objects'],
+                $audit['closures'],
+                $audit['arrays'],
+                intdiv($audit['bytes'], 1024),
+                $audit['seconds'] * 1000,
+            ));
+
+            foreach ($audit['destructors'] as $class) {
+                $this->output->writeln("  {$class} has a destructor, which will run once for each lane.");
+            }
+        }
+
+        return true;
+    }
+
+    /** @param  list<string>  $refused */
+    private function warnOf(array $refused): void
+    {
+        $message = 'KQueue boots the application once for each lane, since it holds what cannot be copied: '.implode('; ', $refused)
+            .'. Make it when it is first used, list its class in config kqueue.shared, or set kqueue.lanes to "booted".';
+
+        $this->app->make('log')->warning($message);
+        $this->output->writeln("<comment>{$message}</comment>", OutputInterface::OUTPUT_NORMAL);
+    }
+
+    private function stopped(): int
+    {
+        $state = $this->engine->state();
+        $connection = $this->settings->connection;
+        $queue = $this->settings->queue;
+
+        if ($this->settings->once) {
+            return $state['status'];
+        }
+
+        if ($state['signal'] !== null) {
+            $this->fire(Laravel::workerInterrupted($state['signal'], $connection, $queue, $this->options));
+        }
+
+        $this->fire(Laravel::workerStopping(
+            $state['status'],
+            $this->options,
+            $state['reason'],
+            $state['reserved'],
+            $state['last_finished'] === null ? null : Settings::now() - $state['last_finished'],
+            $connection,
+            $queue,
+        ));
+
+        return $state['status'];
+    }
+
+    private function fire(?object $event): void
+    {
+        if ($event !== null) {
+            $this->app->make('events')->dispatch($event);
+        }
+    }
+}

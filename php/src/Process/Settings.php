@@ -1,0 +1,85 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Process;
+
+use Illuminate\Queue\WorkerOptions;
+
+/**
+ * One run of kqueue:run, as scalars and arrays only: lanes and children are given it as an array, for no object may cross to
+ * them.
+ */
+final readonly class Settings
+{
+    /**
+     * @param  string  $bootstrap  the application's bootstrap/app.php
+     * @param  array<string, mixed>  $worker  the properties of Laravel's WorkerOptions
+     * @param  array<string, mixed>  $input  the command's arguments and options, for the command of each lane
+     * @param  list<class-string>  $shared
+     * @param  list<string>  $isolate
+     * @param  int|string|null  $restartedAt  the restart signal as it was when the master started
+     * @param  float  $startedAt  by the monotonic clock
+     */
+    public function __construct(
+        public string $bootstrap,
+        public string $connection,
+        public string $queue,
+        public array $worker,
+        public array $input,
+        public bool $once,
+        public int $concurrency,
+        public string $lanes,
+        public array $shared,
+        public int $isolated,
+        public bool $isolateAll,
+        public array $isolate,
+        public int $maxMemory,
+        public float $grace,
+        public int $childJobs,
+        public int $verbosity,
+        public bool $decorated,
+        public int|string|null $restartedAt,
+        public float $startedAt,
+        public bool $cloned = true,
+    ) {}
+
+    public function withLanes(bool $cloned): self
+    {
+        return new self(...['cloned' => $cloned] + $this->toArray());
+    }
+
+    /** @return array<string, mixed> */
+    public function toArray(): array
+    {
+        return get_object_vars($this);
+    }
+
+    /** @param  array<string, mixed>  $values */
+    public static function fromArray(array $values): self
+    {
+        return new self(...$values);
+    }
+
+    public function workerOptions(): WorkerOptions
+    {
+        return self::asWorkerOptions($this->worker);
+    }
+
+    /** @param  array<string, mixed>  $properties */
+    public static function asWorkerOptions(array $properties): WorkerOptions
+    {
+        $options = new WorkerOptions;
+
+        foreach ($properties as $name => $value) {
+            $options->{$name} = $value;
+        }
+
+        return $options;
+    }
+
+    public static function now(): float
+    {
+        return hrtime(true) / 1e9;
+    }
+}

@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Support;
+
+use Closure;
+use Illuminate\Queue\Events\WorkerIdle;
+use Illuminate\Queue\Events\WorkerInterrupted;
+use Illuminate\Queue\Events\WorkerStarting;
+use Illuminate\Queue\Events\WorkerStopping;
+use Illuminate\Queue\RedisQueue;
+use Illuminate\Queue\WorkerOptions;
+use Illuminate\Queue\WorkerStopReason;
+
+/**
+ * Where Laravel 10 to 13 differ; checked against 13.31.
+ *
+ * Events that a version does not have are null. An event that takes fewer arguments than it is given ignores the rest, as
+ * PHP functions do.
+ */
+final class Laravel
+{
+    public static function workerStarting(string $connection, string $queue, WorkerOptions $options): ?object
+    {
+        return class_exists(WorkerStarting::class) ? new WorkerStarting($connection, $queue, $options) : null;
+    }
+
+    public static function workerIdle(string $connection, string $queue, WorkerOptions $options): ?object
+    {
+        return class_exists(WorkerIdle::class) ? new WorkerIdle($connection, $queue, $options) : null;
+    }
+
+    public static function workerInterrupted(int $signal, string $connection, string $queue, WorkerOptions $options): ?object
+    {
+        return class_exists(WorkerInterrupted::class) ? new WorkerInterrupted($signal, $connection, $queue, $options) : null;
+    }
+
+    public static function workerStopping(
+        int $status,
+        WorkerOptions $options,
+        ?string $reason,
+        int $jobsProcessed,
+        ?float $lastJobProcessedAt,
+        string $connection,
+        string $queue,
+    ): object {
+        return new WorkerStopping(
+            $status,
+            $options,
+            $reason !== null && enum_exists(WorkerStopReason::class) ? WorkerStopReason::tryFrom($reason) : null,
+            $jobsProcessed,
+            $lastJobProcessedAt,
+            memory_get_usage(true) / 1024 / 1024,
+            $connection,
+            $queue,
+        );
+    }
+
+    /** The list of ready jobs; ":reserved", ":delayed" and ":notify" are appended to it. */
+    public static function redisKey(RedisQueue $queue, string $name): string
+    {
+        // Public getQueue() knows nothing of the hash tags that a cluster needs; the method that does came later.
+        return method_exists($queue, 'getQueueRedisKey')
+            ? Closure::bind(static fn (): string => $queue->getQueueRedisKey($name), null, RedisQueue::class)()
+            : $queue->getQueue($name);
+    }
+}

@@ -1,0 +1,218 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Testing;
+
+use Closure;
+use Illuminate\Container\Container;
+use Illuminate\Queue\Console\WorkCommand;
+use Illuminate\Support\Facades\Facade;
+use KQueue\Contracts\Engine;
+
+/**
+ * Runs lanes and isolated children at once, one after the other, in the calling process, so that code on top of KQueue can be
+ * tested without the extension.
+ *
+ * MUST be bound as \KQueue\Contracts\Engine in the application under test and in every application that its bootstrap file makes.
+ */
+final class FakeEngine implements Engine
+{
+    public bool $available = true;
+
+    /** @var array<string, mixed>|null what supervise() was given */
+    public ?array $options = null;
+
+    /** @var list<array<string, mixed>> */
+    public array $reserved = [];
+
+    public int $finished = 0;
+
+    public int $lanes = 0;
+
+    /** @var list<float> */
+    public array $idled = [];
+
+    /** @var list<array{request: string, timeout: float|null, memory: int|null, priority: int}> */
+    public array $isolated = [];
+
+    /** @var array<string, mixed> what template() reports */
+    public array $audit = [];
+
+    /** Set to pretend that lanes beside this one have jobs. */
+    public int $others = 0;
+
+    public ?int $signal = null;
+
+    /** Called by idle(). */
+    public ?Closure $whenIdle = null;
+
+    /** Ends a run that would idle for ever. */
+    public int $mostIdles = 20;
+
+    /** @var list<array{status: string, result: string, reason: string}|Closure> what isolate() does instead of asking the child */
+    public array $outcomes = [];
+
+    public bool $timedOut = false;
+
+    /** Inline jobs end by exit() at once. */
+    public bool $exits = false;
+
+    public bool $stopping = false;
+
+    public int $status = 0;
+
+    public ?string $reason = null;
+
+    private ?float $lastFinished = null;
+
+    private ?Container $base = null;
+
+    private ?Closure $child = null;
+
+    private ?Closure $answer = null;
+
+    public function available(): bool
+    {
+        return $this->available;
+    }
+
+    public function supervise(array $options, callable $runner, callable $child, callable $rescue): int
+    {
+        $this->options = $options;
+        $this->child = $child(...);
+        $this->base = Container::getInstance();
+
+        try {
+            return $runner();
+        } finally {
+            self::enter($this->base);
+        }
+    }
+
+    public function template(callable $boot, array $shared): array
+    {
+        WorkCommand::flushState();
+        $boot();
+
+        return $this->audit + [
+            'objects' => 0, 'closures' => 0, 'arrays' => 0, 'shared_arrays' => 0, 'bytes' => 0, 'seconds' => 0.0,
+            'refused' => [], 'destructors' => [],
+        ];
+    }
+
+    public function run(callable $lane, int $concurrency, bool $cloned): void
+    {
+        while (! $this->stopping) {
+            $this->lanes++;
+            $lane();
+        }
+    }
+
+    public function lead(): bool
+    {
+        return ! $this->stopping;
+    }
+
+    public function idle(float $seconds): void
+    {
+        $this->idled[] = $seconds;
+
+        if ($this->whenIdle !== null) {
+            ($this->whenIdle)($this);
+        }
+
+        if (count($this->idled) >= $this->mostIdles) {
+            $this->stop(0, 'interrupted');
+        }
+    }
+
+    public function reserved(array $job): void
+    {
+        $this->reserved[] = $job;
+        $this->timedOut = false;
+    }
+
+    public function finished(): void
+    {
+        $this->finished++;
+        $this->lastFinished = microtime(true);
+    }
+
+    public function timedOut(): bool
+    {
+        return $this->timedOut;
+    }
+
+    public function contain(callable $callback): bool
+    {
+        if ($this->exits) {
+            return false;
+        }
+
+        $callback();
+
+        return true;
+    }
+
+    public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array
+    {
+        $this->isolated[] = compact('request', 'timeout', 'memory', 'priority');
+        $this->answer = $answer(...);
+
+        $outcome = array_shift($this->outcomes);
+
+        if ($outcome instanceof Closure) {
+            return $outcome($request, $this->answer);
+        }
+
+        return $outcome ?? ['status' => 'done', 'result' => $this->inChild($request), 'reason' => ''];
+    }
+
+    public function ask(string $question): string
+    {
+        return ($this->answer)($question);
+    }
+
+    public function stop(int $status, string $reason): void
+    {
+        if (! $this->stopping) {
+            [$this->stopping, $this->status, $this->reason] = [true, $status, $reason];
+        }
+    }
+
+    public function state(): array
+    {
+        return [
+            'stopping' => $this->stopping,
+            'status' => $this->status,
+            'reason' => $this->reason,
+            'signal' => $this->signal,
+            'in_flight' => count($this->reserved) - $this->finished + $this->others,
+            'reserved' => count($this->reserved),
+            'finished' => $this->finished,
+            'last_finished' => $this->lastFinished === null ? null : microtime(true) - $this->lastFinished,
+        ];
+    }
+
+    /** The child's application is the one that supervise() was called in, not the lane's. */
+    private function inChild(string $request): string
+    {
+        $lane = Container::getInstance();
+        self::enter($this->base);
+
+        try {
+            return ($this->child)($request);
+        } finally {
+            self::enter($lane);
+        }
+    }
+
+    /** What a process or lane boundary does to statics, done by hand for the two that matter most. */
+    private static function enter(Container $app): void
+    {
+        Container::setInstance($app);
+        Facade::setFacadeApplication($app);
+        Facade::clearResolvedInstances();
+    }
+}

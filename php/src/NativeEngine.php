@@ -51,7 +51,7 @@ final class NativeEngine implements Contracts\Engine
 
     public function timedOut(): bool
     {
-        return Native::state()['timed_out'] ?? false;
+        return Native::timedOut();
     }
 
     public function contain(callable $callback): bool

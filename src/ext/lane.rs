@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
-use kqueue_engine::runner::{Lanes, Pause, Wake};
+use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
 
 use self::clone::Template;
@@ -94,11 +94,9 @@ impl Waiter for Hooks {
     }
 
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken {
-        match suspend(Pause::Wait {
-            fds: fds.as_ptr(),
-            count: fds.len(),
-            timeout,
-        }) {
+        // SAFETY: the hook's caller, whose array it is, is suspended with us.
+        let fds = unsafe { Descriptors::new(fds) };
+        match suspend(Pause::Wait { fds, timeout }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
                 // SAFETY: stores a flag.
@@ -106,7 +104,7 @@ impl Waiter for Hooks {
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
-            Wake::Start | Wake::Granted(_) | Wake::Child(_) => Woken::Ready,
+            Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
         }
     }
 }
@@ -202,6 +200,7 @@ impl Lanes for Table {
         let argument = (&raw mut *lane).cast::<c_void>();
         // SAFETY: the context lies in the box, which does not move.
         if !unsafe { sys::kq_context_init(&raw mut lane.context, Some(lane_main), argument) } {
+            self.free.push(id);
             return Err(format!(
                 "no stack for lane {}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count.",
                 id

@@ -143,12 +143,12 @@ extern "C" fn ring(_signal: i32) {
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
 extern "C" fn on_interrupt() {
-    let (Some(run), Some(id)) = (current(), lane::current()) else {
-        return;
-    };
-    let overdue = match run.desk.try_borrow_mut() {
-        Ok(mut desk) => desk.check_deadline(id),
-        Err(_) => return,
+    let Some(run) = current() else { return };
+    // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
+    let overdue = match (run.desk.try_borrow_mut(), lane::current()) {
+        (Ok(mut desk), Some(id)) => desk.check_deadline(id),
+        (Ok(_), None) => false,
+        (Err(_), _) => return,
     };
     run.set_alarm();
     if overdue {

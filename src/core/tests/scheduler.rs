@@ -25,7 +25,8 @@ fn play(mut scheduler: Scheduler, script: &str) {
             [] => {}
             ["start", id] => scheduler.started(lane(id)),
             ["refused", has_some] => assert_eq!(scheduler.refused(), yes(has_some), "{}", place()),
-            ["line", id] => scheduler.line_up(lane(id), now),
+            ["line", id] => drop(scheduler.line_up(lane(id), now)),
+            ["gives", "up", id] => assert!(scheduler.line_up(lane(id), now), "{}", place()),
             ["end", id] => scheduler.ended(lane(id), now),
             ["reserve", id] => assert!(scheduler.reserved(lane(id)), "{}", place()),
             ["cannot", "reserve", id] => assert!(!scheduler.reserved(lane(id)), "{}", place()),
@@ -195,7 +196,7 @@ fn a_lane_that_ends_in_line_is_passed_over() {
 fn a_lane_that_lines_up_with_a_job_has_finished_it() {
     leader(
         1,
-        "start a; line a; grants a leads; reserve a; line a
+        "start a; line a; grants a leads; reserve a; gives up a
          counts flight 0 finished 1 idle 1; grants a leads; reserve a
          counts flight 1 reserved 2; finish a; counts flight 0 finished 2",
     );
@@ -533,7 +534,8 @@ impl Model {
                 }
             }
             Step::LineUp(lane) => {
-                self.scheduler.line_up(lane as LaneId, self.now);
+                let busy = matches!(self.lanes[lane], Seen::Busy { .. });
+                assert_eq!(self.scheduler.line_up(lane as LaneId, self.now), busy);
                 if self.lanes[lane] != Seen::Absent {
                     self.lanes[lane] = Seen::Line;
                 }

@@ -24,7 +24,9 @@ enum Kind {
 struct Waiters {
     kind: Kind,
     made: LaneId,
-    /// How often each still waits.
+    resumes: u64,
+    /// How often a job waits, and how often each lane's still does.
+    each: u64,
     left: Vec<u64>,
     fds: Vec<libc::pollfd>,
     dice: u64,
@@ -33,6 +35,7 @@ struct Waiters {
 impl Waiters {
     fn wait(&mut self, lane: LaneId) -> Pause {
         let at = lane as usize;
+        self.resumes += 1;
         if self.left[at] == 0 {
             return Pause::Line;
         }
@@ -66,6 +69,10 @@ impl Lanes for Waiters {
         match wake {
             Wake::Start => Pause::Line,
             Wake::Granted(Grant::End) => Pause::Ended,
+            Wake::Granted(_) => {
+                self.left[lane as usize] = self.each;
+                self.wait(lane)
+            }
             _ => self.wait(lane),
         }
     }
@@ -101,7 +108,9 @@ fn measure(name: &str, kind: Kind, lanes: usize) {
     let mut waiters = Waiters {
         kind,
         made: 0,
-        left: vec![resumes / lanes as u64; lanes],
+        resumes: 0,
+        each: resumes / lanes as u64,
+        left: vec![0; lanes],
         fds: events
             .iter()
             .map(|fd| libc::pollfd {
@@ -129,6 +138,7 @@ fn measure(name: &str, kind: Kind, lanes: usize) {
     let (began, busy) = (Instant::now(), processor());
     runner::run(&desk, &mut waiters).unwrap();
     let (wall, busy) = (began.elapsed(), processor() - busy);
+    let resumes = waiters.resumes;
     let each = |time: Duration| time.as_nanos() as u64 / resumes;
     println!(
         "{name:<14}{lanes:>7}{resumes:>10}{:>13}{:>14}{:>11}",

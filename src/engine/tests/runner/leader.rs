@@ -58,8 +58,8 @@ fn a_leader_that_idles_hears_of_the_last_job() {
 /// The job ends while the leader's look at the queue is under way: it is suspended, but it does not idle yet.
 #[test]
 fn news_that_come_while_the_leader_looks_are_not_slept_through() {
-    let mut queue = queue([vec![sleep(20)]]);
-    queue.look_takes = Some(ms(15));
+    let mut queue = queue([vec![sleep(5)]]);
+    queue.look_takes = Some(ms(30));
     let mut run = Run::leader(2, queue);
     go(&mut run);
 }
@@ -68,8 +68,8 @@ fn news_that_come_while_the_leader_looks_are_not_slept_through() {
 fn a_job_that_ends_with_its_lane_is_news_as_well() {
     let mut run = Run::leader(2, queue([vec![sleep(20), Act::Die]]));
     go(&mut run);
-    let mut queue = queue([vec![sleep(20), Act::Die]]);
-    queue.look_takes = Some(ms(15));
+    let mut queue = queue([vec![sleep(5), Act::Die]]);
+    queue.look_takes = Some(ms(30));
     let mut run = Run::leader(2, queue);
     go(&mut run);
 }

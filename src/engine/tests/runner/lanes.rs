@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Act {
     /// Waits for nothing but time.
     Sleep(Duration),
+    /// The same, until a moment.
+    SleepUntil(Instant),
     /// Waits for descriptors.
     Wait(Vec<libc::pollfd>, Option<Duration>),
     /// Waits until the pipe has a byte, and takes it.
@@ -229,6 +231,12 @@ impl Run {
                         timeout: Some(time),
                     };
                 }
+                Some(Act::SleepUntil(moment)) => {
+                    return Pause::Wait {
+                        fds: Descriptors::NONE,
+                        timeout: Some(moment.saturating_duration_since(Instant::now())),
+                    };
+                }
                 Some(Act::Wait(fds, timeout)) => {
                     lane.fds = fds;
                     return wait(&lane.fds, timeout);
@@ -415,11 +423,12 @@ pub(crate) fn writes(fd: RawFd) -> Act {
     act(move |_| put_byte(fd))
 }
 
-/// Closes a descriptor that acts know by number.
+/// Closes a descriptor, and makes its number another's. At once, since other tests would take the number in between.
 #[expect(unsafe_code, reason = "what a careless job does")]
-pub(crate) fn close(fd: RawFd) {
-    // SAFETY: the test has let go of it.
-    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+pub(crate) fn replace(fd: &OwnedFd, by: &OwnedFd) {
+    // SAFETY: the owner stays the owner, of something else.
+    let number = unsafe { libc::dup2(by.as_raw_fd(), fd.as_raw_fd()) };
+    assert_eq!(number, fd.as_raw_fd());
 }
 
 /// Ends the process if it is not dropped in time: a hang that says where it is.

@@ -25,7 +25,7 @@ fn go(run: &mut Run) {
 
 #[test]
 fn the_lead_passes_on_and_jobs_overlap() {
-    let jobs = (0..5).map(|_| vec![say("starts"), sleep(20), say("ends")]);
+    let jobs = (0..5).map(|_| vec![say("starts"), sleep(100), say("ends")]);
     let mut run = Run::leader(5, queue(jobs));
     go(&mut run);
     let lines = run.lines();
@@ -47,7 +47,7 @@ fn one_lane_is_leader_and_worker_in_turn() {
 
 #[test]
 fn a_leader_that_idles_hears_of_the_last_job() {
-    let mut run = Run::leader(2, queue([vec![sleep(20)]]));
+    let mut run = Run::leader(2, queue([vec![sleep(100)]]));
     go(&mut run);
     assert_eq!(
         run.queue.looks, 3,
@@ -119,10 +119,10 @@ fn a_stop_wakes_the_leader_and_lets_jobs_end() {
 fn a_stop_with_lanes_in_line_ends_them() {
     // Three lanes have had a job; two of them stand in line when the stop comes.
     let mut queue = queue([
-        vec![sleep(5)],
-        vec![sleep(5)],
-        vec![sleep(5)],
-        stops_after(20),
+        vec![sleep(50)],
+        vec![sleep(50)],
+        vec![sleep(50)],
+        stops_after(100),
     ]);
     queue.stop_when_empty = false;
     let mut run = Run::leader(8, queue);
@@ -134,7 +134,7 @@ fn a_stop_with_lanes_in_line_ends_them() {
 #[test]
 fn a_pause_is_news() {
     let mut queue = queue([vec![
-        sleep(10),
+        sleep(100),
         act(|scene| scene.desk.borrow_mut().pause(true)),
         sleep(10),
         act(|scene| {

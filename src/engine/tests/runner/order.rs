@@ -23,7 +23,7 @@ fn nothing_to_do_is_done_at_once() {
 fn jobs_start_in_order_and_overlap() {
     let mut run = Run::jobs(9);
     for _ in 0..3 {
-        run.job([say("starts"), sleep(20), say("ends")]);
+        run.job([say("starts"), sleep(100), say("ends")]);
     }
     run.go().unwrap();
     assert_eq!(
@@ -65,24 +65,25 @@ fn no_more_lanes_than_the_limit() {
 
 #[test]
 fn higher_priority_starts_first_and_delayed_jobs_when_they_are_due() {
+    let began = Instant::now();
     let mut run = Run::jobs(1);
     run.job([say("runs")]);
     run.job_with(5, None, false, [say("runs")]);
-    run.job_with(9, Some(ms(30)), false, [say("runs")]);
-    run.job_with(9, Some(ms(15)), false, [say("runs")]);
-    let began = Instant::now();
+    run.job_with(9, Some(ms(300)), false, [say("runs")]);
+    run.job_with(9, Some(ms(330)), false, [say("runs")]);
     run.go().unwrap();
-    assert_eq!(run.lines(), ["2 runs", "1 runs", "4 runs", "3 runs"]);
-    assert!(began.elapsed() >= ms(30));
+    assert_eq!(run.lines(), ["2 runs", "1 runs", "3 runs", "4 runs"]);
+    assert!(began.elapsed() >= ms(330));
 }
 
 #[test]
 fn sleepers_wake_in_the_order_of_their_moments() {
     let mut run = Run::jobs(200);
+    let base = Instant::now() + ms(200);
     // Dispatched in an order that has nothing to do with it.
     let mut expected: Vec<(u64, u64)> = (1..=100_u64).map(|id| (id * 37 % 101, id)).collect();
     for &(time, _) in &expected {
-        run.job([sleep(20 + time), say("wakes")]);
+        run.job([Act::SleepUntil(base + ms(2 * time)), say("wakes")]);
     }
     run.go().unwrap();
     expected.sort_unstable();
@@ -146,11 +147,11 @@ fn waits_that_are_over_at_once_do_not_starve_timers() {
 fn a_stop_lets_running_jobs_end_and_leaves_the_others() {
     let mut run = Run::jobs(2);
     run.job([
-        sleep(5),
+        sleep(60),
         act(|scene| scene.desk.borrow_mut().stop(3, "enough")),
         say("ends"),
     ]);
-    run.job([sleep(15), say("ends")]);
+    run.job([sleep(90), say("ends")]);
     run.job([say("runs")]);
     run.job_with(0, Some(ms(1)), false, [say("runs")]);
     run.go().unwrap();

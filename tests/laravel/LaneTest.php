@@ -272,6 +272,23 @@ final class LaneTest extends TestCase
         }
     }
 
+    public function test_scoped_state_is_reset_between_jobs(): void
+    {
+        $this->push('first', 'second');
+        Recorder::$onBoot[] = static fn ($app) => $app->scoped('state', static fn () => new \ArrayObject);
+        Recorder::$handlers['first'] = function (): void {
+            app('state')['of'] = 'the first job';
+            app('log')->shareContext(['of' => 'the first job']);
+        };
+        Recorder::$handlers['second'] = function (): void {
+            Recorder::ran(app('state')['of'] ?? 'fresh');
+            Recorder::ran(app('log')->sharedContext()['of'] ?? 'fresh');
+        };
+        $this->kqueue();
+
+        self::assertSame(['first', 'second', 'fresh', 'fresh'], Recorder::$ran);
+    }
+
     public function test_a_lost_connection_ends_the_run(): void
     {
         $this->app['queue']->push(new TestJob('gone', tries: 3, backoff: '0'));

@@ -1,2 +1,6 @@
 //! Decisions: what runs when, what crosses a process border, what the settings mean. No PHP, no I/O, no clock.
 #![forbid(unsafe_code)]
+
+pub mod pool;
+pub mod scheduler;
+pub mod wire;

@@ -1,1 +1,5 @@
 //! The tests of kqueue-core.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod pool;
+mod wire;

@@ -1,0 +1,62 @@
+# KQueue. Every target sets up what it needs, as often as it is called, and is quick when nothing changed.
+# What is made lies in .build; `make clean` removes it.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.NOTPARALLEL:      # cargo uses all cores by itself
+
+PHPUNIT := tools/php .build/php84/bin/phpunit --do-not-cache-result --fail-on-empty-test-suite
+
+.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker lint fmt docker docker-run clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install compilers, headers, PHP 8.2 and servers, and make the private PHP 8.4 with Laravel
+	@tools/setup
+
+build: ## Build kqueue.so for PHP 8.4; tools/php then runs PHP with it
+	@tools/build 8.4
+
+demo: build ## Run examples/demo.php
+	@tools/php examples/demo.php
+
+test: test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker ## Run all tests, the cheapest first
+
+test-rust: ## Test the crates that know no PHP
+	@tools/setup system
+	@CARGO_TARGET_DIR=.build/target cargo test --locked -p kqueue-core -p kqueue-engine
+
+test-phpt: ## Test kqueue.so alone in PHP 8.4
+	@tools/phpt 8.4
+
+test-phpt-82: ## Test kqueue.so alone in PHP 8.2
+	@tools/phpt 8.2
+
+test-laravel: build ## Test the Laravel package without servers
+	@$(PHPUNIT) -c tests/laravel/phpunit.xml
+
+test-e2e: build ## Test all of it, with servers, kills and load
+	@tools/setup servers
+	@$(PHPUNIT) -c tests/e2e/phpunit.xml
+
+test-docker: ## Build the image and try it
+	@tools/image test
+
+lint: ## Check formatting, clippy, and the syntax of PHP files and scripts
+	@tools/lint
+
+fmt: ## Format the Rust code
+	@tools/setup system
+	@cargo fmt
+
+docker: ## Build the image, with Docker or without
+	@tools/image build
+
+docker-run: ## Run the demo in the image
+	@tools/image run
+
+clean: ## Remove everything that was made
+	@tools/image clean
+	@rm -rf --one-file-system .build

@@ -1,0 +1,79 @@
+//! One POSIX timer that interrupts the PHP thread at a moment: for a lane that burns the processor and never waits.
+//!
+//! The signal goes to the thread that made the alarm, not to the process, so helper threads never see it. It is a real-time signal
+//! that PHP and Laravel do not use (they take SIGALRM, SIGPROF and SIGRTMIN).
+#![expect(unsafe_code, reason = "timer_create with SIGEV_THREAD_ID has no safe form")]
+
+use std::io;
+use std::mem;
+use std::ptr;
+use std::time::Instant;
+
+/// See the module's words. The old handler comes back when it is dropped.
+pub struct Alarm {
+    timer: libc::timer_t,
+    signal: i32,
+    old: libc::sigaction,
+    set_for: Option<Instant>,
+    /// A fork inherits no timers: what is dropped there must not touch the parent's number.
+    owner: u32,
+}
+
+impl Alarm {
+    /// An alarm that calls `handler` (async-signal-safe code only) on the calling thread.
+    pub fn new(handler: extern "C" fn(i32)) -> io::Result<Self> {
+        let signal = libc::SIGRTMIN() + 5;
+        // SAFETY: all structures are zeroed and then filled; the handler is async-signal-safe by contract; gettid names this thread.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            let mut old: libc::sigaction = mem::zeroed();
+            if libc::sigaction(signal, &action, &mut old) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let mut event: libc::sigevent = mem::zeroed();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = signal;
+            event.sigev_notify_thread_id = libc::gettid();
+            let mut timer: libc::timer_t = ptr::null_mut();
+            if libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) != 0 {
+                let error = io::Error::last_os_error();
+                libc::sigaction(signal, &old, ptr::null_mut());
+                return Err(error);
+            }
+            Ok(Self { timer, signal, old, set_for: None, owner: std::process::id() })
+        }
+    }
+
+    /// Rings at the moment; None: not at all. Setting the same moment again costs nothing.
+    pub fn set(&mut self, moment: Option<Instant>) {
+        if self.set_for == moment {
+            return;
+        }
+        self.set_for = moment;
+        // SAFETY: the timer is ours; zero disarms, so a moment that has passed becomes one nanosecond.
+        unsafe {
+            let mut setting: libc::itimerspec = mem::zeroed();
+            if let Some(moment) = moment {
+                let left = moment.saturating_duration_since(Instant::now());
+                setting.it_value.tv_sec = left.as_secs() as libc::time_t;
+                setting.it_value.tv_nsec = libc::c_long::from(left.subsec_nanos()).max(1);
+            }
+            libc::timer_settime(self.timer, 0, &setting, ptr::null_mut());
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.owner != std::process::id() {
+            return;
+        }
+        // SAFETY: both are ours; a signal that is already on its way finds the old handler's disposition only after the timer is gone.
+        unsafe {
+            libc::timer_delete(self.timer);
+            libc::sigaction(self.signal, &self.old, ptr::null_mut());
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Whether a hook may suspend, and the suspension itself: the only caller of [`Waiter`].
+//!
+//! Invariant: all state is atomics, since the fork handler writes it and hooks on foreign threads read it.
+#![expect(
+    unsafe_code,
+    reason = "errno, fork handler and descriptor checks are libc's"
+)]
+
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
+use std::time::{Duration, Instant};
+
+use libc::{c_int, c_short, pollfd};
+
+use super::{InterposeError, Waiter, Woken};
+
+/// Written by install and uninstall, and by the fork handler, which clears it for good.
+static ENABLED: AtomicBool = AtomicBool::new(false);
+/// Set by the fork handler in the child.
+static FORKED: AtomicBool = AtomicBool::new(false);
+/// `pthread_self()` of the PHP thread. Compared instead of a thread-local flag: in an object loaded by `dlopen` the first touch
+/// of a thread-local allocates, and hooks run on foreign threads, perhaps inside their allocator.
+static PHP_THREAD: AtomicUsize = AtomicUsize::new(0);
+/// The process that installed. It may differ from the present one without the fork handler having run: after vfork and clone.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// Depth of regions in which nothing may suspend. Written on the PHP thread only.
+static BLOCKS: AtomicU32 = AtomicU32::new(0);
+/// Suspensions made. Written on the PHP thread only.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+/// The waiter, behind one more pointer since it is a fat one. Each install leaks 16 bytes.
+static WAITER: AtomicPtr<&'static dyn Waiter> = AtomicPtr::new(std::ptr::null_mut());
+/// Whether the fork handler is registered.
+static HANDLED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the calling thread the PHP thread and `waiter` the one to ask.
+pub(super) fn own(waiter: &'static dyn Waiter) -> Result<(), InterposeError> {
+    if forked() {
+        return Err(InterposeError::Forked);
+    }
+    if !HANDLED.load(Ordering::Relaxed) {
+        // SAFETY: the handler is a function of this object that only stores atomics, which is safe after a fork.
+        let failed = unsafe { libc::pthread_atfork(None, None, Some(leave_in_child)) };
+        if failed != 0 {
+            return Err(InterposeError::ForkHandler(
+                std::io::Error::from_raw_os_error(failed),
+            ));
+        }
+        HANDLED.store(true, Ordering::Relaxed);
+    }
+    WAITER.store(Box::leak(Box::new(waiter)), Ordering::Release);
+    PROCESS.store(process(), Ordering::Relaxed);
+    PHP_THREAD.store(thread(), Ordering::Relaxed);
+    BLOCKS.store(0, Ordering::Relaxed);
+    Ok(())
+}
+
+pub(super) fn set_enabled(enabled: bool) {
+    ENABLED.store(enabled, Ordering::Release);
+}
+
+pub(super) fn forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+extern "C" fn leave_in_child() {
+    if PHP_THREAD.load(Ordering::Relaxed) != 0 {
+        ENABLED.store(false, Ordering::Relaxed);
+        FORKED.store(true, Ordering::Relaxed);
+    }
+}
+
+fn thread() -> usize {
+    // SAFETY: always succeeds and touches nothing.
+    unsafe { libc::pthread_self() as usize }
+}
+
+fn process() -> c_int {
+    // SAFETY: always succeeds and touches nothing.
+    unsafe { libc::getpid() }
+}
+
+/// Enters a region in which no call may suspend; [`unblock`] leaves it. Regions nest. On the PHP thread only.
+pub fn block() {
+    BLOCKS.store(
+        BLOCKS.load(Ordering::Relaxed).saturating_add(1),
+        Ordering::Relaxed,
+    );
+}
+
+/// Leaves the region that [`block`] entered.
+pub fn unblock() {
+    BLOCKS.store(
+        BLOCKS.load(Ordering::Relaxed).saturating_sub(1),
+        Ordering::Relaxed,
+    );
+}
+
+/// Leaves all regions: for whoever catches a jump out of them.
+pub fn reset_blocks() {
+    BLOCKS.store(0, Ordering::Relaxed);
+}
+
+/// Runs `work`, whose calls then block the whole thread. On the PHP thread only.
+pub fn without_suspending<R>(work: impl FnOnce() -> R) -> R {
+    struct Blocked;
+    impl Drop for Blocked {
+        fn drop(&mut self) {
+            unblock();
+        }
+    }
+    block();
+    let _blocked = Blocked;
+    work()
+}
+
+/// How often a lane was suspended by an interposed call.
+pub fn waits() -> u64 {
+    WAITS.load(Ordering::Relaxed)
+}
+
+/// Proof that the calling code may suspend now.
+#[derive(Clone, Copy)]
+pub(super) struct Gate {
+    waiter: &'static dyn Waiter,
+}
+
+/// How a wait for one descriptor ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    Ready,
+    TimedOut,
+    Cancelled,
+    Refused,
+}
+
+/// The gate, if the calling code may suspend.
+#[inline]
+pub(super) fn open() -> Option<Gate> {
+    if !ENABLED.load(Ordering::Acquire)
+        || PHP_THREAD.load(Ordering::Relaxed) != thread()
+        || BLOCKS.load(Ordering::Relaxed) != 0
+    {
+        return None;
+    }
+    // SAFETY: stored by `own` before ENABLED, leaked, so valid for ever; null is checked by `as_ref`.
+    let waiter = unsafe { WAITER.load(Ordering::Acquire).as_ref() }?;
+    waiter.can_suspend().then_some(Gate { waiter: *waiter })
+}
+
+impl Gate {
+    /// Suspends the lane once. Sockets of a cancelled wait are shut down here. Leaves `errno` as it was.
+    pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Woken {
+        if PROCESS.load(Ordering::Relaxed) != process() {
+            return Woken::Refused;
+        }
+        let saved = errno();
+        WAITS.store(
+            WAITS.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+        let woken = self.waiter.wait(fds, deadline.remaining());
+        if woken == Woken::Cancelled {
+            for entry in fds.iter().filter(|entry| entry.fd > 2) {
+                // SAFETY: a descriptor number; if it is no socket the call fails, which is all right.
+                unsafe { libc::shutdown(entry.fd, libc::SHUT_RDWR) };
+            }
+        }
+        set_errno(saved);
+        woken
+    }
+
+    /// Suspends the lane until `fd` is ready for `events`. Does not look first.
+    pub(super) fn until_ready(self, fd: c_int, events: c_short, deadline: Deadline) -> Waited {
+        let wanted = pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        loop {
+            let woken = self.suspend(&[wanted], deadline);
+            match woken {
+                Woken::Cancelled => return Waited::Cancelled,
+                Woken::Refused => return Waited::Refused,
+                Woken::Ready | Woken::TimedOut => {}
+            }
+            if ready_now(fd, events) {
+                return Waited::Ready;
+            }
+            if deadline.passed() {
+                return Waited::TimedOut;
+            }
+        }
+    }
+
+    /// Suspends the lane until `pause` has passed, for calls that must be tried again and again. False: cancelled or refused.
+    pub(super) fn pause(self, pause: Duration) -> Woken {
+        self.suspend(&[], Deadline::after(Some(pause)))
+    }
+}
+
+/// Pauses between attempts: 0.5 ms, doubled up to 20 ms.
+pub(super) struct Pauses(Duration);
+
+impl Pauses {
+    const LONGEST: Duration = Duration::from_millis(20);
+
+    pub(super) const fn new() -> Self {
+        Self(Duration::from_micros(500))
+    }
+
+    pub(super) fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(Self::LONGEST);
+        pause
+    }
+}
+
+/// When a wait ends at the latest; a time that cannot be represented is never.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(super) const NEVER: Self = Self(None);
+
+    pub(super) fn after(timeout: Option<Duration>) -> Self {
+        Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
+    pub(super) fn remaining(self) -> Option<Duration> {
+        self.0
+            .map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn passed(self) -> bool {
+        self.0.is_some_and(|end| Instant::now() >= end)
+    }
+}
+
+/// Is `fd` ready, or in a state in which a call would fail at once?
+pub(super) fn ready_now(fd: c_int, events: c_short) -> bool {
+    let saved = errno();
+    let mut entry = pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    // SAFETY: one entry, on this frame, and no waiting.
+    let ready = unsafe { libc::poll(&raw mut entry, 1, 0) };
+    set_errno(saved);
+    ready != 0
+}
+
+/// Would a call on `fd` return at once anyway? Also true for what is no descriptor.
+pub(super) fn nonblocking(fd: c_int) -> bool {
+    let saved = errno();
+    // SAFETY: takes no third argument and changes nothing.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    set_errno(saved);
+    flags < 0 || flags & libc::O_NONBLOCK != 0
+}
+
+pub(super) fn errno() -> c_int {
+    // SAFETY: the calling thread's own variable.
+    unsafe { *libc::__errno_location() }
+}
+
+pub(super) fn set_errno(value: c_int) {
+    // SAFETY: the calling thread's own variable.
+    unsafe { *libc::__errno_location() = value };
+}

@@ -1,0 +1,226 @@
+//! `select`: three bit sets made one list of descriptors and back.
+//!
+//! `poll` looks and waits; the answer is always the real `select`'s, with no time to wait. Sets of any length are read, but a call that
+//! names more than [`MOST`] descriptors is made for real, since the list lies on the lane's stack.
+#![expect(
+    unsafe_code,
+    reason = "hooks have C signatures and make the real calls"
+)]
+
+use std::time::Duration;
+
+use libc::{c_int, c_short, fd_set, pollfd, timeval};
+
+use super::gate::{self, Deadline, errno, set_errno};
+use super::{Hook, Woken};
+
+pub(super) const HOOKS: &[Hook] = &[Hook::new("select", select as *const ())];
+
+/// As many as an `fd_set` holds: 8 KiB of stack.
+const MOST: usize = libc::FD_SETSIZE;
+/// Bits in a word of an `fd_set`.
+const WORD: usize = usize::BITS as usize;
+
+/// What `select` calls readable, writable, exceptional, in terms of `poll`'s answer. The kernel's own table.
+const READABLE: c_short = libc::POLLIN | libc::POLLHUP | libc::POLLERR;
+const WRITABLE: c_short = libc::POLLOUT | libc::POLLERR;
+
+struct Sets {
+    nfds: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+}
+
+enum Look {
+    /// The real call would return at once.
+    Answer,
+    /// Nothing is ready.
+    Nothing,
+    /// `poll` sees what `select` does not count (a hang-up on a descriptor that is only to be written): only the real call can wait for it.
+    Unlike,
+}
+
+/// # Safety
+/// `set` is null or covers descriptor `fd`.
+unsafe fn is_set(set: *const fd_set, fd: usize) -> bool {
+    if set.is_null() {
+        return false;
+    }
+    // SAFETY: an `fd_set` is an array of words, and the caller says that it covers `fd`.
+    let word = unsafe { *set.cast::<usize>().add(fd / WORD) };
+    word >> (fd % WORD) & 1 == 1
+}
+
+impl Sets {
+    /// Writes the wanted descriptors to `list`; `None` if there are too many.
+    ///
+    /// # Safety
+    /// The sets are null or cover `nfds` descriptors.
+    unsafe fn list(&self, list: &mut [pollfd; MOST]) -> Option<usize> {
+        let mut count = 0;
+        for fd in 0..self.nfds {
+            let bit = fd as usize;
+            let mut events = 0;
+            // SAFETY: `bit` is below `nfds`.
+            if unsafe { is_set(self.read, bit) } {
+                events |= libc::POLLIN;
+            }
+            // SAFETY: `bit` is below `nfds`.
+            if unsafe { is_set(self.write, bit) } {
+                events |= libc::POLLOUT;
+            }
+            // SAFETY: `bit` is below `nfds`.
+            if unsafe { is_set(self.except, bit) } {
+                events |= libc::POLLPRI;
+            }
+            if events != 0 {
+                *list.get_mut(count)? = pollfd {
+                    fd,
+                    events,
+                    revents: 0,
+                };
+                count += 1;
+            }
+        }
+        Some(count)
+    }
+
+    /// The real call.
+    ///
+    /// # Safety
+    /// As for `select`.
+    unsafe fn select(&self, timeout: *mut timeval) -> c_int {
+        // SAFETY: the caller's own sets.
+        unsafe { libc::select(self.nfds, self.read, self.write, self.except, timeout) }
+    }
+
+    /// The real call, without waiting.
+    ///
+    /// # Safety
+    /// As for `select`.
+    unsafe fn answer(&self) -> c_int {
+        let mut none = timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        };
+        // SAFETY: the caller's own sets; the time is on this frame.
+        unsafe { self.select(&raw mut none) }
+    }
+}
+
+fn look(list: &mut [pollfd]) -> Look {
+    // SAFETY: the slice's own entries; does not wait.
+    let ready = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, 0) };
+    match ready {
+        0 => Look::Nothing,
+        1.. if !list.iter().any(counts) => Look::Unlike,
+        _ => Look::Answer,
+    }
+}
+
+fn counts(entry: &pollfd) -> bool {
+    let asked = |event, seen| entry.events & event != 0 && entry.revents & seen != 0;
+    asked(libc::POLLIN, READABLE)
+        || asked(libc::POLLOUT, WRITABLE)
+        || asked(libc::POLLPRI, libc::POLLPRI)
+        || entry.revents & libc::POLLNVAL != 0
+}
+
+fn from_timeval(time: timeval) -> Option<Duration> {
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let micros = u64::try_from(time.tv_usec).ok()?;
+    Duration::from_secs(seconds).checked_add(Duration::from_micros(micros))
+}
+
+fn to_timeval(rest: Duration) -> timeval {
+    timeval {
+        tv_sec: libc::time_t::try_from(rest.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_usec: libc::suseconds_t::from(rest.subsec_micros() as i32),
+    }
+}
+
+unsafe extern "C" fn select(
+    nfds: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    timeout: *mut timeval,
+) -> c_int {
+    let sets = Sets {
+        nfds,
+        read,
+        write,
+        except,
+    };
+    // SAFETY: the caller's argument, null or readable.
+    let wanted = unsafe { timeout.as_ref() }.copied();
+    let wanted = match wanted {
+        None => Some(None),
+        Some(time) => from_timeval(time).filter(|time| !time.is_zero()).map(Some),
+    };
+    let (Some(wanted), true, Some(gate)) = (wanted, nfds >= 0, gate::open()) else {
+        // SAFETY: the caller's own arguments.
+        return unsafe { sets.select(timeout) };
+    };
+    let saved = errno();
+    let deadline = Deadline::after(wanted);
+    let mut list = [pollfd {
+        fd: -1,
+        events: 0,
+        revents: 0,
+    }; MOST];
+    // SAFETY: the caller's own sets.
+    let Some(count) = (unsafe { sets.list(&mut list) }) else {
+        // SAFETY: the caller's own arguments.
+        return unsafe { sets.select(timeout) };
+    };
+    let list = &mut list[..count];
+    let result = loop {
+        match look(list) {
+            // SAFETY: the caller's own sets.
+            Look::Answer => break unsafe { sets.answer() },
+            Look::Nothing if deadline.passed() => {
+                // SAFETY: the caller's own sets; nothing is ready, so this clears them.
+                break unsafe { sets.answer() };
+            }
+            Look::Nothing => {}
+            Look::Unlike => {
+                set_errno(saved);
+                // SAFETY: the caller's own sets.
+                return unsafe { select_rest(&sets, timeout, deadline) };
+            }
+        }
+        match gate.suspend(list, deadline) {
+            Woken::Ready | Woken::TimedOut => {}
+            Woken::Cancelled => {
+                if matches!(look(list), Look::Answer) {
+                    // SAFETY: the caller's own sets.
+                    break unsafe { sets.answer() };
+                }
+                set_errno(libc::ECANCELED);
+                return -1;
+            }
+            // SAFETY: the caller's own sets.
+            Woken::Refused => return unsafe { select_rest(&sets, timeout, deadline) },
+        }
+    };
+    // SAFETY: null or writable, as Linux writes the rest of the time there.
+    if let (true, Some(timeout)) = (result >= 0, unsafe { timeout.as_mut() }) {
+        *timeout = to_timeval(deadline.remaining().unwrap_or_default());
+    }
+    result
+}
+
+/// Waits for real, for what is left of the time.
+///
+/// # Safety
+/// As for `select`.
+unsafe fn select_rest(sets: &Sets, timeout: *mut timeval, deadline: Deadline) -> c_int {
+    // SAFETY: null or writable, as Linux writes the rest of the time there.
+    if let (Some(timeout), Some(rest)) = (unsafe { timeout.as_mut() }, deadline.remaining()) {
+        *timeout = to_timeval(rest);
+    }
+    // SAFETY: the caller's own sets.
+    unsafe { sets.select(timeout) }
+}

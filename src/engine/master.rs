@@ -1,0 +1,682 @@
+//! The master: forks the runner and the children from its own image, watches, reaps, restarts. One thread, one poll(2)
+//! loop. Standalone the same loop is the zygote: the runner is its parent, and it ends when the control socket closes.
+//!
+//! Invariant: it runs no job and starts no thread, so it always answers.
+//! Invariant: messages are read before deadlines are looked at (see `children`).
+//! Invariant: jobs are given back only when the runner and all its children are dead: nobody works on them any more.
+//!
+//! Stop signals: the first is passed on to the runner, which drains; children are still served. The second ends everything
+//! at once, gives the jobs back, and the run returns 0, as an interrupted `queue:work` does.
+
+use crate::error::EngineError;
+use crate::link::{ChildLink, MasterLink, Packet, Packets, stream_pair};
+use crate::reaper::{self, Process};
+use crate::role::{self, Role};
+use crate::scoreboard::{Lost, Scoreboard, now_ms};
+use crate::signals::{PAUSE, RESUME, STOP, Signals};
+use crate::zygote::{self, Side};
+use kqueue_core::wire::Control;
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The signals of the master.
+const WATCHED: [i32; 6] = [STOP[0], STOP[1], STOP[2], PAUSE, RESUME, libc::SIGCHLD];
+/// How often the master looks whether the runner is stuck, and tries again what failed.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long a killed child may take to die before the run goes on without it.
+const STUCK_CHILDREN: Duration = Duration::from_secs(10);
+/// How often a runner or a rescue is tried to be forked before the master gives up.
+const FORK_ATTEMPTS: u32 = 30;
+
+/// What the processes do. Each function is called in the new process; what it returns is the exit status, and the process
+/// then ends by `_exit`: output that PHP holds back must be flushed before.
+pub trait Program {
+    /// The runner. Returning is saying goodbye; any other end is a death, after which a new runner is forked.
+    fn runner(&mut self, link: MasterLink) -> i32;
+
+    /// An isolated child: runs what [`ChildLink::receive`] gives until it gives nothing.
+    fn child(&mut self, link: ChildLink) -> i32;
+
+    /// Gives back the jobs that were in flight when a runner ended. `death` tells how, for the culprit's record. Runs in a
+    /// process of its own, for at most [`Plan::rescue_limit`].
+    fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32;
+}
+
+/// The master's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Isolated children that may live at once.
+    pub children: usize,
+    /// From SIGTERM to SIGKILL; also how long children may take to leave.
+    pub grace: Duration,
+    /// The run ends when this many runners died within [`Plan::restart_window`].
+    pub restart_limit: u32,
+    /// See [`Plan::restart_limit`].
+    pub restart_window: Duration,
+    /// How long giving jobs back may take.
+    pub rescue_limit: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            children: 2,
+            grace: Duration::from_secs(2),
+            restart_limit: 5,
+            restart_window: Duration::from_secs(60),
+            rescue_limit: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Makes this process the master until the run is over; returns its exit status: the runner's, or 0 after a second stop
+/// signal, or (after too many deaths) that of the last death: 128 + signal, or the runner's own but never 0.
+pub fn supervise(
+    plan: Plan,
+    board: Arc<Scoreboard>,
+    program: &mut dyn Program,
+) -> Result<i32, EngineError> {
+    let signals = Signals::install(&WATCHED)?;
+    let mut master = Master::new(plan, board, program, signals);
+    let old = role::set(Role::Master);
+    let result = master.fork_runner().and_then(|()| master.serve());
+    role::set(old);
+    result
+}
+
+/// Standalone: forks the zygote and returns in the caller, which is the runner. Dropping the link ends the zygote.
+pub fn zygote(
+    plan: Plan,
+    board: Arc<Scoreboard>,
+    program: &mut dyn Program,
+) -> Result<MasterLink, EngineError> {
+    let (ours, theirs) = Packets::pair()?;
+    match zygote::fork(Role::Master)? {
+        Side::Parent(pid) => {
+            drop(theirs);
+            let patience = plan.grace * 2 + ROUND;
+            Ok(MasterLink::with_zygote(ours, pid, patience))
+        }
+        Side::Child => zygote::run(|| {
+            drop(ours);
+            let served = Signals::install(&WATCHED).and_then(|signals| {
+                let mut master = Master::new(plan, board, program, signals);
+                master.link = Some(theirs);
+                master.standalone = true;
+                master.serve()
+            });
+            served.unwrap_or_else(|error| {
+                say(&format!("the zygote cannot go on: {error}"));
+                1
+            })
+        }),
+    }
+}
+
+/// All that the loop reacts to, in the order in which it looks.
+#[derive(Debug)]
+enum Event {
+    Signal(i32),
+    Control(Control),
+    LinkClosed,
+    Ended { pid: i32, status: i32 },
+    Tick(Instant),
+}
+
+/// Where the run is.
+#[derive(Debug)]
+enum Phase {
+    /// A runner lives.
+    Serving,
+    /// It has ended; its children are on their way out.
+    Clearing(Aftermath),
+    /// Its jobs are being given back.
+    Rescuing(Process, Next),
+    /// A new runner is due.
+    Restarting { at: Instant, attempts: u32 },
+    /// The run is over, with this status.
+    Over(i32),
+}
+
+/// What is left to do after a runner's end.
+#[derive(Debug)]
+struct Aftermath {
+    lost: Vec<Lost>,
+    death: String,
+    next: Next,
+    /// A child that cannot be killed (it hangs in the kernel) is waited for until then.
+    patience: Instant,
+    /// Forking the rescue failed this often, and is tried again then.
+    attempts: u32,
+    not_before: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Restart,
+    Return(i32),
+}
+
+struct Master<'a> {
+    plan: Plan,
+    board: Arc<Scoreboard>,
+    program: &'a mut dyn Program,
+    signals: Option<Signals>,
+    link: Option<Packets>,
+    runner: Option<Process>,
+    children: BTreeMap<u32, Process>,
+    last_child: u32,
+    phase: Phase,
+    standalone: bool,
+    stops: u32,
+    /// When runners died, within the restart window.
+    deaths: Vec<Instant>,
+    restarts: u32,
+    /// Lane and heartbeat of the runner at the last round.
+    seen: Option<(u32, u64)>,
+    next_round: Instant,
+    /// Why the master itself killed the runner.
+    verdict: Option<String>,
+}
+
+impl<'a> Master<'a> {
+    fn new(
+        plan: Plan,
+        board: Arc<Scoreboard>,
+        program: &'a mut dyn Program,
+        signals: Signals,
+    ) -> Master<'a> {
+        Master {
+            plan,
+            board,
+            program,
+            signals: Some(signals),
+            link: None,
+            runner: None,
+            children: BTreeMap::new(),
+            last_child: 0,
+            phase: Phase::Serving,
+            standalone: false,
+            stops: 0,
+            deaths: Vec::new(),
+            restarts: 0,
+            seen: None,
+            next_round: Instant::now() + ROUND,
+            verdict: None,
+        }
+    }
+
+    fn serve(&mut self) -> Result<i32, EngineError> {
+        loop {
+            self.wait()?;
+            for signal in self.signals.as_ref().map(Signals::take).unwrap_or_default() {
+                self.handle(Event::Signal(signal));
+            }
+            while let Some(event) = self.next_message() {
+                self.handle(event);
+            }
+            while let Some((pid, status)) = reaper::reap(|pid| self.process(pid)) {
+                self.handle(Event::Ended { pid, status });
+            }
+            self.handle(Event::Tick(Instant::now()));
+            if let Phase::Over(status) = self.phase {
+                return Ok(status);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Signal(signal) => self.signalled(signal),
+            Event::Control(message) => self.obey(message),
+            Event::LinkClosed => self.link_closed(),
+            Event::Ended { pid, status } => self.ended(pid, status),
+            Event::Tick(now) => self.tick(now),
+        }
+    }
+
+    fn wait(&self) -> Result<(), EngineError> {
+        let mut fds = Vec::with_capacity(2);
+        if let Some(signals) = &self.signals {
+            fds.push(PollFd::new(signals.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(link) = &self.link {
+            let mut flags = PollFlags::POLLIN;
+            flags.set(PollFlags::POLLOUT, link.is_pending());
+            fds.push(PollFd::new(link.as_fd(), flags));
+        }
+        match poll(&mut fds, self.timeout()) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(EngineError::System {
+                doing: "wait for events",
+                source: errno.into(),
+            }),
+        }
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let phase = match &self.phase {
+            Phase::Serving | Phase::Over(_) => None,
+            Phase::Clearing(after) if self.children.is_empty() => Some(after.not_before),
+            Phase::Clearing(after) => Some(after.patience),
+            Phase::Rescuing(process, _) => process.next(),
+            Phase::Restarting { at, .. } => Some(*at),
+        };
+        let next = self
+            .children
+            .values()
+            .filter_map(Process::next)
+            .chain(phase)
+            .chain(self.runner.as_ref().map(|_| self.next_round))
+            .min();
+        let Some(next) = next else {
+            return PollTimeout::NONE;
+        };
+        // Rounded up, or the loop would spin through the last part of a millisecond.
+        let left = next.saturating_duration_since(Instant::now());
+        let ms = left.as_nanos().div_ceil(1_000_000);
+        PollTimeout::from(u16::try_from(ms).unwrap_or(u16::MAX))
+    }
+
+    fn next_message(&mut self) -> Option<Event> {
+        let link = self.link.as_mut()?;
+        link.flush();
+        match link.receive() {
+            Ok(Packet::WouldBlock) => return None,
+            Ok(Packet::Message(message, _)) => return Some(Event::Control(message)),
+            Ok(Packet::Closed) => {}
+            Err(error) => say(&error.to_string()),
+        }
+        self.link = None;
+        Some(Event::LinkClosed)
+    }
+
+    fn signalled(&mut self, signal: i32) {
+        if self.standalone || signal == libc::SIGCHLD {
+            return;
+        }
+        if STOP.contains(&signal) {
+            self.stops += 1;
+            if self.stops > 1 {
+                self.runner.as_mut().map(Process::kill);
+                self.children.values_mut().for_each(Process::kill);
+                return;
+            }
+        }
+        self.tell(&Control::Signal { signal }, None);
+    }
+
+    fn obey(&mut self, message: Control) {
+        let now = Instant::now();
+        let grace = self.plan.grace;
+        match message {
+            Control::Spawn { ticket } => {
+                if let Err(error) = self.spawn(ticket) {
+                    let reason = error.to_string();
+                    self.tell(&Control::SpawnFailed { ticket, reason }, None);
+                }
+            }
+            Control::Deadline { child, in_ms } => {
+                let deadline = now.checked_add(Duration::from_millis(in_ms));
+                self.with_child(child, |process| process.set_deadline(deadline));
+            }
+            Control::Clear { child } => {
+                self.with_child(child, |process| process.set_deadline(None))
+            }
+            Control::Kill { child } => {
+                self.with_child(child, |process| process.terminate(now, grace));
+            }
+            Control::Leave { child } => self.with_child(child, |process| process.leave(now, grace)),
+            other => say(&format!(
+                "the runner sent a message that only the master sends: {other:?}"
+            )),
+        }
+    }
+
+    /// The runner has let go of its children, or is dead: they see their sockets close.
+    fn link_closed(&mut self) {
+        let now = Instant::now();
+        for child in self.children.values_mut() {
+            child.leave(now, self.plan.grace);
+        }
+        if self.standalone {
+            self.phase =
+                Phase::Clearing(self.aftermath(Vec::new(), String::new(), Next::Return(0)));
+        }
+    }
+
+    fn ended(&mut self, pid: i32, status: i32) {
+        if self.runner.as_ref().is_some_and(|runner| runner.pid == pid) {
+            self.runner_ended(pid, status);
+            return;
+        }
+        if let Phase::Rescuing(process, next) = &self.phase
+            && process.pid == pid
+        {
+            if !libc::WIFEXITED(status) || libc::WEXITSTATUS(status) != 0 {
+                say(&format!(
+                    "the process that gives jobs back {}; jobs it had not reached come back when their reservation \
+                     expires (retry_after)",
+                    reaper::describe(status)
+                ));
+            }
+            self.phase = continue_with(*next);
+            return;
+        }
+        let found = self.children.iter().find(|(_, process)| process.pid == pid);
+        if let Some((&child, process)) = found {
+            let overdue = process.overdue;
+            self.children.remove(&child);
+            let message = Control::Exited {
+                child,
+                status,
+                overdue,
+            };
+            self.tell(&message, None);
+        }
+    }
+
+    fn runner_ended(&mut self, pid: i32, status: i32) {
+        let now = Instant::now();
+        self.runner = None;
+        self.link = None;
+        let goodbye = self.board.said_goodbye() && libc::WIFEXITED(status);
+        let interrupted = self.stops > 1;
+        let mut lost = self.board.in_flight();
+        if goodbye || interrupted {
+            lost.iter_mut().for_each(|job| job.culprit = false);
+        }
+        let how = match self.verdict.take() {
+            Some(verdict) => verdict,
+            None => reaper::describe(status),
+        };
+        for child in self.children.values_mut() {
+            if goodbye && !interrupted {
+                child.leave(now, self.plan.grace);
+            } else {
+                child.kill();
+            }
+        }
+        let next = if goodbye {
+            Next::Return(libc::WEXITSTATUS(status))
+        } else if interrupted {
+            Next::Return(0)
+        } else {
+            say(&obituary(pid, &how, &lost, &self.board.torn()));
+            self.after_death(now, status)
+        };
+        self.phase = Phase::Clearing(self.aftermath(lost, format!("the runner {how}"), next));
+    }
+
+    fn after_death(&mut self, now: Instant, status: i32) -> Next {
+        let window = self.plan.restart_window;
+        self.deaths
+            .retain(|&death| now.duration_since(death) < window);
+        self.deaths.push(now);
+        let exit_status = reaper::exit_status(status).max(1);
+        if self.stops > 0 {
+            return Next::Return(exit_status);
+        }
+        if self.deaths.len() >= self.plan.restart_limit as usize {
+            say(&format!(
+                "{} runners died within {} s, so this run ends with status {exit_status}. The lines above name the jobs \
+                 they were running; run those isolated (KQueueJob::$isolated, or --isolate), or fix what kills them, and \
+                 start again",
+                self.deaths.len(),
+                window.as_secs_f64(),
+            ));
+            return Next::Return(exit_status);
+        }
+        Next::Restart
+    }
+
+    fn aftermath(&self, lost: Vec<Lost>, death: String, next: Next) -> Aftermath {
+        let now = Instant::now();
+        Aftermath {
+            lost,
+            death,
+            next,
+            patience: now + self.plan.grace * 2 + STUCK_CHILDREN,
+            attempts: 0,
+            not_before: now,
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let grace = self.plan.grace;
+        for child in self.children.values_mut() {
+            child.tick(now, grace);
+        }
+        if self.runner.is_some() && now >= self.next_round {
+            self.next_round = now + ROUND;
+            self.look_after_runner();
+        }
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Serving) {
+            Phase::Clearing(after)
+                if now >= after.not_before
+                    && (self.children.is_empty() || now >= after.patience) =>
+            {
+                self.give_back(after, now)
+            }
+            Phase::Rescuing(mut process, next) => {
+                process.tick(now, grace);
+                Phase::Rescuing(process, next)
+            }
+            Phase::Restarting { .. } if self.stops > 0 => Phase::Over(0),
+            Phase::Restarting { at, attempts } if now >= at => self.restart(attempts, now),
+            other => other,
+        };
+    }
+
+    /// A lane that is on the CPU, past its deadline, without the loop going round: it hangs in one call, and nothing in the
+    /// runner can end it.
+    fn look_after_runner(&mut self) {
+        let seen = self
+            .board
+            .running()
+            .map(|lane| (lane, self.board.heartbeat()));
+        let same = seen.filter(|_| seen == self.seen);
+        self.seen = seen;
+        let Some((lane, _)) = same else { return };
+        let Ok(Some(job)) = self.board.job(lane) else {
+            return;
+        };
+        let now = now_ms();
+        let limit = job
+            .deadline_ms
+            .saturating_add(self.plan.grace.as_millis() as u64);
+        if job.deadline_ms == 0 || now <= limit || self.verdict.is_some() {
+            return;
+        }
+        let late = Duration::from_millis(now - job.deadline_ms).as_secs_f64();
+        self.verdict = Some(format!(
+            "was killed because it hung in one call, {late:.1} s past the timeout of the job,"
+        ));
+        self.runner.as_mut().map(Process::kill);
+    }
+
+    /// All who worked on the lost jobs are dead: hand them to a rescue.
+    fn give_back(&mut self, mut after: Aftermath, now: Instant) -> Phase {
+        if !self.children.is_empty() {
+            say("some isolated children do not die; going on without them");
+            self.children.clear();
+        }
+        if after.lost.is_empty() {
+            return continue_with(after.next);
+        }
+        match zygote::fork(Role::Rescue) {
+            Ok(Side::Parent(pid)) => {
+                let mut process = Process::new(pid);
+                process.set_deadline(now.checked_add(self.plan.rescue_limit));
+                Phase::Rescuing(process, after.next)
+            }
+            Ok(Side::Child) => zygote::run(|| {
+                self.release();
+                self.program.rescue(after.lost, &after.death)
+            }),
+            Err(error) => {
+                after.attempts += 1;
+                if after.attempts >= FORK_ATTEMPTS {
+                    say(&format!(
+                        "{} jobs cannot be given back now; they come back when their reservation expires (retry_after): \
+                         {error}",
+                        after.lost.len()
+                    ));
+                    return continue_with(after.next);
+                }
+                after.not_before = now + ROUND;
+                Phase::Clearing(after)
+            }
+        }
+    }
+
+    fn restart(&mut self, attempts: u32, now: Instant) -> Phase {
+        self.restarts += 1;
+        match self.fork_runner() {
+            Ok(()) => Phase::Serving,
+            Err(error) if attempts + 1 >= FORK_ATTEMPTS => {
+                say(&format!(
+                    "no new runner can be started, so this run ends: {error}"
+                ));
+                Phase::Over(1)
+            }
+            Err(_) => {
+                self.restarts -= 1;
+                Phase::Restarting {
+                    at: now + ROUND,
+                    attempts: attempts + 1,
+                }
+            }
+        }
+    }
+
+    fn fork_runner(&mut self) -> Result<(), EngineError> {
+        let (ours, theirs) = Packets::pair()?;
+        self.board.reset();
+        match zygote::fork(Role::Runner)? {
+            Side::Parent(pid) => {
+                self.board.set_runner(pid, self.restarts);
+                self.link = Some(ours);
+                self.runner = Some(Process::new(pid));
+                self.seen = None;
+                self.verdict = None;
+                Ok(())
+            }
+            Side::Child => zygote::run(|| {
+                drop(ours);
+                self.release();
+                let status = self.program.runner(MasterLink::new(theirs));
+                self.board.say_goodbye();
+                status
+            }),
+        }
+    }
+
+    fn spawn(&mut self, ticket: u32) -> Result<(), EngineError> {
+        if self.children.len() >= self.plan.children {
+            return Err(EngineError::TooManyChildren(self.plan.children));
+        }
+        let (theirs, ours) = stream_pair()?;
+        match zygote::fork(Role::Child)? {
+            Side::Parent(pid) => {
+                drop(ours);
+                self.last_child = self.last_child.wrapping_add(1);
+                let child = self.last_child;
+                self.children.insert(child, Process::new(pid));
+                self.tell(&Control::Spawned { ticket, child, pid }, Some(theirs));
+                Ok(())
+            }
+            Side::Child => zygote::run(|| {
+                drop(theirs);
+                self.release();
+                self.program.child(ChildLink::new(ours))
+            }),
+        }
+    }
+
+    /// In a new process: nothing of the master's stays open.
+    fn release(&mut self) {
+        self.signals = None;
+        self.link = None;
+        self.children.clear();
+        self.runner = None;
+    }
+
+    fn tell(&mut self, message: &Control, passed: Option<OwnedFd>) {
+        if let Some(link) = &mut self.link {
+            link.send(message, passed);
+        }
+    }
+
+    fn with_child(&mut self, child: u32, act: impl FnOnce(&mut Process)) {
+        if let Some(process) = self.children.get_mut(&child) {
+            act(process);
+        }
+    }
+
+    fn process(&self, pid: i32) -> Option<&Process> {
+        let rescue = match &self.phase {
+            Phase::Rescuing(process, _) => Some(process),
+            _ => None,
+        };
+        self.children
+            .values()
+            .chain(&self.runner)
+            .chain(rescue)
+            .find(|process| process.pid == pid)
+    }
+}
+
+fn continue_with(next: Next) -> Phase {
+    match next {
+        Next::Restart => Phase::Restarting {
+            at: Instant::now(),
+            attempts: 0,
+        },
+        Next::Return(status) => Phase::Over(status),
+    }
+}
+
+/// The line in the log that says how a runner died and what it was doing.
+fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> String {
+    let jobs = |count: usize, word: &str| match count {
+        1 => format!("its {word}job goes back"),
+        _ => format!("its {count} {word}jobs go back"),
+    };
+    let mut line = format!("runner {pid} {how}");
+    match lost.iter().find(|job| job.culprit) {
+        Some(Lost { info, .. }) => {
+            line += &format!(" while running {} (job {})", info.class, info.id);
+            if lost.len() > 1 {
+                line += &format!("; {}", jobs(lost.len() - 1, "other "));
+            }
+        }
+        None if lost.is_empty() => line += "; no job was in flight",
+        None => line += &format!("; {}", jobs(lost.len(), "")),
+    }
+    if !torn.is_empty() {
+        line += &format!(
+            "; {} just taken from the queue comes back when its reservation expires (retry_after)",
+            torn.len()
+        );
+    }
+    line
+}
+
+/// One line on stderr, if somebody reads it: a full pipe must not stop the master.
+fn say(line: &str) {
+    let stderr = std::io::stderr();
+    let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    let writable = poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    if writable {
+        let _ = stderr
+            .lock()
+            .write_all(format!("kqueue: {line}\n").as_bytes());
+    }
+}

@@ -1,0 +1,498 @@
+//! The shared mapping that tells every process what each lane and child is doing, also after its writer was killed.
+//!
+//! Invariant: one writer per slot. The runner writes lanes, children and counters; the master writes only `restarts`, and
+//! the rest while no runner lives ([`Scoreboard::reset`]). Readers copy.
+//! Invariant: a lane slot is a seqlock: its number is odd while it is being written, so a reader never takes half a job
+//! for a whole one, and a writer that died in the middle is seen.
+//! Untouched slots cost no memory: the mapping is anonymous and its pages appear when written. 512 bytes per used lane.
+#![expect(unsafe_code, reason = "the mapping is reached through a raw pointer")]
+
+use crate::error::EngineError;
+use kqueue_core::wire::cut;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
+
+/// Milliseconds of the monotonic clock, the same in all processes. Never 0, which means "none" in slots.
+pub fn now_ms() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a valid timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    (time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000).max(1)
+}
+
+/// What a lane's slot says about its job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobInfo {
+    /// The driver's id; at most 96 bytes are kept.
+    pub id: String,
+    /// The job's class or display name; at most 176 bytes.
+    pub class: String,
+    /// The queue connection; at most 64 bytes.
+    pub connection: String,
+    /// The queue; at most 144 bytes.
+    pub queue: String,
+    /// When it started, by [`now_ms`].
+    pub started_ms: u64,
+    /// When it must have ended, by [`now_ms`]; 0 = no limit.
+    pub deadline_ms: u64,
+}
+
+/// A job that was in flight in a runner that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Whose it was.
+    pub lane: u32,
+    /// The job.
+    pub info: JobInfo,
+    /// Its lane was on the CPU when the runner died.
+    pub culprit: bool,
+}
+
+/// Counted since the run began, over all its runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Jobs taken from a queue.
+    Reserved,
+    /// Jobs that ended, in whatever way.
+    Finished,
+    /// Those of them that failed.
+    Failed,
+    /// Times a lane was suspended.
+    Suspensions,
+    /// Jobs that ended in an isolated child.
+    Isolated,
+}
+
+const COUNTERS: usize = 5;
+
+/// What an isolated child is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It has no job.
+    Idle,
+    /// It has one.
+    Busy,
+    /// It was told to leave.
+    Leaving,
+}
+
+/// What a child's slot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChildInfo {
+    /// Its process.
+    pub pid: i32,
+    /// What it is doing.
+    pub doing: Doing,
+    /// For whom: the ticket its lane lined up with.
+    pub ticket: u64,
+    /// Jobs it has begun.
+    pub jobs: u32,
+    /// When its present job started, by [`now_ms`].
+    pub started_ms: u64,
+    /// When its present job must have ended; 0 = no limit.
+    pub deadline_ms: u64,
+}
+
+/// On its own cache line: written at every switch of lanes.
+#[repr(C, align(64))]
+struct Running {
+    /// Index of the lane on the CPU, plus one; 0 = none.
+    lane: AtomicU32,
+}
+
+#[repr(C, align(64))]
+struct Header {
+    running: Running,
+    /// When the runner's loop last went round.
+    heartbeat_ms: AtomicU64,
+    /// 1 when the runner has returned as it should.
+    goodbye: AtomicU32,
+    /// No lane at or above this index was ever used by this runner.
+    used: AtomicU32,
+    runner: AtomicI32,
+    restarts: AtomicU32,
+    counters: [AtomicU64; COUNTERS],
+}
+
+const ID: usize = 96;
+const CLASS: usize = 176;
+const CONNECTION: usize = 64;
+const QUEUE: usize = 144;
+const TEXTS: [usize; 4] = [ID, CLASS, CONNECTION, QUEUE];
+const WORDS: usize = (ID + CLASS + CONNECTION + QUEUE) / 8;
+
+#[repr(C, align(64))]
+struct LaneSlot {
+    /// Odd while the slot is being written.
+    sequence: AtomicU32,
+    /// 1 while a job is in flight.
+    busy: AtomicU32,
+    started_ms: AtomicU64,
+    deadline_ms: AtomicU64,
+    /// Four lengths of 16 bits.
+    lengths: AtomicU64,
+    text: [AtomicU64; WORDS],
+}
+
+#[repr(C, align(64))]
+struct ChildSlot {
+    pid: AtomicI32,
+    doing: AtomicU32,
+    ticket: AtomicU64,
+    started_ms: AtomicU64,
+    deadline_ms: AtomicU64,
+    jobs: AtomicU32,
+}
+
+const _: () = assert!(size_of::<LaneSlot>() == 512 && size_of::<ChildSlot>() == 64);
+
+/// The mapping, shared by all processes forked after it was made. All numbers in it start as zero.
+#[derive(Debug)]
+pub struct Scoreboard {
+    base: NonNull<libc::c_void>,
+    length: usize,
+    lanes: u32,
+    children: u32,
+}
+
+// SAFETY: all that is reached through the pointer is atomic, and the mapping lives as long as the value.
+unsafe impl Send for Scoreboard {}
+// SAFETY: as above.
+unsafe impl Sync for Scoreboard {}
+
+impl Scoreboard {
+    /// A mapping with this many slots. To be made before the first fork.
+    pub fn new(lanes: u32, children: u32) -> Result<Scoreboard, EngineError> {
+        let length = size_of::<Header>()
+            + lanes as usize * size_of::<LaneSlot>()
+            + children as usize * size_of::<ChildSlot>();
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        match NonNull::new(base) {
+            Some(base) if base.as_ptr() != libc::MAP_FAILED => Ok(Scoreboard {
+                base,
+                length,
+                lanes,
+                children,
+            }),
+            _ => Err(EngineError::system("map the scoreboard")),
+        }
+    }
+
+    /// How many lane slots there are.
+    pub fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
+    /// How many child slots there are.
+    pub fn children(&self) -> u32 {
+        self.children
+    }
+
+    /// The lane has a job in flight from now on. A lane without a slot is ignored.
+    pub fn set_job(&self, lane: u32, info: &JobInfo) {
+        let Some(slot) = self.lane(lane) else { return };
+        let header = self.header();
+        if lane >= header.used.load(Ordering::Relaxed) {
+            header.used.store(lane + 1, Ordering::Relaxed);
+        }
+        // Even, also if a writer of the past died half-way.
+        let sequence = slot.sequence.load(Ordering::Relaxed) & !1;
+        slot.sequence
+            .store(sequence.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        slot.started_ms.store(info.started_ms, Ordering::Relaxed);
+        slot.deadline_ms.store(info.deadline_ms, Ordering::Relaxed);
+        let texts = [&info.id, &info.class, &info.connection, &info.queue];
+        let (mut lengths, mut word) = (0u64, 0);
+        for (index, (text, room)) in texts.into_iter().zip(TEXTS).enumerate() {
+            let bytes = cut(text, room).as_bytes();
+            lengths |= (bytes.len() as u64) << (index * 16);
+            for (offset, chunk) in bytes.chunks(8).enumerate() {
+                let mut eight = [0; 8];
+                eight[..chunk.len()].copy_from_slice(chunk);
+                slot.text[word + offset].store(u64::from_le_bytes(eight), Ordering::Relaxed);
+            }
+            word += room / 8;
+        }
+        slot.lengths.store(lengths, Ordering::Relaxed);
+        slot.busy.store(1, Ordering::Relaxed);
+        slot.sequence
+            .store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The lane's job has ended.
+    pub fn clear_job(&self, lane: u32) {
+        if let Some(slot) = self.lane(lane) {
+            slot.busy.store(0, Ordering::Release);
+        }
+    }
+
+    /// The lane is on the CPU from now on. One relaxed store.
+    #[inline]
+    pub fn enter(&self, lane: u32) {
+        self.header()
+            .running
+            .lane
+            .store(lane.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// No lane is on the CPU. One relaxed store.
+    #[inline]
+    pub fn leave(&self) {
+        self.header().running.lane.store(0, Ordering::Relaxed);
+    }
+
+    /// The lane on the CPU.
+    pub fn running(&self) -> Option<u32> {
+        self.header()
+            .running
+            .lane
+            .load(Ordering::Relaxed)
+            .checked_sub(1)
+    }
+
+    /// The runner's loop has gone round; to be called once a round.
+    pub fn beat(&self, now_ms: u64) {
+        self.header().heartbeat_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// When the runner's loop last went round; 0 = never.
+    pub fn heartbeat(&self) -> u64 {
+        self.header().heartbeat_ms.load(Ordering::Relaxed)
+    }
+
+    /// Counts. For the runner only.
+    pub fn count(&self, counter: Counter, by: u64) {
+        let cell = &self.header().counters[counter as usize];
+        cell.store(cell.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.header().counters[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// The jobs in flight. Right while their runner lives, and the last word once it is dead.
+    pub fn in_flight(&self) -> Vec<Lost> {
+        let running = self.running();
+        (0..self.used())
+            .filter_map(|lane| match self.job(lane) {
+                Ok(Some(info)) => Some(Lost {
+                    lane,
+                    info,
+                    culprit: running == Some(lane),
+                }),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Lanes whose slot was being written when its writer died: a job that had just been reserved, and can be given back by
+    /// nobody. The queue's own `retry_after` brings it back.
+    pub fn torn(&self) -> Vec<u32> {
+        (0..self.used())
+            .filter(|&lane| self.job(lane).is_err())
+            .collect()
+    }
+
+    /// One lane's job; an error if the slot is being written, or was left half-written.
+    pub fn job(&self, lane: u32) -> Result<Option<JobInfo>, Torn> {
+        let Some(slot) = self.lane(lane) else {
+            return Ok(None);
+        };
+        // Writing takes less than a microsecond, so a few attempts are enough for a writer that lives.
+        for _ in 0..100 {
+            let before = slot.sequence.load(Ordering::Acquire);
+            if before & 1 == 1 {
+                std::thread::yield_now();
+                continue;
+            }
+            if slot.busy.load(Ordering::Relaxed) == 0 {
+                return Ok(None);
+            }
+            let started_ms = slot.started_ms.load(Ordering::Relaxed);
+            let deadline_ms = slot.deadline_ms.load(Ordering::Relaxed);
+            let lengths = slot.lengths.load(Ordering::Relaxed);
+            let mut bytes = [0u8; WORDS * 8];
+            for (chunk, word) in bytes.chunks_exact_mut(8).zip(&slot.text) {
+                chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+            }
+            fence(Ordering::Acquire);
+            if slot.sequence.load(Ordering::Relaxed) != before {
+                continue;
+            }
+            let mut start = 0;
+            let mut texts = TEXTS.into_iter().enumerate().map(|(index, room)| {
+                let length = ((lengths >> (index * 16)) & 0xffff) as usize;
+                let text = &bytes[start..start + length.min(room)];
+                start += room;
+                String::from_utf8_lossy(text).into_owned()
+            });
+            let mut next = || texts.next().unwrap_or_default();
+            return Ok(Some(JobInfo {
+                id: next(),
+                class: next(),
+                connection: next(),
+                queue: next(),
+                started_ms,
+                deadline_ms,
+            }));
+        }
+        Err(Torn)
+    }
+
+    /// Says what the child with this slot is doing. For the runner only.
+    pub fn set_child(&self, slot: u32, info: &ChildInfo) {
+        let Some(cell) = self.child_slot(slot) else {
+            return;
+        };
+        cell.pid.store(info.pid, Ordering::Relaxed);
+        cell.ticket.store(info.ticket, Ordering::Relaxed);
+        cell.started_ms.store(info.started_ms, Ordering::Relaxed);
+        cell.deadline_ms.store(info.deadline_ms, Ordering::Relaxed);
+        cell.jobs.store(info.jobs, Ordering::Relaxed);
+        let doing = match info.doing {
+            Doing::Idle => 1,
+            Doing::Busy => 2,
+            Doing::Leaving => 3,
+        };
+        cell.doing.store(doing, Ordering::Release);
+    }
+
+    /// The slot is free.
+    pub fn clear_child(&self, slot: u32) {
+        if let Some(cell) = self.child_slot(slot) {
+            cell.doing.store(0, Ordering::Release);
+        }
+    }
+
+    /// What the child with this slot is doing. The fields are each right, if not all of the same instant.
+    pub fn child(&self, slot: u32) -> Option<ChildInfo> {
+        let cell = self.child_slot(slot)?;
+        let doing = match cell.doing.load(Ordering::Acquire) {
+            1 => Doing::Idle,
+            2 => Doing::Busy,
+            3 => Doing::Leaving,
+            _ => return None,
+        };
+        Some(ChildInfo {
+            pid: cell.pid.load(Ordering::Relaxed),
+            doing,
+            ticket: cell.ticket.load(Ordering::Relaxed),
+            jobs: cell.jobs.load(Ordering::Relaxed),
+            started_ms: cell.started_ms.load(Ordering::Relaxed),
+            deadline_ms: cell.deadline_ms.load(Ordering::Relaxed),
+        })
+    }
+
+    /// The runner's process; 0 before the first.
+    pub fn runner(&self) -> i32 {
+        self.header().runner.load(Ordering::Relaxed)
+    }
+
+    /// How many runners died and were replaced.
+    pub fn restarts(&self) -> u32 {
+        self.header().restarts.load(Ordering::Relaxed)
+    }
+
+    /// The runner has returned as it should. Written as its last act.
+    pub(crate) fn say_goodbye(&self) {
+        self.header().goodbye.store(1, Ordering::Release);
+    }
+
+    pub(crate) fn said_goodbye(&self) -> bool {
+        self.header().goodbye.load(Ordering::Acquire) == 1
+    }
+
+    pub(crate) fn set_runner(&self, pid: i32, restarts: u32) {
+        self.header().runner.store(pid, Ordering::Relaxed);
+        self.header().restarts.store(restarts, Ordering::Relaxed);
+    }
+
+    /// Forgets jobs and children of a runner that is dead. For the master, while no runner lives.
+    pub(crate) fn reset(&self) {
+        let header = self.header();
+        for lane in 0..self.used() {
+            if let Some(slot) = self.lane(lane) {
+                slot.busy.store(0, Ordering::Relaxed);
+                let even = slot.sequence.load(Ordering::Relaxed).wrapping_add(1) & !1;
+                slot.sequence.store(even, Ordering::Release);
+            }
+        }
+        for slot in 0..self.children {
+            if self.child(slot).is_some() {
+                self.clear_child(slot);
+            }
+        }
+        header.running.lane.store(0, Ordering::Relaxed);
+        header.heartbeat_ms.store(0, Ordering::Relaxed);
+        header.used.store(0, Ordering::Relaxed);
+        header.goodbye.store(0, Ordering::Release);
+    }
+
+    /// For tests: what a writer leaves that was killed while it wrote the slot.
+    #[doc(hidden)]
+    pub fn tear(&self, lane: u32) {
+        self.header().used.fetch_max(lane + 1, Ordering::Relaxed);
+        if let Some(slot) = self.lane(lane) {
+            slot.sequence.fetch_or(1, Ordering::Relaxed);
+        }
+    }
+
+    fn used(&self) -> u32 {
+        self.header().used.load(Ordering::Relaxed).min(self.lanes)
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: the mapping begins with a Header, is aligned to a page, and lives as long as `self`.
+        unsafe { self.base.cast::<Header>().as_ref() }
+    }
+
+    fn lane(&self, lane: u32) -> Option<&LaneSlot> {
+        if lane >= self.lanes {
+            return None;
+        }
+        let offset = size_of::<Header>() + lane as usize * size_of::<LaneSlot>();
+        // SAFETY: the offset is below the mapping's length, since `lane < self.lanes`.
+        let slot = unsafe { self.base.byte_add(offset) };
+        // SAFETY: header and slots are multiples of 64 bytes, so the slot is aligned; it lives as long as `self`.
+        Some(unsafe { slot.cast::<LaneSlot>().as_ref() })
+    }
+
+    fn child_slot(&self, slot: u32) -> Option<&ChildSlot> {
+        if slot >= self.children {
+            return None;
+        }
+        let offset = size_of::<Header>()
+            + self.lanes as usize * size_of::<LaneSlot>()
+            + slot as usize * size_of::<ChildSlot>();
+        // SAFETY: the offset is below the mapping's length, since `slot < self.children`.
+        let cell = unsafe { self.base.byte_add(offset) };
+        // SAFETY: as for a lane's slot.
+        Some(unsafe { cell.cast::<ChildSlot>().as_ref() })
+    }
+}
+
+impl Drop for Scoreboard {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this length, and nobody in this process can reach it any more.
+        unsafe { libc::munmap(self.base.as_ptr(), self.length) };
+    }
+}
+
+/// A slot that is half-written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn;

@@ -1,0 +1,2 @@
+//! Forks and kills for real.
+fn main() {}

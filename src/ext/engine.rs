@@ -1,0 +1,412 @@
+//! KQueue\Engine: what the Laravel package is built on. Each method converts in, delegates, converts out.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use ext_php_rs::boxed::ZBox;
+use ext_php_rs::exception::PhpResult;
+use ext_php_rs::prelude::*;
+use ext_php_rs::types::{ZendHashTable, Zval};
+
+use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
+use kqueue_engine::children::Children;
+use kqueue_engine::master::{self, MasterLink, Plan};
+use kqueue_engine::role::{Role, role};
+use kqueue_engine::runner::{Desk, Pause, Wake};
+use kqueue_engine::scoreboard::{JobInfo, Scoreboard};
+use kqueue_engine::signals::{STOP, Signals};
+
+use crate::convert::{self, Map};
+use crate::exceptions::Fault;
+use crate::isolated::{self, Limits, Outcome};
+use crate::lane::audit::audit;
+use crate::lane::clone::Template;
+use crate::lane::{self, Birth, Table, Work};
+use crate::run::{self, Run, with_desk};
+use crate::zend::{self, Ending, Owned};
+use crate::{check, child, process};
+
+/// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
+const BOARD_LANES: u32 = 100_000;
+
+/// What supervise() was told.
+#[derive(Clone)]
+pub(crate) struct Options {
+    children: usize,
+    memory_limit_mb: u64,
+    grace: Duration,
+    child_jobs: u32,
+    board: &'static Scoreboard,
+}
+
+/// What a runner process keeps between the calls of its PHP code.
+#[derive(Default)]
+struct Prepared {
+    children: Option<Children>,
+    options: Option<Options>,
+    table: Option<Table>,
+    /// What the last run left to be asked for.
+    after: After,
+}
+
+#[derive(Default, Clone)]
+struct After {
+    status: i32,
+    reason: Option<String>,
+    signal: Option<i32>,
+    reserved: u64,
+    finished: u64,
+    suspensions: u64,
+}
+
+thread_local! {
+    static PREPARED: RefCell<Prepared> = RefCell::new(Prepared::default());
+}
+
+/// In the new runner: keeps its way to the master.
+pub(crate) fn become_runner(link: MasterLink, options: &Options) {
+    run::forget();
+    PREPARED.with_borrow_mut(|prepared| {
+        prepared.children = Some(Children::new(link, options.children, options.child_jobs));
+        prepared.options = Some(options.clone());
+    });
+}
+
+/// At the runner's end: its children are let go.
+pub(crate) fn leave_runner() {
+    PREPARED.with_borrow_mut(|prepared| prepared.children = None);
+}
+
+/// What a lane of a Laravel run does: one PHP callable, once.
+struct LaneWork(Owned);
+
+impl Work for LaneWork {
+    fn run(&self, lane: LaneId) {
+        let (ending, result) = zend::call(self.0.as_ptr(), &mut []);
+        drop(result);
+        if ending == Ending::BailedOut || ending == Ending::Threw {
+            run::note_ending(ending);
+        }
+        if ending == Ending::BailedOut {
+            // The job stays on the scoreboard: the master has it handled when this process has ended.
+            return;
+        }
+        zend::take_exception();
+        with_desk(|desk| desk.finished(lane));
+        if let Some(run) = run::current() {
+            lane::drop_own_statics(&raw const run.table);
+        }
+    }
+}
+
+/// Boots the template: a callable whose exception is kept.
+struct BootWork {
+    callable: Owned,
+    ending: RefCell<Option<(Ending, Option<Owned>)>>,
+}
+
+impl Work for std::rc::Rc<BootWork> {
+    fn run(&self, _lane: LaneId) {
+        let (ending, _) = zend::call(self.callable.as_ptr(), &mut []);
+        let exception = if ending == Ending::Threw { zend::take_exception() } else { None };
+        *self.ending.borrow_mut() = Some((ending, exception));
+    }
+}
+
+/// See stubs/kqueue.stub.php.
+#[php_class]
+#[php(name = "KQueue\\Engine", flags = ext_php_rs::flags::ClassFlags::Final)]
+pub struct Engine;
+
+#[php_impl]
+impl Engine {
+    pub fn supervise(options: &ZendHashTable, runner: &Zval, child: &Zval, rescue: &Zval) -> PhpResult<i64> {
+        check::supported()?;
+        let children = convert::integer(options, "isolated", 2)?;
+        let memory = convert::integer(options, "memory_limit", 256)?;
+        let grace = convert::seconds(options, "grace", 2.0)?;
+        let child_jobs = convert::integer(options, "child_jobs", 1000)?;
+        if !(0..=1024).contains(&children) || memory < 0 || !(grace.is_finite() && grace >= 0.0) || child_jobs < 1 {
+            return Err(Fault::argument(format!(
+                "isolated must be 0 to 1024 (is {children}), memory_limit and grace not negative, child_jobs at least 1 (is {child_jobs})"
+            ))
+            .into());
+        }
+        let board = Scoreboard::new(BOARD_LANES, children as u32).map_err(|error| Fault::engine(error.to_string()))?;
+        let options = Options {
+            children: children as usize,
+            memory_limit_mb: memory as u64,
+            grace: Duration::from_secs_f64(grace.min(1e6)),
+            child_jobs: child_jobs.min(i64::from(u32::MAX)) as u32,
+            // One per supervised run, and the process ends with it.
+            board: Box::leak(Box::new(board)),
+        };
+        let plan = Plan { children: options.children, grace: options.grace, ..Plan::default() };
+        let mut program = process::Laravel {
+            runner: convert::own(runner),
+            child: convert::own(child),
+            rescue: convert::own(rescue),
+            options: options.clone(),
+        };
+        let status = master::supervise(plan, options.board, &mut program).map_err(|error| Fault::engine(error.to_string()))?;
+        Ok(i64::from(status))
+    }
+
+    pub fn template(boot: &Zval, shared: Option<&ZendHashTable>) -> PhpResult<ZBox<ZendHashTable>> {
+        if run::current().is_some() {
+            return Err(Fault::argument("template() comes before run()").into());
+        }
+        let shared = shared.map(convert::texts).unwrap_or_default();
+        let work = std::rc::Rc::new(BootWork { callable: convert::own(boot), ending: RefCell::new(None) });
+        let mut table = Table::new(Box::new(std::rc::Rc::clone(&work)), Birth::Declared, None);
+        table.boot_template().map_err(Fault::engine)?;
+        match work.ending.borrow_mut().take() {
+            Some((Ending::Returned, _)) => {}
+            Some((Ending::Threw, Some(exception))) => {
+                zend::throw_object(exception);
+                return Ok(ZendHashTable::new());
+            }
+            Some((Ending::BailedOut, _)) => zend::bailout(),
+            _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
+        }
+        let mut template = Template::new(table.take_statics(0), &shared);
+        table.discard(0);
+        let found = audit(&mut template, &table.slots);
+        let trial = table.trial(&mut template);
+        table.template = Some(template);
+        PREPARED.with_borrow_mut(|prepared| prepared.table = Some(table));
+        Ok(Map::new()
+            .long("objects", trial.counts.objects)
+            .long("closures", trial.counts.closures)
+            .long("arrays", trial.counts.arrays)
+            .long("shared_arrays", trial.counts.shared_arrays)
+            .long("bytes", trial.bytes)
+            .put("seconds", trial.seconds)
+            .put("refused", found.refused)
+            .put("destructors", found.destructors)
+            .done())
+    }
+
+    pub fn run(lane: &Zval, concurrency: i64, cloned: bool) -> PhpResult<()> {
+        if !(1..=100_000).contains(&concurrency) {
+            return Err(Fault::argument(format!("concurrency must be 1 to 100000, not {concurrency}")).into());
+        }
+        if !lane.is_callable() {
+            return Err(Fault::argument("the lane's callable is not callable").into());
+        }
+        let (table, children, options) =
+            PREPARED.with_borrow_mut(|prepared| (prepared.table.take(), prepared.children.take(), prepared.options.clone()));
+        let board = options.as_ref().map(|options| options.board);
+        let work = Box::new(LaneWork(convert::own(lane)));
+        let table = match (cloned, table) {
+            (true, Some(table)) => table.reuse(work, Birth::Cloned, board),
+            (true, None) => return Err(Fault::argument("lanes can be cloned only after template()").into()),
+            (false, Some(table)) => table.reuse(work, Birth::Declared, board),
+            (false, None) => Table::new(work, Birth::Declared, board),
+        };
+        let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
+        let scheduler = Scheduler::with_leader(concurrency as usize);
+        let desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
+            .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
+        let mut run = Run::new(desk, table);
+        let result = run.go();
+        let mut desk = run.desk.borrow_mut();
+        let stop = desk.scheduler.stopping().cloned();
+        let after = After {
+            status: stop.as_ref().map_or(0, |stop| stop.status),
+            reason: stop.map(|stop| stop.reason),
+            signal: desk.last_signal(),
+            reserved: desk.scheduler.reserved_so_far(),
+            finished: desk.scheduler.finished_so_far(),
+            suspensions: desk.suspensions(),
+        };
+        let children = desk.children.take();
+        drop(desk);
+        PREPARED.with_borrow_mut(|prepared| {
+            prepared.after = after;
+            prepared.children = children;
+        });
+        if run.poison.is_some() {
+            // PHP has torn itself down: the master replaces this process, and has the guilty job handled.
+            zend::flush_output();
+            process::exit_now(255);
+        }
+        result?;
+        if let Some(error) = run.error.take() {
+            zend::throw_object(error);
+        }
+        Ok(())
+    }
+
+    pub fn lead() -> PhpResult<bool> {
+        let lane = here("lead")?;
+        let (leads, stopping) = with_desk(|desk| (desk.scheduler.leader() == Some(lane), desk.scheduler.stopping().is_some())).unwrap_or_default();
+        if leads && !stopping {
+            return Ok(true);
+        }
+        Ok(matches!(lane::suspend(Pause::Line), Wake::Granted(Grant::Lead)))
+    }
+
+    pub fn idle(seconds: f64) -> PhpResult<()> {
+        here("idle")?;
+        lane::suspend(Pause::Idle(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))));
+        Ok(())
+    }
+
+    pub fn reserved(job: &ZendHashTable) -> PhpResult<()> {
+        let lane = here("reserved")?;
+        let timeout = convert::seconds(job, "timeout", 0.0)?;
+        let info = JobInfo {
+            id: convert::text(job, "id"),
+            class: convert::text(job, "class"),
+            connection: convert::text(job, "connection"),
+            queue: convert::text(job, "queue"),
+            attempts: convert::integer(job, "attempts", 0)?.clamp(0, i64::from(u32::MAX)) as u32,
+        };
+        if !with_desk(|desk| desk.scheduler.reserved(lane)).unwrap_or_default() {
+            return Err(Fault::argument("only the leader may say that it has reserved a job").into());
+        }
+        if let Some(board) = board() {
+            board.set_job(lane, &info);
+        }
+        run::set_deadline(lane, Some(timeout));
+        Ok(())
+    }
+
+    pub fn finished() -> PhpResult<()> {
+        let lane = here("finished")?;
+        if let Some(board) = board() {
+            board.clear_job(lane);
+        }
+        with_desk(|desk| desk.finished(lane));
+        Ok(())
+    }
+
+    #[php(name = "timedOut")]
+    pub fn timed_out() -> PhpResult<bool> {
+        let lane = here("timedOut")?;
+        Ok(with_desk(|desk| desk.clear_cancelled(lane)).unwrap_or_default())
+    }
+
+    pub fn contain(callback: &Zval) -> PhpResult<bool> {
+        let callable = convert::own(callback);
+        let (ending, result) = zend::call(callable.as_ptr(), &mut []);
+        drop(result);
+        match ending {
+            Ending::Returned | Ending::Threw => Ok(true),
+            Ending::Exited => {
+                zend::take_exception();
+                Ok(false)
+            }
+            Ending::BailedOut => zend::bailout(),
+        }
+    }
+
+    #[php(defaults(timeout = None, memory = None, priority = 0))]
+    pub fn isolate(request: &Zval, answer: &Zval, timeout: Option<f64>, memory: Option<i64>, priority: i64) -> PhpResult<ZBox<ZendHashTable>> {
+        here("isolate")?;
+        let Some(request) = zend::bytes(&convert::own(request)) else {
+            return Err(Fault::argument("the request must be a string").into());
+        };
+        let default = PREPARED.with_borrow(|prepared| prepared.options.as_ref().map_or(0, |options| options.memory_limit_mb));
+        let limits = Limits { timeout, memory_mb: memory.map_or(default, |memory| memory.max(0) as u64), priority };
+        let answer = convert::own(answer);
+        let outcome = isolated::run(request, &limits, &mut |question| {
+            let argument = zend::string(question);
+            let (ending, reply) = zend::call(answer.as_ptr(), &mut [argument.borrowed()]);
+            if ending != Ending::Returned {
+                // The answering side is the package's own code: it catches what it calls.
+                zend::take_exception();
+            }
+            zend::bytes(&reply).unwrap_or_default()
+        });
+        let (status, result, reason) = match outcome {
+            Outcome::Done(result) => ("done", result, String::new()),
+            Outcome::Exited => ("exited", Vec::new(), "the job called exit()".to_owned()),
+            Outcome::Died(reason) => ("died", Vec::new(), reason),
+            Outcome::Overdue(reason) => ("timeout", Vec::new(), reason),
+        };
+        Ok(Map::new().put("status", status).put("result", zend::string(&result).to_zval()).put("reason", reason).done())
+    }
+
+    pub fn ask(question: &Zval) -> PhpResult<Zval> {
+        let Some(question) = zend::bytes(&convert::own(question)) else {
+            return Err(Fault::argument("the question must be a string").into());
+        };
+        Ok(zend::string(&child::ask(&question)?).to_zval())
+    }
+
+    #[php(defaults(status = 0, reason = "interrupted"))]
+    pub fn stop(status: i64, reason: &str) {
+        with_desk(|desk| desk.stop(status as i32, reason));
+    }
+
+    pub fn pause(paused: bool) {
+        with_desk(|desk| desk.pause(paused));
+    }
+
+    #[php(defaults(word = None))]
+    pub fn baton(word: Option<String>) -> String {
+        match (run::current(), word) {
+            (Some(run), Some(word)) => std::mem::replace(&mut run.baton, word),
+            (Some(run), None) => run.baton.clone(),
+            (None, _) => String::new(),
+        }
+    }
+
+    pub fn state() -> ZBox<ZendHashTable> {
+        let role = match role() {
+            Role::None => "none",
+            Role::Master => "master",
+            Role::Runner => "runner",
+            Role::Child => "child",
+            Role::Rescue => "rescue",
+        };
+        let map = Map::new().put("role", role);
+        let Some(run) = run::current() else {
+            let after = PREPARED.with_borrow(|prepared| prepared.after.clone());
+            return map
+                .put("stopping", after.reason.is_some())
+                .put("paused", false)
+                .long("status", after.status)
+                .put("reason", after.reason)
+                .put("signal", after.signal.map(i64::from))
+                .long("in_flight", 0)
+                .long("reserved", after.reserved)
+                .long("finished", after.finished)
+                .put("last_finished", None::<f64>)
+                .long("lanes", 0)
+                .long("idle_lanes", 0)
+                .long("suspensions", after.suspensions)
+                .long("static_slots", 0)
+                .long("hooks", 0)
+                .done();
+        };
+        let desk = run.desk.borrow();
+        let scheduler = &desk.scheduler;
+        let now = desk.now();
+        map.put("stopping", scheduler.stopping().is_some())
+            .put("paused", scheduler.paused())
+            .long("status", scheduler.stopping().map_or(0, |stop| stop.status))
+            .put("reason", scheduler.stopping().map(|stop| stop.reason.clone()))
+            .put("signal", desk.last_signal().map(i64::from))
+            .long("in_flight", scheduler.in_flight())
+            .long("reserved", scheduler.reserved_so_far())
+            .long("finished", scheduler.finished_so_far())
+            .put("last_finished", scheduler.last_finished().map(|moment| now.saturating_sub(moment).as_secs_f64()))
+            .long("lanes", scheduler.lanes())
+            .long("idle_lanes", scheduler.idle())
+            .long("suspensions", desk.suspensions())
+            .long("static_slots", run.table.slots.len())
+            .long("hooks", run.hooks)
+            .done()
+    }
+}
+
+fn here(method: &str) -> Result<LaneId, Fault> {
+    lane::current().ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
+}
+
+fn board() -> Option<&'static Scoreboard> {
+    PREPARED.with_borrow(|prepared| prepared.options.as_ref().map(|options| options.board))
+}

@@ -1,0 +1,127 @@
+//! One isolated job, from the side of the lane that owns it: waits for a child, sends the request, answers its questions, tells how
+//! it ended. Everything that lasts lies in the pool of children, so a lane that is given up leaves nothing half-done here.
+
+use std::time::Duration;
+
+use kqueue_core::wire::{FatalKind, Frame, Run};
+use kqueue_engine::children::{ChildId, Received};
+use kqueue_engine::interpose::Woken;
+use kqueue_engine::runner::{Pause, Wake};
+
+use crate::lane;
+use crate::run::with_desk;
+
+/// How an isolated job ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The child's handler returned this.
+    Done(Vec<u8>),
+    /// The job called exit().
+    Exited,
+    /// The child died, or could not be had; the text tells how.
+    Died(String),
+    /// It was ended at its deadline.
+    Overdue(String),
+}
+
+/// What a job may use.
+pub(crate) struct Limits {
+    pub(crate) timeout: Option<f64>,
+    pub(crate) memory_mb: u64,
+    pub(crate) priority: i64,
+}
+
+/// Runs `request` in a child; only this lane is suspended. `answer` is called in the lane for each question of the child.
+pub(crate) fn run(request: Vec<u8>, limits: &Limits, answer: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Outcome {
+    let child = match lane::suspend(Pause::Child { priority: limits.priority }) {
+        Wake::Child(Some(child)) => child,
+        _ => return Outcome::Died(with_desk(|desk| desk.child_refusal()).unwrap_or_default()),
+    };
+    let timeout = limits.timeout.filter(|seconds| *seconds > 0.0).map(|seconds| Duration::from_secs_f64(seconds.min(1e9)));
+    let timeout_ms = timeout.map_or(0, |timeout| timeout.as_millis() as u64);
+    let frame = Frame::Run(Run { timeout_ms, memory_mb: limits.memory_mb, request });
+    with_children(|children| children.started(child, timeout));
+    let mut ending = None;
+    if send(child, &frame) {
+        ending = converse(child, answer);
+    }
+    match ending {
+        Some(Outcome::Done(result)) => {
+            with_children(|children| children.finished(child));
+            Outcome::Done(result)
+        }
+        // The child is about to end, or has ended: its place is free when the master says so.
+        known => {
+            let dead = wait_for_end(child);
+            match known {
+                Some(Outcome::Died(reason)) => Outcome::Died(reason),
+                Some(outcome) => outcome,
+                None => dead,
+            }
+        }
+    }
+}
+
+fn converse(child: ChildId, answer: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Option<Outcome> {
+    loop {
+        match with_children(|children| children.receive(child))? {
+            Ok(Received::Frame(Frame::Ask(question))) => {
+                let reply = Frame::Answer(answer(&question));
+                if !send(child, &reply) {
+                    return None;
+                }
+            }
+            Ok(Received::Frame(Frame::Done(result))) => return Some(Outcome::Done(result)),
+            Ok(Received::Frame(Frame::Exited)) => return Some(Outcome::Exited),
+            Ok(Received::Frame(Frame::Fatal { kind: FatalKind::OutOfMemory { limit_mb }, .. })) => {
+                return Some(Outcome::Died(format!("out of memory at {limit_mb} MB")));
+            }
+            Ok(Received::Frame(Frame::Fatal { message, .. })) => return Some(Outcome::Died(format!("fatal error: {message}"))),
+            Ok(Received::Frame(_)) => return Some(Outcome::Died("it spoke out of turn".into())),
+            Ok(Received::WouldBlock) => wait(child, libc::POLLIN),
+            Ok(Received::Closed) | Err(_) => return None,
+        }
+    }
+}
+
+/// False: the child is gone.
+fn send(child: ChildId, frame: &Frame) -> bool {
+    let mut sent = with_children(|children| children.send(child, frame));
+    loop {
+        match sent {
+            Some(Ok(true)) => return true,
+            Some(Ok(false)) => {
+                wait(child, libc::POLLOUT);
+                sent = with_children(|children| children.flush(child));
+            }
+            Some(Err(_)) | None => return false,
+        }
+    }
+}
+
+fn wait(child: ChildId, events: i16) {
+    let Some(fd) = with_children(|children| children.fd(child)) else { return };
+    let fds = [libc::pollfd { fd, events, revents: 0 }];
+    let woken = lane::suspend(Pause::Wait { fds: fds.as_ptr(), count: 1, timeout: None });
+    if matches!(woken, Wake::Woken(Woken::Refused | Woken::Cancelled)) {
+        // Cannot happen while the pool owns the socket; not to spin if it does.
+        lane::suspend(Pause::Wait { fds: std::ptr::null(), count: 0, timeout: Some(Duration::from_millis(1)) });
+    }
+}
+
+fn wait_for_end(child: ChildId) -> Outcome {
+    loop {
+        match with_children(|children| children.outcome(child)) {
+            Some(Some(ending)) if ending.overdue() => return Outcome::Overdue(ending.to_string()),
+            Some(Some(ending)) => return Outcome::Died(ending.to_string()),
+            Some(None) => {
+                lane::suspend(Pause::Notice);
+            }
+            None => return Outcome::Died("the master is gone".into()),
+        }
+    }
+}
+
+fn with_children<R>(body: impl FnOnce(&mut kqueue_engine::children::Children) -> R) -> Option<R> {
+    with_desk(|desk| desk.children.as_mut().map(body)).flatten()
+}

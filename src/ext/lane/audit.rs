@@ -1,0 +1,164 @@
+//! What of a template cannot be copied, with the path to it: "Container::$instance → instances[redis] → Foo\Client::$socket → resource".
+//!
+//! Walks breadth first, so the path shown is a shortest one.
+#![expect(unsafe_code, reason = "walks Zend values")]
+
+use std::collections::VecDeque;
+use std::ffi::c_void;
+
+use rustc_hash::FxHashSet;
+
+use super::clone::Template;
+use super::rules::{Rule, Rules};
+use super::statics::Slots;
+use crate::zend::{self, Object, Value, sys};
+
+/// The findings.
+#[derive(Default)]
+pub(crate) struct Audit {
+    /// Paths to values that stand for something outside PHP's memory.
+    pub(crate) refused: Vec<String>,
+    /// Classes with a destructor: it runs once per copy.
+    pub(crate) destructors: Vec<String>,
+}
+
+struct Node {
+    parent: usize,
+    label: String,
+    value: Value,
+}
+
+const ROOT: usize = usize::MAX;
+
+/// Looks at everything reachable from the template's values.
+pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
+    let mut walk = Walk { nodes: Vec::new(), queue: VecDeque::new(), seen: FxHashSet::default(), found: Audit::default() };
+    for (index, value) in template.values().iter().enumerate() {
+        if matches!(zend::kind(value), sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE) {
+            walk.push(ROOT, slots.name(index), value);
+        }
+    }
+    while let Some(node) = walk.queue.pop_front() {
+        walk.look(node, template.rules());
+    }
+    walk.found.destructors.sort_unstable();
+    walk.found.destructors.dedup();
+    walk.found
+}
+
+struct Walk {
+    nodes: Vec<Node>,
+    queue: VecDeque<usize>,
+    seen: FxHashSet<*mut c_void>,
+    found: Audit,
+}
+
+impl Walk {
+    fn push(&mut self, parent: usize, label: String, value: *const Value) {
+        if !matches!(zend::kind(value), sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE) {
+            return;
+        }
+        // SAFETY: these types are counted: the union holds a pointer, which names the thing.
+        let identity = unsafe { (*value).value.ptr };
+        if self.seen.insert(identity) {
+            self.queue.push_back(self.nodes.len());
+            // SAFETY: plain data; the template keeps what it points to alive.
+            self.nodes.push(Node { parent, label, value: unsafe { *value } });
+        }
+    }
+
+    fn path(&self, mut node: usize, end: &str) -> String {
+        let mut parts = vec![end.to_owned()];
+        while node != ROOT {
+            parts.push(self.nodes[node].label.clone());
+            node = self.nodes[node].parent;
+        }
+        parts.reverse();
+        parts.join(" → ")
+    }
+
+    fn look(&mut self, node: usize, rules: &mut Rules) {
+        let value = self.nodes[node].value;
+        match zend::kind(&raw const value) {
+            // SAFETY: the types say so.
+            sys::IS_ARRAY => self.array(node, unsafe { value.value.arr }),
+            // SAFETY: as above.
+            sys::IS_REFERENCE => self.push(node, "&".into(), unsafe { &raw const (*value.value.ref_).val }),
+            sys::IS_OBJECT => self.object(node, zend::object_of(&raw const value), rules),
+            _ => {
+                let path = self.path(node, "resource");
+                self.found.refused.push(path);
+            }
+        }
+    }
+
+    fn array(&mut self, node: usize, array: *const sys::HashTable) {
+        for entry in zend::entries(array) {
+            if zend::kind(entry.value) == sys::IS_INDIRECT {
+                continue;
+            }
+            let label =
+                if entry.key.is_null() { format!("[{}]", entry.index) } else { format!("[{}]", String::from_utf8_lossy(zend::text(entry.key))) };
+            self.push(node, label, entry.value);
+        }
+    }
+
+    fn object(&mut self, node: usize, object: *mut Object, rules: &mut Rules) {
+        // SAFETY: a live object of the template.
+        let class = unsafe { (*object).ce };
+        let name = zend::class_name(class);
+        // SAFETY: as above.
+        if unsafe { !(*class).destructor.is_null() } {
+            self.found.destructors.push(name.clone());
+        }
+        match rules.of(object) {
+            Rule::Refuse => {
+                let path = self.path(node, &name);
+                self.found.refused.push(path);
+            }
+            Rule::Share => {}
+            Rule::Closure => self.closure(node, object),
+            _ => self.properties(node, object, &name),
+        }
+    }
+
+    fn properties(&mut self, node: usize, object: *mut Object, class: &str) {
+        // SAFETY: a live object: its table has default_properties_count slots; the info table, if any, has as many entries.
+        unsafe {
+            let infos = (*(*object).ce).properties_info_table;
+            for slot in 0..(*(*object).ce).default_properties_count as usize {
+                let value = (&raw const (*object).properties_table).cast::<Value>().add(slot);
+                let info = if infos.is_null() { std::ptr::null_mut() } else { *infos.add(slot) };
+                let label = if info.is_null() {
+                    format!("{class}::#{slot}")
+                } else {
+                    let name = String::from_utf8_lossy(zend::text((*info).name)).into_owned();
+                    // Private and protected names are mangled: "\0Class\0name".
+                    format!("{class}::${}", name.rsplit('\0').next().unwrap_or(&name))
+                };
+                self.push(node, label, value);
+            }
+            if !(*object).properties.is_null() {
+                self.array(node, (*object).properties);
+            }
+        }
+    }
+
+    fn closure(&mut self, node: usize, object: *mut Object) {
+        // SAFETY: the object is a Closure.
+        unsafe {
+            let (mut scope, mut function) = (std::ptr::null_mut(), std::ptr::null_mut());
+            sys::kq_closure_parts(object, &raw mut scope, &raw mut function);
+            let mut holder = zend::undef();
+            zend::set_object(&raw mut holder, object);
+            self.push(node, "Closure::$this".into(), sys::zend_get_closure_this_ptr(&raw mut holder));
+            let variables = sys::kq_closure_variables(function);
+            if !variables.is_null() && (*function).common.fn_flags & sys::ZEND_ACC_FAKE_CLOSURE == 0 {
+                for entry in zend::entries(variables) {
+                    let name = if entry.key.is_null() { String::new() } else { String::from_utf8_lossy(zend::text(entry.key)).into_owned() };
+                    self.push(node, format!("Closure use (${name})"), entry.value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! PHP globals that belong to the running code but that the engine's own switch does not keep apart: output buffers, error
+//! handlers, a pending exception, the state of usort and of serialize.
+//!
+//! Exchanged whole at each switch, in place: the engine reads them by fixed addresses.
+#![expect(unsafe_code, reason = "reads and writes the engine's globals")]
+
+use std::mem;
+
+use crate::zend::sys;
+
+/// One lane's share, or, while that lane runs, the scheduler's.
+pub(crate) struct Globals {
+    output: sys::zend_output_globals,
+    error_handler: sys::zval,
+    error_handler_reporting: i32,
+    error_handlers: sys::zend_stack,
+    error_handlers_reporting: sys::zend_stack,
+    exception_handler: sys::zval,
+    exception_handlers: sys::zend_stack,
+    exception: *mut sys::zend_object,
+    previous_exception: *mut sys::zend_object,
+    opline_before_exception: *const sys::zend_op,
+    serialize: Serializer,
+    compare: sys::zend_fcall_info,
+    compare_cache: sys::zend_fcall_info_cache,
+}
+
+/// ext/standard's nesting counters; SerializesModels runs queries inside __unserialize.
+#[derive(Clone, Copy)]
+struct Serializer {
+    lock: u32,
+    serialize: sys::_php_basic_globals__bindgen_ty_1,
+    unserialize: sys::_php_basic_globals__bindgen_ty_2,
+}
+
+impl Globals {
+    /// What a new process would have; error handlers as they are now, since booting set them for everyone.
+    pub(crate) fn fresh() -> Self {
+        // SAFETY: on the PHP thread. php_output_activate makes a fresh `output_globals` in place; the current ones are put back
+        // right after, and nothing runs in between. All-zero is a valid start for the plain structures.
+        unsafe {
+            let current = sys::output_globals;
+            sys::php_output_activate();
+            sys::output_globals.flags = current.flags;
+            let output = mem::replace(&mut *(&raw mut sys::output_globals), current);
+            let mut globals: Self = mem::zeroed();
+            globals.output = output;
+            sys::kq_zval_copy(&raw mut globals.error_handler, &raw const sys::executor_globals.user_error_handler);
+            sys::kq_zval_copy(&raw mut globals.exception_handler, &raw const sys::executor_globals.user_exception_handler);
+            globals.error_handler_reporting = sys::executor_globals.user_error_handler_error_reporting;
+            let size = size_of::<sys::zval>() as i32;
+            sys::zend_stack_init(&raw mut globals.error_handlers, size);
+            sys::zend_stack_init(&raw mut globals.error_handlers_reporting, size_of::<i32>() as i32);
+            sys::zend_stack_init(&raw mut globals.exception_handlers, size);
+            globals
+        }
+    }
+
+    /// Exchanges these with the live ones.
+    pub(crate) fn exchange(&mut self) {
+        // SAFETY: on the PHP thread, from the scheduler's context only, so no PHP code is between two reads of a half-exchanged set.
+        unsafe {
+            mem::swap(&mut *(&raw mut sys::output_globals), &mut self.output);
+            let engine = &mut *(&raw mut sys::executor_globals);
+            mem::swap(&mut engine.user_error_handler, &mut self.error_handler);
+            mem::swap(&mut engine.user_error_handler_error_reporting, &mut self.error_handler_reporting);
+            mem::swap(&mut engine.user_error_handlers, &mut self.error_handlers);
+            mem::swap(&mut engine.user_error_handlers_error_reporting, &mut self.error_handlers_reporting);
+            mem::swap(&mut engine.user_exception_handler, &mut self.exception_handler);
+            mem::swap(&mut engine.user_exception_handlers, &mut self.exception_handlers);
+            mem::swap(&mut engine.exception, &mut self.exception);
+            mem::swap(&mut engine.prev_exception, &mut self.previous_exception);
+            mem::swap(&mut engine.opline_before_exception, &mut self.opline_before_exception);
+            let basic = &mut *(&raw mut sys::basic_globals);
+            mem::swap(&mut basic.serialize_lock, &mut self.serialize.lock);
+            mem::swap(&mut basic.serialize, &mut self.serialize.serialize);
+            mem::swap(&mut basic.unserialize, &mut self.serialize.unserialize);
+            mem::swap(&mut basic.user_compare_fci, &mut self.compare);
+            mem::swap(&mut basic.user_compare_fci_cache, &mut self.compare_cache);
+        }
+    }
+}
+
+impl Drop for Globals {
+    fn drop(&mut self) {
+        // SAFETY: these are a lane's, and the lane has ended: its handlers and stacks are not live. Stacks of handlers hold zvals
+        // that ended jobs pushed and did not pop; they are leaked to the request's end rather than destructed out of context.
+        unsafe {
+            sys::kq_zval_drop(&raw mut self.error_handler);
+            sys::kq_zval_drop(&raw mut self.exception_handler);
+            sys::zend_stack_destroy(&raw mut self.error_handlers);
+            sys::zend_stack_destroy(&raw mut self.error_handlers_reporting);
+            sys::zend_stack_destroy(&raw mut self.exception_handlers);
+            sys::zend_stack_destroy(&raw mut self.output.handlers);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The exchange of static properties: each lane has its own, as each process has.
+//!
+//! Contents are exchanged in place, slot by slot, never the table: opcodes cache a slot's address.
+//!
+//! Invariant: while no lane runs, the slots hold the base's values and each lane its own in `values`; while a lane runs, its
+//! `values` hold the base's.
+#![expect(unsafe_code, reason = "reads and writes classes' static tables")]
+
+use std::ptr;
+
+use rustc_hash::FxHashSet;
+
+use crate::zend::{self, Class, Value, sys};
+
+/// All static slots of user classes in this process, in the order in which their classes came.
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    known: FxHashSet<*mut Class>,
+    /// How much of the class table has been looked at.
+    seen: u32,
+    /// Declared but not linked yet (a class inside a condition): looked at again.
+    unlinked: Vec<*mut Class>,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    live: *mut Value,
+    class: *mut Class,
+    index: u32,
+}
+
+/// One lane's values, by slot.
+#[derive(Default)]
+pub(crate) struct Statics {
+    values: Vec<Value>,
+}
+
+impl Slots {
+    /// How many slots there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes in classes that were loaded since the last look.
+    pub(crate) fn scan(&mut self) {
+        // SAFETY: the class table is alive for the whole request; entries are class pointers or aliases of them.
+        let (table, used) = unsafe {
+            let table = sys::executor_globals.class_table;
+            (table, (*table).nNumUsed)
+        };
+        if used == self.seen && self.unlinked.is_empty() {
+            return;
+        }
+        for class in std::mem::take(&mut self.unlinked) {
+            self.take_in(class);
+        }
+        // The table shrinks only when a failed declaration is compacted away; `known` makes a full look harmless.
+        let start = if used < self.seen { 0 } else { self.seen };
+        for position in start..used {
+            // SAFETY: positions below nNumUsed are initialised; the class table is never packed.
+            let class = unsafe {
+                let bucket = (*table).__bindgen_anon_1.arData.add(position as usize);
+                if zend::kind(&raw const (*bucket).val) != sys::IS_PTR {
+                    continue;
+                }
+                (*bucket).val.value.ce
+            };
+            self.take_in(class);
+        }
+        self.seen = used;
+    }
+
+    fn take_in(&mut self, class: *mut Class) {
+        // SAFETY: a class entry of the class table.
+        let entry = unsafe { &*class };
+        let count = entry.default_static_members_count;
+        if u32::from(entry.type_ as u8) != sys::ZEND_USER_CLASS || count == 0 || self.known.contains(&class) {
+            return;
+        }
+        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 {
+            self.unlinked.push(class);
+            return;
+        }
+        self.known.insert(class);
+        // A trait's statics belong to the classes that use it; Composer's autoloader belongs to the process.
+        if entry.ce_flags & sys::ZEND_ACC_TRAIT != 0 || zend::text(entry.name).starts_with(b"Composer\\") {
+            return;
+        }
+        // SAFETY: linked classes have a table of defaults; their live table is made on demand and never moves again.
+        unsafe {
+            let own: Vec<u32> = (0..count as u32)
+                .filter(|index| zend::kind(entry.default_static_members_table.add(*index as usize)) != sys::IS_INDIRECT)
+                .collect();
+            if own.is_empty() {
+                return;
+            }
+            let table = sys::kq_static_members(class);
+            for index in own {
+                let live = table.add(index as usize);
+                // The class is marked as evaluated for all lanes once one has used it: so evaluate now, for the base too.
+                evaluate(live, class);
+                self.slots.push(Slot { live, class, index });
+            }
+        }
+    }
+
+    /// The name of a slot, for people: "Foo\Bar::$name".
+    pub(crate) fn name(&self, slot: usize) -> String {
+        let Slot { class, index, .. } = self.slots[slot];
+        // SAFETY: class entries outlive the request's lanes; static properties carry their slot as offset.
+        let table = unsafe { &raw const (*class).properties_info };
+        for entry in zend::entries(table) {
+            // SAFETY: values of properties_info are zend_property_info pointers.
+            unsafe {
+                let info = (*entry.value).value.ptr.cast::<sys::zend_property_info>();
+                if (*info).flags & sys::ZEND_ACC_STATIC != 0 && (*info).offset == index && !entry.key.is_null() {
+                    let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
+                    return format!("{}::${name}", zend::class_name(class));
+                }
+            }
+        }
+        format!("{}::(static {index})", zend::class_name(class))
+    }
+
+    /// The declaration of a typed static slot.
+    pub(crate) fn typed_property(&self, slot: usize) -> *mut sys::zend_property_info {
+        let Slot { class, index, .. } = self.slots[slot];
+        // SAFETY: as in `name`.
+        let table = unsafe { &raw const (*class).properties_info };
+        for entry in zend::entries(table) {
+            // SAFETY: as in `name`; a type mask or pointer that is not zero means "typed".
+            unsafe {
+                let info = (*entry.value).value.ptr.cast::<sys::zend_property_info>();
+                if (*info).flags & sys::ZEND_ACC_STATIC != 0 && (*info).offset == index {
+                    let typed = !(*info).type_.ptr.is_null() || (*info).type_.type_mask != 0;
+                    return if typed { info } else { ptr::null_mut() };
+                }
+            }
+        }
+        ptr::null_mut()
+    }
+}
+
+/// Evaluates a constant expression in place. One that cannot be evaluated yet stays as it is, as in a fresh process.
+fn evaluate(value: *mut Value, class: *mut Class) {
+    if zend::kind(value) == sys::IS_CONSTANT_AST {
+        // SAFETY: the value is ours or live; an exception in the expression is cleared.
+        unsafe {
+            if sys::zval_update_constant_ex(value, class) != sys::ZEND_RESULT_CODE_SUCCESS {
+                sys::zend_clear_exception();
+            }
+        }
+    }
+}
+
+impl Statics {
+    /// Every slot as declared.
+    pub(crate) fn declared() -> Self {
+        Self::default()
+    }
+
+    /// These values, slot by slot.
+    pub(crate) fn from_values(values: Vec<Value>) -> Self {
+        Self { values }
+    }
+
+    /// Exchanges these with the live ones. Classes that came since the last exchange start as declared: for a lane that goes on, and
+    /// (when the lane that loaded them leaves) for the base.
+    pub(crate) fn exchange(&mut self, slots: &mut Slots) {
+        slots.scan();
+        self.grow(slots);
+        for (slot, value) in slots.slots.iter().zip(&mut self.values) {
+            // SAFETY: `live` points into a class's static table, which lives and stays where it is until the request ends.
+            unsafe { ptr::swap(slot.live, value) };
+        }
+    }
+
+    fn grow(&mut self, slots: &Slots) {
+        for slot in &slots.slots[self.values.len()..] {
+            let mut value = zend::undef();
+            // SAFETY: the table of defaults belongs to the class; the copy takes a count.
+            unsafe {
+                let default = (*slot.class).default_static_members_table.add(slot.index as usize);
+                sys::kq_zval_copy(&raw mut value, default);
+            }
+            evaluate(&raw mut value, slot.class);
+            self.values.push(value);
+        }
+    }
+
+    /// The values of an ended lane, given away.
+    pub(crate) fn into_values(mut self) -> Vec<Value> {
+        std::mem::take(&mut self.values)
+    }
+}
+
+/// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
+///
+/// A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
+pub(crate) fn drop_live(slots: *const Slots) {
+    let mut index = 0;
+    loop {
+        // SAFETY: the table of slots outlives the run. Each live value is taken out of its slot before it is dropped, so a
+        // destructor that looks sees null and not a freed value.
+        unsafe {
+            let Some(slot) = (*slots).slots.get(index).copied() else { break };
+            let mut value = *slot.live;
+            sys::kq_zval_null(slot.live);
+            sys::kq_zval_drop(&raw mut value);
+            if zend::has_exception() {
+                sys::zend_clear_exception();
+            }
+        }
+        index += 1;
+    }
+}
+
+impl Drop for Statics {
+    fn drop(&mut self) {
+        for value in &mut self.values {
+            // SAFETY: an ended lane's own values, each with one count.
+            unsafe { sys::kq_zval_drop(value) };
+        }
+    }
+}

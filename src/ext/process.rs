@@ -1,0 +1,116 @@
+//! What this process's forks do: the PHP side of the engine's `Program`.
+#![expect(unsafe_code, reason = "ends processes")]
+
+use kqueue_engine::children::Children;
+use kqueue_engine::master::{ChildLink, MasterLink, Program};
+use kqueue_engine::scoreboard::Lost;
+
+use crate::child::{self, Reply};
+use crate::convert::{self, Map};
+use crate::engine;
+use crate::zend::{self, Ending, Owned};
+use crate::{plain, run};
+
+/// The plain runtime: only children, which run serialized jobs.
+pub(crate) struct Plain;
+
+impl Program for Plain {
+    fn runner(&mut self, _link: MasterLink) -> i32 {
+        unreachable!("in a plain program the caller is the runner")
+    }
+
+    fn child(&mut self, link: ChildLink) -> i32 {
+        run::forget();
+        child::serve(link, &mut plain::handle_request)
+    }
+
+    fn rescue(&mut self, _lost: Vec<Lost>) -> i32 {
+        0
+    }
+}
+
+/// Laravel: three PHP callables.
+pub(crate) struct Laravel {
+    pub(crate) runner: Owned,
+    pub(crate) child: Owned,
+    pub(crate) rescue: Owned,
+    pub(crate) options: engine::Options,
+}
+
+impl Program for Laravel {
+    fn runner(&mut self, link: MasterLink) -> i32 {
+        engine::become_runner(link, &self.options);
+        let (ending, result) = zend::call(self.runner.as_ptr(), &mut []);
+        engine::leave_runner();
+        finish(ending, &result, "the runner")
+    }
+
+    fn child(&mut self, link: ChildLink) -> i32 {
+        run::forget();
+        let callable = self.child.as_ptr();
+        child::serve(link, &mut |request: &[u8]| -> Reply { child::call_handler(callable, request) })
+    }
+
+    fn rescue(&mut self, lost: Vec<Lost>) -> i32 {
+        run::forget();
+        let jobs: Vec<Owned> = lost.iter().map(lost_job).collect();
+        let values: Vec<zend::Value> = jobs.iter().map(Owned::borrowed).collect();
+        let list = convert::list(&values);
+        let (ending, result) = zend::call(self.rescue.as_ptr(), &mut [list.borrowed()]);
+        finish(ending, &result, "giving jobs back")
+    }
+}
+
+/// What a PHP callable's end means for its process.
+fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
+    let status = match ending {
+        Ending::Returned => result.as_zval().long().unwrap_or(0) as i32,
+        Ending::Exited => {
+            zend::take_exception();
+            zend::exit_status()
+        }
+        Ending::Threw => {
+            if let Some(exception) = zend::take_exception() {
+                zend::warn(&format!("KQueue: {what} failed: {}", zend::describe(&exception)));
+            }
+            1
+        }
+        Ending::BailedOut => 255,
+    };
+    zend::flush_output();
+    status
+}
+
+fn lost_job(lost: &Lost) -> Owned {
+    let map = Map::new()
+        .put("id", lost.info.id.clone())
+        .put("class", lost.info.class.clone())
+        .put("connection", lost.info.connection.clone())
+        .put("queue", lost.info.queue.clone())
+        .long("attempts", lost.info.attempts)
+        .put("cause", lost.cause.clone());
+    let mut zval = ext_php_rs::types::Zval::new();
+    zval.set_hashtable(map.done());
+    convert::own(&zval)
+}
+
+/// Children that live.
+pub(crate) fn alive(children: &Children) -> usize {
+    let counts = children.counts();
+    counts.idle + counts.busy
+}
+
+/// Resident memory of this process.
+pub(crate) fn rss_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()));
+    // SAFETY: reads a constant of the system.
+    pages.unwrap_or(0) * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+}
+
+/// Ends the process without shutdown functions or destructors.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: never returns.
+    unsafe { libc::_exit(status) }
+}

@@ -1,0 +1,173 @@
+//! One run in this process: the desk, the lanes, the hooks, and what the native classes ask of them.
+//!
+//! Invariant: at most one run at a time, on the PHP thread. Invariant: the desk is borrowed in closures that cannot switch lanes.
+#![expect(unsafe_code, reason = "hands the run to callbacks that Zend and libc call without arguments")]
+
+use std::cell::RefCell;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::{Duration, Instant};
+
+use kqueue_engine::alarm::Alarm;
+use kqueue_engine::interpose;
+use kqueue_engine::runner::{self, Desk, Shared};
+
+use crate::exceptions::Fault;
+use crate::lane::{self, Hooks, Table};
+use crate::zend::{self, Owned, sys};
+
+/// A run and everything it owns.
+pub(crate) struct Run {
+    pub(crate) desk: Shared,
+    pub(crate) table: Table,
+    alarm: Option<Alarm>,
+    /// What ended the run from inside: an exception that escaped a lane or a callback.
+    pub(crate) error: Option<Owned>,
+    /// A fatal error happened: nothing may run PHP code here once the lanes have ended.
+    pub(crate) poison: Option<String>,
+    /// How many libc slots the hooks hold.
+    pub(crate) hooks: usize,
+    /// A word that one leader leaves for the next.
+    pub(crate) baton: String,
+}
+
+/// The run of this process, while it runs.
+static RUN: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
+
+static HOOKS: Hooks = Hooks;
+
+impl Run {
+    /// A run over these lanes.
+    pub(crate) fn new(desk: Desk, table: Table) -> Self {
+        Self {
+            desk: Rc::new(RefCell::new(desk)),
+            table,
+            alarm: None,
+            error: None,
+            poison: None,
+            hooks: 0,
+            baton: String::new(),
+        }
+    }
+
+    /// Runs to the end. Hooks are in place only meanwhile.
+    pub(crate) fn go(&mut self) -> Result<(), Fault> {
+        if current().is_some() {
+            return Err(Fault::argument("a run is under way in this process already; call stop() and wait for its end first"));
+        }
+        let report = interpose::install(&HOOKS).map_err(|error| Fault::unsupported(error.to_string()))?;
+        self.hooks = report.slots;
+        // SAFETY: on the PHP thread, in the context that will enter the lanes.
+        unsafe {
+            sys::kq_scheduler_here();
+            sys::kq_reset_blocks();
+            sys::kq_runner_hooks(true);
+            sys::kq_set_interrupt(Some(on_interrupt));
+        }
+        self.alarm = Alarm::new(ring).map_err(|error| Fault::engine(format!("no timer for deadlines: {error}")))?.into();
+        RUN.store(ptr::from_mut(self), Ordering::Relaxed);
+        let desk = Rc::clone(&self.desk);
+        let result = runner::run(&desk, &mut self.table);
+        RUN.store(ptr::null_mut(), Ordering::Relaxed);
+        self.alarm = None;
+        // SAFETY: as above.
+        unsafe {
+            sys::kq_set_interrupt(None);
+            sys::kq_runner_hooks(false);
+        }
+        interpose::uninstall();
+        result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
+    }
+
+    /// Sets the alarm for the earliest deadline: it finds a lane that never waits.
+    pub(crate) fn set_alarm(&mut self) {
+        let next = self.desk.borrow().next_deadline();
+        if let Some(alarm) = &mut self.alarm {
+            alarm.set(next);
+        }
+    }
+}
+
+/// The run of this process, if there is one.
+pub(crate) fn current<'a>() -> Option<&'a mut Run> {
+    let run = RUN.load(Ordering::Relaxed);
+    // SAFETY: set while `go` is on the stack below. Everything that asks runs on the PHP thread, in closures of a few lines that
+    // neither switch lanes nor call PHP, so no two of these references are in use at once.
+    (!run.is_null()).then(|| unsafe { &mut *run })
+}
+
+/// In a forked process: the run is the parent's.
+pub(crate) fn forget() {
+    RUN.store(ptr::null_mut(), Ordering::Relaxed);
+    lane::forget_all();
+    // SAFETY: on the only thread of the new process.
+    unsafe {
+        sys::kq_set_interrupt(None);
+        sys::kq_runner_hooks(false);
+    }
+}
+
+/// Looks at the desk or changes it; None outside a run.
+pub(crate) fn with_desk<R>(body: impl FnOnce(&mut Desk) -> R) -> Option<R> {
+    let run = current()?;
+    Some(body(&mut run.desk.borrow_mut()))
+}
+
+/// The deadline of the running lane's job, in seconds from now.
+pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option<f64>) {
+    let deadline = seconds.filter(|seconds| *seconds > 0.0).map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
+    if let Some(run) = current() {
+        run.desk.borrow_mut().set_deadline(lane, deadline);
+        if deadline.is_some() {
+            run.set_alarm();
+        }
+    }
+}
+
+/// The alarm's signal handler: PHP code that is running gets an interrupt.
+extern "C" fn ring(_signal: i32) {
+    // SAFETY: one atomic store.
+    unsafe { sys::kq_request_interrupt() };
+}
+
+/// Between two opcodes of a lane, after an alarm or a cancelled wait.
+extern "C" fn on_interrupt() {
+    let (Some(run), Some(id)) = (current(), lane::current()) else { return };
+    let overdue = match run.desk.try_borrow_mut() {
+        Ok(mut desk) => desk.check_deadline(id),
+        Err(_) => return,
+    };
+    run.set_alarm();
+    if overdue {
+        crate::exceptions::throw_timed_out();
+    }
+}
+
+/// A call into PHP that a lane makes as its work: what escapes it is the run's error.
+pub(crate) fn note_ending(ending: zend::Ending) {
+    let Some(run) = current() else { return };
+    match ending {
+        zend::Ending::Returned | zend::Ending::Exited => {
+            zend::take_exception();
+        }
+        zend::Ending::Threw => {
+            let exception = zend::take_exception();
+            if run.error.is_none() {
+                run.error = exception;
+            }
+            run.desk.borrow_mut().stop(1, "error");
+        }
+        zend::Ending::BailedOut => poison(),
+    }
+}
+
+/// After a fatal error: reserve nothing, let the others end; the process is replaced.
+pub(crate) fn poison() {
+    let Some(run) = current() else { return };
+    let message = zend::last_error().unwrap_or_else(|| "a fatal error without a message".into());
+    run.poison.get_or_insert(message);
+    // SAFETY: the jump left regions that count themselves.
+    unsafe { sys::kq_reset_blocks() };
+    run.desk.borrow_mut().stop(255, "fatal");
+}

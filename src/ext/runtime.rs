@@ -1,0 +1,240 @@
+//! KQueue\Runtime: each method converts in, delegates, converts out.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ext_php_rs::boxed::ZBox;
+use ext_php_rs::exception::PhpResult;
+use ext_php_rs::prelude::*;
+use ext_php_rs::types::{ZendClassObject, ZendHashTable, Zval};
+
+use kqueue_core::scheduler::Scheduler;
+use kqueue_engine::children::Children;
+use kqueue_engine::master::{self, MasterLink, Plan};
+use kqueue_engine::runner::Desk;
+use kqueue_engine::scoreboard::Scoreboard;
+use kqueue_engine::signals::{STOP, Signals};
+
+use crate::convert::{self, Map};
+use crate::exceptions::Fault;
+use crate::lane::{Birth, Table};
+use crate::plain::{self, Moment, Plain, PlainWork};
+use crate::run::{self, Run, with_desk};
+use crate::zend::{self, Owned};
+use crate::{check, process};
+
+/// How many isolated jobs a child runs before it is replaced.
+const CHILD_JOBS: u32 = 1000;
+
+/// See stubs/kqueue.stub.php.
+#[php_class]
+#[php(name = "KQueue\\Runtime", flags = ext_php_rs::flags::ClassFlags::Final)]
+pub struct Runtime {
+    plain: Rc<RefCell<Plain>>,
+    concurrency: usize,
+    /// The zygote's pool, between runs.
+    children: Rc<RefCell<Option<Children>>>,
+    running: Rc<RefCell<bool>>,
+}
+
+fn seconds(what: &str, value: f64, least: f64) -> Result<f64, Fault> {
+    if value.is_finite() && value >= least {
+        return Ok(value);
+    }
+    Err(Fault::argument(format!("{what} must be a number of seconds of at least {least}, not {value}")))
+}
+
+#[php_impl]
+impl Runtime {
+    #[php(defaults(concurrency = 100, isolated = 2, memoryLimit = 256, grace = 2.0))]
+    #[allow(non_snake_case, reason = "PHP's named arguments take Rust's names")]
+    pub fn __construct(concurrency: i64, isolated: i64, memoryLimit: i64, grace: f64) -> PhpResult<Self> {
+        let mut wrong = Vec::new();
+        if !(1..=100_000).contains(&concurrency) {
+            wrong.push(format!("concurrency must be 1 to 100000, not {concurrency}"));
+        }
+        if !(0..=1024).contains(&isolated) {
+            wrong.push(format!("isolated must be 0 to 1024, not {isolated}"));
+        }
+        if memoryLimit < 0 {
+            wrong.push(format!("memoryLimit must be MB, or 0 for no limit, not {memoryLimit}"));
+        }
+        if !(grace.is_finite() && grace >= 0.0) {
+            wrong.push(format!("grace must be seconds, not {grace}"));
+        }
+        if !wrong.is_empty() {
+            return Err(Fault::argument(wrong.join("; ")).into());
+        }
+        check::supported()?;
+        let children = if isolated == 0 { None } else { Some(fork_zygote(isolated as usize, grace)?) };
+        let plain = Plain::new(Scheduler::with_jobs(concurrency as usize), isolated as usize, memoryLimit as u64);
+        Ok(Self {
+            plain: Rc::new(RefCell::new(plain)),
+            concurrency: concurrency as usize,
+            children: Rc::new(RefCell::new(children)),
+            running: Rc::new(RefCell::new(false)),
+        })
+    }
+
+    #[php(defaults(isolated = None, timeout = None, priority = 0, delay = 0.0))]
+    pub fn dispatch(&self, job: &Zval, isolated: Option<bool>, timeout: Option<f64>, priority: i64, delay: f64) -> PhpResult<i64> {
+        let delay = seconds("delay", delay, 0.0)?;
+        let timeout = timeout.map(|timeout| seconds("timeout", timeout, 0.0)).transpose()?;
+        let given = convert::own(job);
+        let has_handle = job.object().is_some_and(|object| zend::has_method(object, "handle"));
+        if isolated == Some(true) {
+            if !has_handle || is_closure(job) {
+                return Err(Fault::argument("only an object with a handle() method can run isolated; a closure always runs inline").into());
+            }
+            if self.plain.borrow().children == 0 {
+                return Err(Fault::argument("this runtime was made with isolated: 0, so it has no children for an isolated job").into());
+            }
+            let request = plain::serialize(&given)?;
+            return Ok(self.plain.borrow_mut().dispatch_isolated(given, request, timeout, priority, delay) as i64);
+        }
+        let callable = if has_handle && !is_closure(job) {
+            convert::method_callable(&given, "handle")
+        } else if job.is_callable() {
+            convert::own(job)
+        } else {
+            return Err(Fault::argument("a job is a callable, or an object with a public handle() method").into());
+        };
+        Ok(self.plain.borrow_mut().dispatch_inline(given, callable, timeout, priority, delay) as i64)
+    }
+
+    pub fn after(&self, seconds: f64, callback: &Zval) -> PhpResult<i64> {
+        let seconds = self::seconds("seconds", seconds, 0.0)?;
+        Ok(self.plain.borrow_mut().timer(callable(callback)?, seconds, false) as i64)
+    }
+
+    pub fn every(&self, seconds: f64, callback: &Zval) -> PhpResult<i64> {
+        let seconds = self::seconds("seconds", seconds, 0.000_001)?;
+        Ok(self.plain.borrow_mut().timer(callable(callback)?, seconds, true) as i64)
+    }
+
+    pub fn cancel(&self, id: i64) -> bool {
+        u64::try_from(id).is_ok_and(|id| self.plain.borrow_mut().cancel(id))
+    }
+
+    #[php(name = "onStarted")]
+    pub fn on_started<'a>(self_: &'a mut ZendClassObject<Self>, callback: &Zval) -> PhpResult<&'a mut ZendClassObject<Self>> {
+        self_.plain.borrow_mut().on(Moment::Started, callable(callback)?);
+        Ok(self_)
+    }
+
+    #[php(name = "onFinished")]
+    pub fn on_finished<'a>(self_: &'a mut ZendClassObject<Self>, callback: &Zval) -> PhpResult<&'a mut ZendClassObject<Self>> {
+        self_.plain.borrow_mut().on(Moment::Finished, callable(callback)?);
+        Ok(self_)
+    }
+
+    #[php(name = "onFailed")]
+    pub fn on_failed<'a>(self_: &'a mut ZendClassObject<Self>, callback: &Zval) -> PhpResult<&'a mut ZendClassObject<Self>> {
+        self_.plain.borrow_mut().on(Moment::Failed, callable(callback)?);
+        Ok(self_)
+    }
+
+    pub fn run(&self) -> PhpResult<()> {
+        if run::current().is_some() || self.running.replace(true) {
+            return Err(Fault::argument("run() is running already; a job must not call it").into());
+        }
+        let result = self.run_once();
+        self.running.replace(false);
+        if let Some(error) = result? {
+            zend::throw_object(error);
+        }
+        Ok(())
+    }
+
+    pub fn stop(&self) {
+        if *self.running.borrow() {
+            with_desk(|desk| desk.stop(0, "stopped"));
+        }
+    }
+
+    pub fn stats(&self) -> ZBox<ZendHashTable> {
+        let plain = self.plain.borrow();
+        let running = if *self.running.borrow() { run::current() } else { None };
+        let (in_flight, waiting, lanes, suspensions) = match (&running, &plain.scheduler) {
+            (Some(run), _) => {
+                let desk = run.desk.borrow();
+                (desk.scheduler.in_flight(), desk.scheduler.waiting(), desk.scheduler.lanes(), desk.suspensions())
+            }
+            (None, Some(scheduler)) => (0, scheduler.waiting(), 0, plain.suspensions),
+            (None, None) => (0, (0, 0), 0, plain.suspensions),
+        };
+        let children = match &running {
+            Some(run) => run.desk.borrow().children.as_ref().map_or(0, process::alive),
+            None => self.children.borrow().as_ref().map_or(0, process::alive),
+        };
+        Map::new()
+            .long("running", in_flight)
+            .long("waiting", waiting.0)
+            .long("delayed", waiting.1)
+            .long("finished", plain.finished)
+            .long("failed", plain.failed)
+            .long("lanes", lanes)
+            .long("children", children)
+            .long("isolated", plain.isolated_running)
+            .long("suspensions", suspensions)
+            .long("memory", zend::memory_usage())
+            .long("rss", process::rss_bytes())
+            .done()
+    }
+}
+
+impl Runtime {
+    /// One run. The error is one that escaped a callback.
+    fn run_once(&self) -> Result<Option<Owned>, Fault> {
+        let (scheduler, began) = {
+            let mut plain = self.plain.borrow_mut();
+            (plain.scheduler.take(), plain.began)
+        };
+        let scheduler = scheduler.unwrap_or_else(|| Scheduler::with_jobs(self.concurrency));
+        let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
+        let children = self.children.borrow_mut().take();
+        let desk = Desk::new(scheduler, began, Some(signals), children)
+            .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
+        let table = Table::new(Box::new(PlainWork(Rc::clone(&self.plain))), Birth::Common, None);
+        let mut run = Run::new(desk, table);
+        let result = run.go();
+        {
+            let mut desk = run.desk.borrow_mut();
+            *self.children.borrow_mut() = desk.children.take();
+            let mut plain = self.plain.borrow_mut();
+            plain.suspensions += desk.suspensions();
+            let fresh = Scheduler::with_jobs(self.concurrency);
+            let mut scheduler = std::mem::replace(&mut desk.scheduler, fresh);
+            scheduler.resume();
+            plain.scheduler = Some(scheduler);
+        }
+        if run.poison.is_some() {
+            // PHP has torn itself down; whatever ran now would meet the ruins. Its own message is on stderr already.
+            zend::flush_output();
+            process::exit_now(255);
+        }
+        result?;
+        Ok(run.error.take())
+    }
+}
+
+fn callable(value: &Zval) -> Result<Owned, Fault> {
+    if value.is_callable() {
+        return Ok(convert::own(value));
+    }
+    Err(Fault::argument("the callback is not callable"))
+}
+
+fn is_closure(value: &Zval) -> bool {
+    value.object().is_some_and(|object| object.get_class_name().is_ok_and(|name| name == "Closure"))
+}
+
+fn fork_zygote(children: usize, grace: f64) -> Result<Children, Fault> {
+    let plan = Plan { children, grace: Duration::from_secs_f64(grace.min(1e6)), ..Plan::default() };
+    let board = Scoreboard::new(1, children as u32).map_err(|error| Fault::engine(error.to_string()))?;
+    let board: &'static Scoreboard = Box::leak(Box::new(board));
+    let link: MasterLink =
+        master::zygote(plan, board, &mut process::Plain).map_err(|error| Fault::engine(error.to_string()))?;
+    Ok(Children::new(link, children, CHILD_JOBS))
+}

@@ -1,0 +1,395 @@
+//! Rust over the C shim and Zend's structures: the one place that knows their layout, and most of the unsafe code.
+//!
+//! Invariant: everything here runs on the PHP thread of a non-thread-safe PHP, so Zend's globals are plain symbols and no call
+//! races with another.
+#![expect(unsafe_code, reason = "Zend's structures are C's; each block says what it relies on")]
+
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+/// Bound by build.rs for the PHP that this extension is built for.
+#[allow(warnings, clippy::all, missing_docs, unsafe_code, reason = "generated")]
+pub(crate) mod sys {
+    include!(concat!(env!("OUT_DIR"), "/zend_sys.rs"));
+}
+
+pub(crate) use sys::{zend_class_entry as Class, zend_object as Object, zval as Value};
+
+/// How a call into PHP ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It returned.
+    Returned,
+    /// An exception is pending.
+    Threw,
+    /// exit() was called; the engine's token for it is pending.
+    Exited,
+    /// A fatal error. PHP's state can no longer be trusted.
+    BailedOut,
+}
+
+impl From<sys::kq_ending> for Ending {
+    fn from(ending: sys::kq_ending) -> Self {
+        match ending {
+            sys::kq_ending_KQ_RETURNED => Self::Returned,
+            sys::kq_ending_KQ_THREW => Self::Threw,
+            sys::kq_ending_KQ_EXITED => Self::Exited,
+            _ => Self::BailedOut,
+        }
+    }
+}
+
+/// A value of ours that PHP counts: dropped when this is.
+pub(crate) struct Owned(Value);
+
+impl Owned {
+    /// A value without content.
+    pub(crate) fn undef() -> Self {
+        Self(undef())
+    }
+
+    /// A counted copy.
+    pub(crate) fn copy(value: *const Value) -> Self {
+        let mut copy = Self::undef();
+        // SAFETY: the caller's value is live; the copy takes a count of its own.
+        unsafe { sys::kq_zval_copy(&raw mut copy.0, value) };
+        copy
+    }
+
+    /// Takes over one count.
+    pub(crate) fn from_raw(value: Value) -> Self {
+        Self(value)
+    }
+
+    /// The value, for C.
+    pub(crate) fn as_ptr(&self) -> *mut Value {
+        (&raw const self.0).cast_mut()
+    }
+
+    /// Gives the count away.
+    pub(crate) fn into_raw(self) -> Value {
+        let value = self.0;
+        std::mem::forget(self);
+        value
+    }
+
+    /// The value as ext-php-rs sees it; the layout is the same struct.
+    pub(crate) fn as_zval(&self) -> &ext_php_rs::types::Zval {
+        // SAFETY: both types are Zend's zval, bound twice.
+        unsafe { &*self.as_ptr().cast() }
+    }
+
+    /// A copy in ext-php-rs's type.
+    pub(crate) fn to_zval(&self) -> ext_php_rs::types::Zval {
+        let mut zval = ext_php_rs::types::Zval::new();
+        // SAFETY: as above; the copy owns its count, and Zval's drop gives it back.
+        unsafe { sys::kq_zval_copy((&raw mut zval).cast(), &raw const self.0) };
+        zval
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: we own one count.
+        unsafe { sys::kq_zval_drop(&raw mut self.0) };
+    }
+}
+
+/// A value of type UNDEF.
+pub(crate) fn undef() -> Value {
+    // SAFETY: all-zero is IS_UNDEF, and Value is plain data.
+    unsafe { std::mem::zeroed() }
+}
+
+/// The type byte.
+pub(crate) fn kind(value: *const Value) -> u32 {
+    // SAFETY: callers pass live values.
+    u32::from(unsafe { (*value).u1.v.type_ })
+}
+
+/// Calls a PHP callable. A fatal error in it ends here, as `BailedOut`.
+pub(crate) fn call(callable: *mut Value, arguments: &mut [Value]) -> (Ending, Owned) {
+    let mut result = undef();
+    // SAFETY: callable and arguments are live for the call; the shim's zend_try is the only frame a bail-out can reach, and no
+    // Rust frame lies between it and PHP.
+    let ending = unsafe { sys::kq_call(callable, &raw mut result, arguments.len() as u32, arguments.as_mut_ptr()) };
+    (ending.into(), Owned::from_raw(result))
+}
+
+/// Calls `scope`'s own method, on an object or (None) statically.
+pub(crate) fn call_method(object: Option<*mut Object>, scope: *mut Class, name: &str, arguments: &mut [Value]) -> (Ending, Owned) {
+    let mut result = undef();
+    // SAFETY: as for `call`; `name` is passed with its length and ends in no NUL that C would need.
+    let ending = unsafe {
+        sys::kq_call_method(
+            object.unwrap_or(ptr::null_mut()),
+            scope,
+            name.as_ptr().cast(),
+            name.len(),
+            &raw mut result,
+            arguments.len() as u32,
+            arguments.as_mut_ptr(),
+        )
+    };
+    (ending.into(), Owned::from_raw(result))
+}
+
+/// Runs native code that may call into PHP; a fatal error in it ends here.
+pub(crate) fn guard<F: FnMut()>(body: &mut F) -> Ending {
+    extern "C" fn trampoline<F: FnMut()>(body: *mut c_void) {
+        // SAFETY: `body` is the closure below, alive for the whole call.
+        let body = unsafe { &mut *body.cast::<F>() };
+        body();
+    }
+    // SAFETY: the trampoline fits the pointer; what the closure owns is leaked by a bail-out, never freed twice.
+    unsafe { sys::kq_guard(Some(trampoline::<F>), ptr::from_mut(body).cast()).into() }
+}
+
+/// Passes a fatal error on to the next zend_try below.
+pub(crate) fn bailout() -> ! {
+    // SAFETY: every caller runs below a zend_try: the shim's or PHP's own.
+    unsafe { sys::kq_bailout() };
+    unreachable!("zend_bailout does not return")
+}
+
+/// The pending exception, if any; an exit() is cleared and gives None.
+pub(crate) fn take_exception() -> Option<Owned> {
+    // SAFETY: on the PHP thread; the object comes with a count of its own.
+    let object = unsafe { sys::kq_take_exception() };
+    if object.is_null() {
+        return None;
+    }
+    let mut value = undef();
+    set_object(&raw mut value, object);
+    Some(Owned::from_raw(value))
+}
+
+/// Throws an exception object.
+pub(crate) fn throw_object(exception: Owned) {
+    // SAFETY: the engine takes over our count.
+    unsafe { sys::kq_put_exception(object_of(&raw const exception.into_raw())) };
+}
+
+/// Whether an exception is pending.
+pub(crate) fn has_exception() -> bool {
+    // SAFETY: reads a global on the PHP thread.
+    unsafe { sys::kq_has_exception() }
+}
+
+/// The object in a value of type object.
+pub(crate) fn object_of(value: *const Value) -> *mut Object {
+    // SAFETY: callers have looked at the type.
+    unsafe { (*value).value.obj }
+}
+
+/// Puts an object (whose count passes over) into a value.
+pub(crate) fn set_object(value: *mut Value, object: *mut Object) {
+    // SAFETY: `value` is writable; the type info is that of a counted, collectable object.
+    unsafe {
+        (*value).value.obj = object;
+        (*value).u1.type_info = sys::IS_OBJECT | REFCOUNTED | COLLECTABLE;
+    }
+}
+
+/// Puts an array (whose count passes over) into a value.
+pub(crate) fn set_array(value: *mut Value, array: *mut sys::HashTable) {
+    // SAFETY: as for set_object.
+    unsafe {
+        (*value).value.arr = array;
+        (*value).u1.type_info = sys::IS_ARRAY | REFCOUNTED | COLLECTABLE;
+    }
+}
+
+/// Puts a reference (whose count passes over) into a value.
+pub(crate) fn set_reference(value: *mut Value, reference: *mut sys::zend_reference) {
+    // SAFETY: as for set_object; references are counted, and collected through what they hold.
+    unsafe {
+        (*value).value.ref_ = reference;
+        (*value).u1.type_info = sys::IS_REFERENCE | REFCOUNTED;
+    }
+}
+
+const REFCOUNTED: u32 = 1 << 8;
+const COLLECTABLE: u32 = 1 << 9;
+
+/// The text of a zend_string.
+pub(crate) fn text<'a>(string: *const sys::zend_string) -> &'a [u8] {
+    // SAFETY: callers pass a live string and do not keep the slice beyond it; `val` is the first byte of `len`.
+    unsafe { std::slice::from_raw_parts((&raw const (*string).val).cast::<u8>(), (*string).len) }
+}
+
+/// A class's name.
+pub(crate) fn class_name(class: *const Class) -> String {
+    // SAFETY: class entries live as long as the request.
+    String::from_utf8_lossy(text(unsafe { (*class).name })).into_owned()
+}
+
+/// The entries of an array, holes and INDIRECT ones included as they are. Do not change the array meanwhile.
+pub(crate) struct Entries {
+    array: *const sys::HashTable,
+    position: u32,
+}
+
+/// One entry: its value, its string key or NULL, and its number.
+pub(crate) struct Entry {
+    pub(crate) value: *mut Value,
+    pub(crate) key: *mut sys::zend_string,
+    pub(crate) index: u64,
+}
+
+/// Walks an array.
+pub(crate) fn entries(array: *const sys::HashTable) -> Entries {
+    Entries { array, position: 0 }
+}
+
+const PACKED: u32 = 1 << 2;
+
+impl Iterator for Entries {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        // SAFETY: the array outlives the walk; positions below nNumUsed are initialised, and the packed flag tells the layout.
+        unsafe {
+            let array = &*self.array;
+            while self.position < array.nNumUsed {
+                let position = self.position;
+                self.position += 1;
+                let entry = if array.u.flags & PACKED != 0 {
+                    Entry {
+                        value: array.__bindgen_anon_1.arPacked.add(position as usize),
+                        key: ptr::null_mut(),
+                        index: u64::from(position),
+                    }
+                } else {
+                    let bucket = array.__bindgen_anon_1.arData.add(position as usize);
+                    Entry { value: &raw mut (*bucket).val, key: (*bucket).key, index: (*bucket).h }
+                };
+                if kind(entry.value) != sys::IS_UNDEF {
+                    return Some(entry);
+                }
+            }
+            None
+        }
+    }
+}
+
+/// A class that is loaded under this (lower case) name; nothing is autoloaded.
+pub(crate) fn loaded_class(lower: &str) -> Option<*mut Class> {
+    // SAFETY: the class table lives as long as the request.
+    let found = unsafe { sys::kq_loaded_class(lower.as_ptr().cast(), lower.len()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// The last error's message, if there was one.
+pub(crate) fn last_error() -> Option<String> {
+    // SAFETY: NUL-terminated and alive until the next error.
+    unsafe {
+        let message: *const c_char = sys::kq_last_error();
+        (!message.is_null()).then(|| CStr::from_ptr(message).to_string_lossy().into_owned())
+    }
+}
+
+/// An ini setting's value.
+pub(crate) fn ini(name: &CStr) -> Option<String> {
+    // SAFETY: the name is NUL-terminated; the value belongs to the engine and is copied at once.
+    unsafe {
+        let value = sys::kq_ini(name.as_ptr(), name.to_bytes().len());
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
+}
+
+/// Whether a PHP or Zend extension of this lower-case name is loaded.
+pub(crate) fn extension_loaded(name: &str) -> bool {
+    let text = std::ffi::CString::new(name).expect("names have no NUL");
+    // SAFETY: the name is NUL-terminated and its length is right.
+    unsafe { sys::kq_extension_loaded(text.as_ptr(), name.len()) }
+}
+
+/// A new PHP string.
+pub(crate) fn string(bytes: &[u8]) -> Owned {
+    let mut value = undef();
+    // SAFETY: the shim copies the bytes into a new string that the value owns.
+    unsafe { sys::kq_new_string(&raw mut value, bytes.as_ptr().cast(), bytes.len()) };
+    Owned::from_raw(value)
+}
+
+/// A new PHP integer.
+pub(crate) fn long(number: i64) -> Value {
+    let mut value = undef();
+    value.value.lval = number;
+    value.u1 = sys::_zval_struct__bindgen_ty_1 { type_info: sys::IS_LONG };
+    value
+}
+
+/// A new PHP float.
+pub(crate) fn double(number: f64) -> Value {
+    let mut value = undef();
+    value.value.dval = number;
+    value.u1 = sys::_zval_struct__bindgen_ty_1 { type_info: sys::IS_DOUBLE };
+    value
+}
+
+/// The bytes of a value that is a string.
+pub(crate) fn bytes(value: &Owned) -> Option<Vec<u8>> {
+    // SAFETY: the type says string.
+    (kind(value.as_ptr()) == sys::IS_STRING).then(|| text(unsafe { (*value.as_ptr()).value.str_ }).to_vec())
+}
+
+impl Owned {
+    /// The value as an argument: the callee takes counts of its own.
+    pub(crate) fn borrowed(&self) -> Value {
+        self.0
+    }
+}
+
+/// "Class: message" of a throwable, read through its own getter. Never format such an object otherwise: its graph is cyclic.
+pub(crate) fn describe(exception: &Owned) -> String {
+    let object = object_of(exception.as_ptr());
+    // SAFETY: callers pass a live object.
+    let class = unsafe { (*object).ce };
+    let (_, message) = call_method(Some(object), class, "getmessage", &mut []);
+    format!("{}: {}", class_name(class), String::from_utf8_lossy(&bytes(&message).unwrap_or_default()))
+}
+
+/// Replaces the text of the last error.
+pub(crate) fn set_last_error(message: &str) {
+    let text = string(message.as_bytes());
+    // SAFETY: the engine takes a count of its own.
+    unsafe { sys::kq_set_last_error(text.as_ptr()) };
+}
+
+/// Writes out what PHP has buffered.
+pub(crate) fn flush_output() {
+    // SAFETY: on the PHP thread; a fatal error in an output callback ends in the shim.
+    unsafe { sys::kq_flush_output() };
+}
+
+/// Whether an object has a public method of this lower-case name.
+pub(crate) fn has_method(object: &ext_php_rs::types::ZendObject, lower: &str) -> bool {
+    // SAFETY: a live object; its class's table holds functions.
+    unsafe { sys::kq_has_public_method(std::ptr::from_ref(object).cast_mut().cast(), lower.as_ptr().cast(), lower.len()) }
+}
+
+/// Bytes in use by PHP's allocator.
+pub(crate) fn memory_usage() -> usize {
+    // SAFETY: reads the allocator's counters.
+    unsafe { sys::zend_memory_usage(false) }
+}
+
+/// What exit() was given.
+pub(crate) fn exit_status() -> i32 {
+    // SAFETY: reads a global.
+    unsafe { sys::executor_globals.exit_status }
+}
+
+/// A PHP warning.
+pub(crate) fn warn(message: &str) {
+    let text = std::ffi::CString::new(message.replace('\0', "")).expect("NULs were removed");
+    // SAFETY: the text is NUL-terminated; an error handler that bails out is the caller's concern as for any call into PHP.
+    unsafe { sys::kq_warn(text.as_ptr()) };
+}
+
+/// The PHP version this extension was built for.
+pub(crate) fn built_for() -> String {
+    String::from_utf8_lossy(&sys::PHP_VERSION[..sys::PHP_VERSION.len() - 1]).into_owned()
+}

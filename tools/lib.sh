@@ -1,0 +1,60 @@
+# shellcheck shell=bash disable=SC2034   # a library: its variables are for those who source it
+# Sourced by the scripts in this folder: where things are, how to speak, how to install a Debian package.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+build=$root/.build        # everything that is made goes here
+tree=$build/php84         # the private PHP 8.4 with Laravel and PHPUnit
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'kqueue: %s\n' "$*" >&2; exit 1; }
+
+# Paths end up in wrappers, in compiler flags and in ini settings, which all quote differently.
+[[ $root =~ ^[A-Za-z0-9/._+@=-]+$ ]] ||
+  die "the checkout's path may hold letters, digits and / . _ + @ = - only, but is: $root"
+
+# Sets php, php_config and extensions (the folder that holds kqueue.so) for the PHP of that version.
+use_php() {
+  case ${1:-} in
+    8.4) php=$tree/bin/php php_config=$tree/bin/php-config ;;
+    8.2) php=/usr/bin/php8.2 php_config=/usr/bin/php-config8.2 ;;
+    *) die "give a PHP version: 8.4 or 8.2" ;;
+  esac
+  extensions=$build/ext/$1
+}
+
+# Installs those of the given Debian packages that are missing. Says nothing, and needs no root, if there are none.
+need_packages() {
+  local missing=() package known
+  known=$(dpkg-query -W -f '<${Package} ${db:Status-Status}>' "$@" 2>/dev/null) || true
+  for package; do
+    [[ $known == *"<$package installed>"* ]] || missing+=("$package")
+  done
+  (( ${#missing[@]} )) || return 0
+
+  say "installing ${missing[*]}"
+  (( EUID == 0 )) || die "not root: please run 'apt-get install --no-install-recommends ${missing[*]}' as root, then try again"
+  mkdir -p "$build"
+  apt-get -qq update || die "'apt-get update' failed: are the package sources of this machine reachable?"
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+    install "${missing[@]}" >"$build/apt.log" 2>&1 </dev/null || {
+    tail -n 20 "$build/apt.log" >&2
+    die "apt-get could not install: ${missing[*]} (all of its output: $build/apt.log)"
+  }
+}
+
+# Where this machine's own Debian comes from; the other suites are there too.
+debian_archive() {
+  local archive
+  archive=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "main" && $2 !~ /security/ && !found { found = $2 } END { print found }')
+  [[ $archive ]] || die "apt has no source with a 'main' component: see /etc/apt/sources.list.d"
+  echo "$archive"
+}
+
+# One at a time. The lock ends with the process that took it, however that ends.
+take_lock() {
+  local lock
+  mkdir -p "$build"
+  exec {lock}>"$build/$1.lock"
+  flock -n "$lock" || { say "waiting for another $1 to end"; flock "$lock"; }
+}

@@ -72,6 +72,12 @@ final class LaneWorker extends Worker
         return $seconds > 0 ? $seconds : null;
     }
 
+    /** Whether a job or the queue found its database gone. Laravel 10 says the same by shouldQuit. */
+    public function hasLostConnection(): bool
+    {
+        return $this->lostConnection ?? false;
+    }
+
     /** @return int|string|null the time of the last queue:restart, to be compared only */
     public function restartedAt(): int|string|null
     {

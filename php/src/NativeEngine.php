@@ -51,7 +51,12 @@ final class NativeEngine implements Contracts\Engine
 
     public function timedOut(): bool
     {
-        return Native::state()['timed_out'] ?? false;
+        return Native::timedOut();
+    }
+
+    public function baton(?string $word = null): string
+    {
+        return Native::baton($word);
     }
 
     public function contain(callable $callback): bool

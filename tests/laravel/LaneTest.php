@@ -7,6 +7,7 @@ namespace KQueue\Tests\Laravel;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobTimedOut;
 use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Events\WorkerQueuePaused;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\TimeoutExceededException;
 use Illuminate\Queue\Worker;
@@ -174,6 +175,25 @@ final class LaneTest extends TestCase
 
         self::assertSame(['mail'], Recorder::$ran);
         $this->app['queue']->resume('database', 'default');
+    }
+
+    public function test_a_paused_queue_is_announced_once_however_many_lanes_lead(): void
+    {
+        if (! class_exists(WorkerQueuePaused::class)) {
+            self::markTestSkipped('This Laravel has no such event.');
+        }
+
+        $this->app['queue']->pause('database', 'mails');
+        $this->push('buffer', 'buffer', 'buffer');
+        Recorder::$handlers['buffer'] = static fn () => ob_start();
+
+        ob_start();
+        $this->kqueue(['--queue' => 'mails,default']);
+        ob_end_clean();
+        $this->app['queue']->resume('database', 'mails');
+
+        self::assertSame(4, self::$engine->lanes);
+        self::assertCount(1, Recorder::all(WorkerQueuePaused::class));
     }
 
     public function test_queues_in_order(): void

@@ -263,7 +263,7 @@ final class Lane
             );
         }
 
-        return $buffers === 0 && ! $this->engine->timedOut();
+        return $buffers === 0 && ! $this->worker->timedOut();
     }
 
     private static function closeOutputBuffers(int $level): int

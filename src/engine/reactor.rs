@@ -8,7 +8,7 @@
 //! it and reuse its number afterwards.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -54,6 +54,12 @@ impl AsFd for Set {
     }
 }
 
+impl AsRawFd for Set {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.0.as_raw_fd()
+    }
+}
+
 impl Reactor {
     /// Starts the runtime. Only in a process that forks nothing but `exec` any more.
     pub fn new() -> io::Result<Self> {
@@ -63,7 +69,7 @@ impl Reactor {
         epoll.add(timer.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
         let set = {
             let _guard = runtime.enter();
-            AsyncFd::register_with_interest(Set(epoll), Interest::READABLE).map_err(io::Error::from)?
+            register(Set(epoll))?
         };
         Ok(Self {
             runtime,
@@ -152,6 +158,12 @@ impl Reactor {
     pub fn is_ours(&self) -> bool {
         self.owner == std::process::id()
     }
+}
+
+#[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
+fn register(set: Set) -> io::Result<AsyncFd<Set>> {
+    // SAFETY: the set owns its descriptor, always gives the same one, and closes it only when it is dropped.
+    unsafe { AsyncFd::register_with_interest(set, Interest::READABLE) }.map_err(io::Error::from)
 }
 
 #[expect(unsafe_code, reason = "epoll's registrations do not own descriptors")]

@@ -9,16 +9,16 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
-use crate::children::{ChildId, Children};
+use crate::children::{ChildId, Children, Notice};
 use crate::interpose::Woken;
 use crate::reactor::{Reactor, Refusal, Token};
-use crate::signals::{Signal, Signals};
+use crate::scoreboard::now_ms;
+use crate::signals::{self, Signals};
 
 /// How many lanes run before the loop looks for readiness again.
 const TURN: usize = 256;
@@ -46,7 +46,7 @@ pub enum Pause {
     /// It wants an isolated child.
     Child {
         /// Among those that want one, the higher first.
-        priority: i64,
+        priority: i32,
     },
     /// It waits for the master's word on a child.
     Notice,
@@ -119,6 +119,7 @@ pub struct Desk {
     suspensions: u64,
     last_signal: Option<i32>,
     child_refusal: Option<String>,
+    control_for_write: bool,
 }
 
 /// The desk as the loop, the hooks and native calls hold it.
@@ -147,6 +148,7 @@ impl Desk {
             suspensions: 0,
             last_signal: None,
             child_refusal: None,
+            control_for_write: false,
         })
     }
 
@@ -297,7 +299,9 @@ impl Desk {
             Pause::Child { priority } => {
                 self.slot(lane).state = State::WantsChild;
                 match &mut self.children {
-                    Some(children) => children.line_up(u64::from(lane), priority),
+                    Some(children) => {
+                        children.line_up(u64::from(lane), priority);
+                    }
                     None => self.wake(lane, Wake::Child(None)),
                 }
             }
@@ -409,38 +413,46 @@ impl Desk {
     }
 
     fn handle_signals(&mut self) {
-        let Some(signals) = &mut self.signals else { return };
-        for signal in signals.read() {
+        let arrived = self.signals.as_ref().map(Signals::take).unwrap_or_default();
+        for signal in arrived {
+            if signals::STOP.contains(&signal) && self.last_signal.is_some() {
+                // The second: as if there were no handler. Dropping ours brings the old ones back.
+                if let Some(signals) = self.signals.take() {
+                    self.reactor.forget(signals.fd());
+                }
+                signals::raise(signal);
+            }
             self.on_signal(signal);
         }
     }
 
-    fn on_signal(&mut self, signal: Signal) {
+    fn on_signal(&mut self, signal: i32) {
         match signal {
-            Signal::Stop(number) => {
-                if self.last_signal.replace(number).is_some()
-                    && let Some(signals) = &mut self.signals
-                {
-                    // The second: as if there were no handler.
-                    signals.give_up(number);
-                }
+            signals::PAUSE => self.pause(true),
+            signals::RESUME => self.pause(false),
+            signal => {
+                self.last_signal = Some(signal);
                 self.stop(0, "interrupted");
             }
-            Signal::Pause => self.pause(true),
-            Signal::Continue => self.pause(false),
-            Signal::Child => {}
         }
     }
 
     fn handle_control(&mut self) -> io::Result<()> {
         let Some(children) = &mut self.children else { return Ok(()) };
-        let news = children.read_control()?;
-        for signal in news.signals {
-            self.on_master_signal(signal);
-        }
-        for (ticket, reason) in news.refused {
-            self.child_refusal = Some(reason);
-            self.wake(ticket as LaneId, Wake::Child(None));
+        let notices = match children.read_control() {
+            Ok(notices) => notices,
+            Err(error) => {
+                // Without a master there are no children, but the jobs in lanes can still end well.
+                self.reactor.forget(children.control_fd());
+                self.child_refusal = Some(error.to_string());
+                self.stop(1, "error");
+                Vec::new()
+            }
+        };
+        for notice in notices {
+            if let Notice::Signal(signal) = notice {
+                self.on_signal(signal);
+            }
         }
         let waiting: Vec<LaneId> = (0..self.slots.len() as LaneId)
             .filter(|lane| self.slots[*lane as usize].state == State::AwaitsNotice)
@@ -449,17 +461,6 @@ impl Desk {
             self.wake(lane, Wake::Woken(Woken::Ready));
         }
         Ok(())
-    }
-
-    fn on_master_signal(&mut self, signal: i32) {
-        match signal {
-            libc::SIGUSR2 => self.pause(true),
-            libc::SIGCONT => self.pause(false),
-            number => {
-                self.last_signal = Some(number);
-                self.stop(0, "interrupted");
-            }
-        }
     }
 
     fn hand_out(&mut self) {
@@ -471,15 +472,23 @@ impl Desk {
         while let Some((ticket, child)) = self.children.as_mut().and_then(Children::assign) {
             self.wake(ticket as LaneId, Wake::Child(Some(child)));
         }
+        let wants_write = self.children.as_ref().is_some_and(Children::control_wants_write);
+        if wants_write != self.control_for_write
+            && let Some(children) = &self.children
+        {
+            let events = if wants_write { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+            let _ = self.reactor.change(children.control_fd(), events, CONTROL);
+            self.control_for_write = wants_write;
+        }
     }
 
     fn next_moment(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(moment, ..)| *moment);
         let due = self.scheduler.next_due().map(|due| self.began + due);
-        match (timer, due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let spawn = self.children.as_ref().and_then(Children::wakeup).map(|at| {
+            Instant::now() + Duration::from_millis(at.saturating_sub(now_ms()))
+        });
+        [timer, due, spawn].into_iter().flatten().min()
     }
 }
 
@@ -550,10 +559,5 @@ impl Desk {
         let now = self.now();
         self.scheduler.ended(lane, now);
         self.wake_leader();
-    }
-
-    /// The control socket, for a waiting lane of the caller's own making.
-    pub fn control_fd(&self) -> Option<RawFd> {
-        self.children.as_ref().map(Children::control_fd)
     }
 }

@@ -116,6 +116,12 @@ impl Drop for Signals {
     }
 }
 
+/// Sends this process a signal: what its handler (or the default) does is the caller's wish.
+pub fn raise(signal: i32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::raise(signal) };
+}
+
 /// "signal 11 (SIGSEGV)".
 pub fn describe(signal: i32) -> String {
     match nix::sys::signal::Signal::try_from(signal) {

@@ -33,7 +33,7 @@ const FUNCTIONS: &[&str] = &[
     "object_init_ex",
     "zend_object_store_ctor_failed",
     "zend_std_get_class_name",
-    "zend_update_constant_ex",
+    "zval_update_constant_ex",
     "zval_add_ref",
     "rc_dtor_func",
     "zend_stack_init",

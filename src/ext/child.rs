@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use kqueue_core::wire::FatalKind;
-use kqueue_engine::master::ChildLink;
+use kqueue_engine::link::ChildLink;
 
 use crate::exceptions::Fault;
 use crate::zend::{self, Ending, Owned, Value, sys};

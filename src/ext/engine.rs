@@ -1,6 +1,8 @@
 //! KQueue\Engine: what the Laravel package is built on. Each method converts in, delegates, converts out.
 
 use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ext_php_rs::boxed::ZBox;
@@ -10,10 +12,11 @@ use ext_php_rs::types::{ZendHashTable, Zval};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 use kqueue_engine::children::Children;
-use kqueue_engine::master::{self, MasterLink, Plan};
+use kqueue_engine::link::MasterLink;
+use kqueue_engine::master::{self, Plan};
 use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::{Desk, Pause, Wake};
-use kqueue_engine::scoreboard::{JobInfo, Scoreboard};
+use kqueue_engine::scoreboard::{JobInfo, Scoreboard, now_ms};
 use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
@@ -36,7 +39,7 @@ pub(crate) struct Options {
     memory_limit_mb: u64,
     grace: Duration,
     child_jobs: u32,
-    board: &'static Scoreboard,
+    board: Arc<Scoreboard>,
 }
 
 /// What a runner process keeps between the calls of its PHP code.
@@ -67,7 +70,7 @@ thread_local! {
 pub(crate) fn become_runner(link: MasterLink, options: &Options) {
     run::forget();
     PREPARED.with_borrow_mut(|prepared| {
-        prepared.children = Some(Children::new(link, options.children, options.child_jobs));
+        prepared.children = Some(Children::new(link, Arc::clone(&options.board), options.children, options.child_jobs));
         prepared.options = Some(options.clone());
     });
 }
@@ -105,7 +108,7 @@ struct BootWork {
     ending: RefCell<Option<(Ending, Option<Owned>)>>,
 }
 
-impl Work for std::rc::Rc<BootWork> {
+impl Work for Rc<BootWork> {
     fn run(&self, _lane: LaneId) {
         let (ending, _) = zend::call(self.callable.as_ptr(), &mut []);
         let exception = if ending == Ending::Threw { zend::take_exception() } else { None };
@@ -138,8 +141,7 @@ impl Engine {
             memory_limit_mb: memory as u64,
             grace: Duration::from_secs_f64(grace.min(1e6)),
             child_jobs: child_jobs.min(i64::from(u32::MAX)) as u32,
-            // One per supervised run, and the process ends with it.
-            board: Box::leak(Box::new(board)),
+            board: Arc::new(board),
         };
         let plan = Plan { children: options.children, grace: options.grace, ..Plan::default() };
         let mut program = process::Laravel {
@@ -148,7 +150,7 @@ impl Engine {
             rescue: convert::own(rescue),
             options: options.clone(),
         };
-        let status = master::supervise(plan, options.board, &mut program).map_err(|error| Fault::engine(error.to_string()))?;
+        let status = master::supervise(plan, Arc::clone(&options.board), &mut program).map_err(|error| Fault::engine(error.to_string()))?;
         Ok(i64::from(status))
     }
 
@@ -157,8 +159,8 @@ impl Engine {
             return Err(Fault::argument("template() comes before run()").into());
         }
         let shared = shared.map(convert::texts).unwrap_or_default();
-        let work = std::rc::Rc::new(BootWork { callable: convert::own(boot), ending: RefCell::new(None) });
-        let mut table = Table::new(Box::new(std::rc::Rc::clone(&work)), Birth::Declared, None);
+        let work = Rc::new(BootWork { callable: convert::own(boot), ending: RefCell::new(None) });
+        let mut table = Table::new(Box::new(Rc::clone(&work)), Birth::Declared, None);
         table.boot_template().map_err(Fault::engine)?;
         match work.ending.borrow_mut().take() {
             Some((Ending::Returned, _)) => {}
@@ -196,7 +198,7 @@ impl Engine {
         }
         let (table, children, options) =
             PREPARED.with_borrow_mut(|prepared| (prepared.table.take(), prepared.children.take(), prepared.options.clone()));
-        let board = options.as_ref().map(|options| options.board);
+        let board = options.as_ref().map(|options| Arc::clone(&options.board));
         let work = Box::new(LaneWork(convert::own(lane)));
         let table = match (cloned, table) {
             (true, Some(table)) => table.reuse(work, Birth::Cloned, board),
@@ -261,7 +263,8 @@ impl Engine {
             class: convert::text(job, "class"),
             connection: convert::text(job, "connection"),
             queue: convert::text(job, "queue"),
-            attempts: convert::integer(job, "attempts", 0)?.clamp(0, i64::from(u32::MAX)) as u32,
+            started_ms: now_ms(),
+            deadline_ms: if timeout > 0.0 { now_ms() + (timeout * 1000.0) as u64 } else { 0 },
         };
         if !with_desk(|desk| desk.scheduler.reserved(lane)).unwrap_or_default() {
             return Err(Fault::argument("only the leader may say that it has reserved a job").into());
@@ -303,7 +306,7 @@ impl Engine {
     }
 
     #[php(defaults(timeout = None, memory = None, priority = 0))]
-    pub fn isolate(request: &Zval, answer: &Zval, timeout: Option<f64>, memory: Option<i64>, priority: i64) -> PhpResult<ZBox<ZendHashTable>> {
+    pub fn isolate(request: &Zval, answer: &Zval, timeout: Option<f64>, memory: Option<i64>, priority: i32) -> PhpResult<ZBox<ZendHashTable>> {
         here("isolate")?;
         let Some(request) = zend::bytes(&convert::own(request)) else {
             return Err(Fault::argument("the request must be a string").into());
@@ -336,7 +339,7 @@ impl Engine {
         Ok(zend::string(&child::ask(&question)?).to_zval())
     }
 
-    #[php(defaults(status = 0, reason = "interrupted"))]
+    #[php(defaults(status = 0, reason = "\"interrupted\""))]
     pub fn stop(status: i64, reason: &str) {
         with_desk(|desk| desk.stop(status as i32, reason));
     }
@@ -407,6 +410,6 @@ fn here(method: &str) -> Result<LaneId, Fault> {
     lane::current().ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
 }
 
-fn board() -> Option<&'static Scoreboard> {
-    PREPARED.with_borrow(|prepared| prepared.options.as_ref().map(|options| options.board))
+fn board() -> Option<Arc<Scoreboard>> {
+    PREPARED.with_borrow(|prepared| prepared.options.as_ref().map(|options| Arc::clone(&options.board)))
 }

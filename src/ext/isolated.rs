@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use kqueue_core::wire::{FatalKind, Frame, Run};
-use kqueue_engine::children::{ChildId, Received};
+use kqueue_core::wire::{Frame, Run};
+use kqueue_engine::children::{ChildId, Children, Ending, Received};
 use kqueue_engine::interpose::Woken;
 use kqueue_engine::runner::{Pause, Wake};
 
@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Limits {
     pub(crate) timeout: Option<f64>,
     pub(crate) memory_mb: u64,
-    pub(crate) priority: i64,
+    pub(crate) priority: i32,
 }
 
 /// Runs `request` in a child; only this lane is suspended. `answer` is called in the lane for each question of the child.
@@ -41,66 +41,53 @@ pub(crate) fn run(request: Vec<u8>, limits: &Limits, answer: &mut dyn FnMut(&[u8
     let timeout_ms = timeout.map_or(0, |timeout| timeout.as_millis() as u64);
     let frame = Frame::Run(Run { timeout_ms, memory_mb: limits.memory_mb, request });
     with_children(|children| children.started(child, timeout));
-    let mut ending = None;
-    if send(child, &frame) {
-        ending = converse(child, answer);
+    if !send(child, &frame) {
+        with_children(|children| children.abandon(child));
+        return Outcome::Died("the job's payload is too long to send to a child".into());
     }
-    match ending {
-        Some(Outcome::Done(result)) => {
+    match converse(child, answer) {
+        Some(result) => {
             with_children(|children| children.finished(child));
             Outcome::Done(result)
         }
-        // The child is about to end, or has ended: its place is free when the master says so.
-        known => {
-            let dead = wait_for_end(child);
-            match known {
-                Some(Outcome::Died(reason)) => Outcome::Died(reason),
-                Some(outcome) => outcome,
-                None => dead,
-            }
-        }
+        None => wait_for_end(child),
     }
 }
 
-fn converse(child: ChildId, answer: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Option<Outcome> {
+/// The result; None: the child is about to end, or has ended.
+fn converse(child: ChildId, answer: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
     loop {
         match with_children(|children| children.receive(child))? {
-            Ok(Received::Frame(Frame::Ask(question))) => {
+            Received::Frame(Frame::Ask(question)) => {
                 let reply = Frame::Answer(answer(&question));
                 if !send(child, &reply) {
                     return None;
                 }
             }
-            Ok(Received::Frame(Frame::Done(result))) => return Some(Outcome::Done(result)),
-            Ok(Received::Frame(Frame::Exited)) => return Some(Outcome::Exited),
-            Ok(Received::Frame(Frame::Fatal { kind: FatalKind::OutOfMemory { limit_mb }, .. })) => {
-                return Some(Outcome::Died(format!("out of memory at {limit_mb} MB")));
-            }
-            Ok(Received::Frame(Frame::Fatal { message, .. })) => return Some(Outcome::Died(format!("fatal error: {message}"))),
-            Ok(Received::Frame(_)) => return Some(Outcome::Died("it spoke out of turn".into())),
-            Ok(Received::WouldBlock) => wait(child, libc::POLLIN),
-            Ok(Received::Closed) | Err(_) => return None,
+            Received::Frame(Frame::Done(result)) => return Some(result),
+            // It says how it ends; the pool has taken note, and tells once the master has reaped it.
+            Received::Frame(_) => {}
+            Received::Closed => return None,
+            Received::WouldBlock => wait(child, libc::POLLIN),
         }
     }
 }
 
 /// False: the child is gone.
 fn send(child: ChildId, frame: &Frame) -> bool {
-    let mut sent = with_children(|children| children.send(child, frame));
-    loop {
-        match sent {
-            Some(Ok(true)) => return true,
-            Some(Ok(false)) => {
-                wait(child, libc::POLLOUT);
-                sent = with_children(|children| children.flush(child));
-            }
-            Some(Err(_)) | None => return false,
-        }
+    let mut sent = match with_children(|children| children.send(child, frame)) {
+        Some(Ok(sent)) => sent,
+        Some(Err(_)) | None => return false,
+    };
+    while !sent {
+        wait(child, libc::POLLOUT);
+        sent = with_children(|children| children.flush(child)).unwrap_or(true);
     }
+    true
 }
 
 fn wait(child: ChildId, events: i16) {
-    let Some(fd) = with_children(|children| children.fd(child)) else { return };
+    let Some(fd) = with_children(|children| children.fd(child)).flatten() else { return };
     let fds = [libc::pollfd { fd, events, revents: 0 }];
     let woken = lane::suspend(Pause::Wait { fds: fds.as_ptr(), count: 1, timeout: None });
     if matches!(woken, Wake::Woken(Woken::Refused | Woken::Cancelled)) {
@@ -112,7 +99,8 @@ fn wait(child: ChildId, events: i16) {
 fn wait_for_end(child: ChildId) -> Outcome {
     loop {
         match with_children(|children| children.outcome(child)) {
-            Some(Some(ending)) if ending.overdue() => return Outcome::Overdue(ending.to_string()),
+            Some(Some(Ending::Exited)) => return Outcome::Exited,
+            Some(Some(ending @ Ending::Overdue { .. })) => return Outcome::Overdue(ending.to_string()),
             Some(Some(ending)) => return Outcome::Died(ending.to_string()),
             Some(None) => {
                 lane::suspend(Pause::Notice);
@@ -122,6 +110,6 @@ fn wait_for_end(child: ChildId) -> Outcome {
     }
 }
 
-fn with_children<R>(body: impl FnOnce(&mut kqueue_engine::children::Children) -> R) -> Option<R> {
+fn with_children<R>(body: impl FnOnce(&mut Children) -> R) -> Option<R> {
     with_desk(|desk| desk.children.as_mut().map(body)).flatten()
 }

@@ -14,6 +14,7 @@ pub(crate) mod statics;
 
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ pub(crate) struct Table {
     pub(crate) birth: Birth,
     pub(crate) exchange_statics: bool,
     work: Box<dyn Work>,
-    board: Option<&'static Scoreboard>,
+    board: Option<Arc<Scoreboard>>,
     ended: usize,
 }
 
@@ -123,7 +124,7 @@ const COLLECT_AFTER: usize = 16;
 
 impl Table {
     /// No lanes yet.
-    pub(crate) fn new(work: Box<dyn Work>, birth: Birth, board: Option<&'static Scoreboard>) -> Self {
+    pub(crate) fn new(work: Box<dyn Work>, birth: Birth, board: Option<Arc<Scoreboard>>) -> Self {
         Self {
             lanes: Vec::new(),
             free: Vec::new(),
@@ -207,7 +208,7 @@ impl Lanes for Table {
         let Some(lane) = self.lanes[id as usize].as_mut() else { return Pause::Ended };
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
-        if let Some(board) = self.board {
+        if let Some(board) = &self.board {
             board.enter(id);
         }
         self.exchange(lane);
@@ -216,7 +217,7 @@ impl Lanes for Table {
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
         self.exchange(lane);
-        if let Some(board) = self.board {
+        if let Some(board) = &self.board {
             board.leave();
         }
         // SAFETY: as above.
@@ -254,7 +255,7 @@ pub(crate) struct Trial {
 
 impl Table {
     /// The same slots and template for another kind of lane.
-    pub(crate) fn reuse(mut self, work: Box<dyn Work>, birth: Birth, board: Option<&'static Scoreboard>) -> Self {
+    pub(crate) fn reuse(mut self, work: Box<dyn Work>, birth: Birth, board: Option<Arc<Scoreboard>>) -> Self {
         self.work = work;
         self.birth = birth;
         self.board = board;

@@ -229,7 +229,7 @@ impl PlainWork {
     }
 
     fn isolated(&self, request: Vec<u8>, job: &Job) -> Ended {
-        let limits = Limits { timeout: job.timeout, memory_mb: self.0.borrow().memory_limit_mb, priority: job.priority };
+        let limits = Limits { timeout: job.timeout, memory_mb: self.0.borrow().memory_limit_mb, priority: job.priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32 };
         self.0.borrow_mut().isolated_running += 1;
         let outcome = isolated::run(request, &limits, &mut |_| Vec::new());
         self.0.borrow_mut().isolated_running -= 1;

@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "ends processes")]
 
 use kqueue_engine::children::Children;
-use kqueue_engine::master::{ChildLink, MasterLink, Program};
+use kqueue_engine::link::{ChildLink, MasterLink};
+use kqueue_engine::master::Program;
 use kqueue_engine::scoreboard::Lost;
 
 use crate::child::{self, Reply};
@@ -24,7 +25,7 @@ impl Program for Plain {
         child::serve(link, &mut plain::handle_request)
     }
 
-    fn rescue(&mut self, _lost: Vec<Lost>) -> i32 {
+    fn rescue(&mut self, _lost: Vec<Lost>, _death: &str) -> i32 {
         0
     }
 }
@@ -51,9 +52,9 @@ impl Program for Laravel {
         child::serve(link, &mut |request: &[u8]| -> Reply { child::call_handler(callable, request) })
     }
 
-    fn rescue(&mut self, lost: Vec<Lost>) -> i32 {
+    fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
         run::forget();
-        let jobs: Vec<Owned> = lost.iter().map(lost_job).collect();
+        let jobs: Vec<Owned> = lost.iter().map(|lost| lost_job(lost, death)).collect();
         let values: Vec<zend::Value> = jobs.iter().map(Owned::borrowed).collect();
         let list = convert::list(&values);
         let (ending, result) = zend::call(self.rescue.as_ptr(), &mut [list.borrowed()]);
@@ -81,14 +82,14 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
     status
 }
 
-fn lost_job(lost: &Lost) -> Owned {
+/// A lost job for PHP; `cause` is null for one that only was a neighbour.
+fn lost_job(lost: &Lost, death: &str) -> Owned {
     let map = Map::new()
         .put("id", lost.info.id.clone())
         .put("class", lost.info.class.clone())
         .put("connection", lost.info.connection.clone())
         .put("queue", lost.info.queue.clone())
-        .long("attempts", lost.info.attempts)
-        .put("cause", lost.cause.clone());
+        .put("cause", lost.culprit.then(|| death.to_owned()));
     let mut zval = ext_php_rs::types::Zval::new();
     zval.set_hashtable(map.done());
     convert::own(&zval)

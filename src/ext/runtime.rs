@@ -1,17 +1,20 @@
 //! KQueue\Runtime: each method converts in, delegates, converts out.
+#![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ext_php_rs::boxed::ZBox;
 use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
-use ext_php_rs::types::{ZendClassObject, ZendHashTable, Zval};
+use ext_php_rs::types::{ZendHashTable, Zval};
 
 use kqueue_core::scheduler::Scheduler;
 use kqueue_engine::children::Children;
-use kqueue_engine::master::{self, MasterLink, Plan};
+use kqueue_engine::link::MasterLink;
+use kqueue_engine::master::{self, Plan};
 use kqueue_engine::runner::Desk;
 use kqueue_engine::scoreboard::Scoreboard;
 use kqueue_engine::signals::{STOP, Signals};
@@ -48,7 +51,6 @@ fn seconds(what: &str, value: f64, least: f64) -> Result<f64, Fault> {
 #[php_impl]
 impl Runtime {
     #[php(defaults(concurrency = 100, isolated = 2, memoryLimit = 256, grace = 2.0))]
-    #[allow(non_snake_case, reason = "PHP's named arguments take Rust's names")]
     pub fn __construct(concurrency: i64, isolated: i64, memoryLimit: i64, grace: f64) -> PhpResult<Self> {
         let mut wrong = Vec::new();
         if !(1..=100_000).contains(&concurrency) {
@@ -118,21 +120,21 @@ impl Runtime {
     }
 
     #[php(name = "onStarted")]
-    pub fn on_started<'a>(self_: &'a mut ZendClassObject<Self>, callback: &Zval) -> PhpResult<&'a mut ZendClassObject<Self>> {
-        self_.plain.borrow_mut().on(Moment::Started, callable(callback)?);
-        Ok(self_)
+    pub fn on_started(&self, callback: &Zval) -> PhpResult<()> {
+        self.plain.borrow_mut().on(Moment::Started, callable(callback)?);
+        Ok(())
     }
 
     #[php(name = "onFinished")]
-    pub fn on_finished<'a>(self_: &'a mut ZendClassObject<Self>, callback: &Zval) -> PhpResult<&'a mut ZendClassObject<Self>> {
-        self_.plain.borrow_mut().on(Moment::Finished, callable(callback)?);
-        Ok(self_)
+    pub fn on_finished(&self, callback: &Zval) -> PhpResult<()> {
+        self.plain.borrow_mut().on(Moment::Finished, callable(callback)?);
+        Ok(())
     }
 
     #[php(name = "onFailed")]
-    pub fn on_failed<'a>(self_: &'a mut ZendClassObject<Self>, callback: &Zval) -> PhpResult<&'a mut ZendClassObject<Self>> {
-        self_.plain.borrow_mut().on(Moment::Failed, callable(callback)?);
-        Ok(self_)
+    pub fn on_failed(&self, callback: &Zval) -> PhpResult<()> {
+        self.plain.borrow_mut().on(Moment::Failed, callable(callback)?);
+        Ok(())
     }
 
     pub fn run(&self) -> PhpResult<()> {
@@ -233,8 +235,8 @@ fn is_closure(value: &Zval) -> bool {
 fn fork_zygote(children: usize, grace: f64) -> Result<Children, Fault> {
     let plan = Plan { children, grace: Duration::from_secs_f64(grace.min(1e6)), ..Plan::default() };
     let board = Scoreboard::new(1, children as u32).map_err(|error| Fault::engine(error.to_string()))?;
-    let board: &'static Scoreboard = Box::leak(Box::new(board));
+    let board = Arc::new(board);
     let link: MasterLink =
-        master::zygote(plan, board, &mut process::Plain).map_err(|error| Fault::engine(error.to_string()))?;
-    Ok(Children::new(link, children, CHILD_JOBS))
+        master::zygote(plan, Arc::clone(&board), &mut process::Plain).map_err(|error| Fault::engine(error.to_string()))?;
+    Ok(Children::new(link, board, children, CHILD_JOBS))
 }

@@ -127,16 +127,29 @@ static kq_ending ending_of_exception(void)
 	return KQ_THREW;
 }
 
+/* A fatal error may also arrive as an exit: the engine unwinds first where it can. The error it left tells them apart. */
+static kq_ending ending_after(zend_string *earlier_error)
+{
+	kq_ending ending = ending_of_exception();
+	if (ending == KQ_EXITED && PG(last_error_message) && PG(last_error_message) != earlier_error
+		&& (PG(last_error_type) & (E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_PARSE | E_RECOVERABLE_ERROR))) {
+		zend_clear_exception();
+		return KQ_BAILED_OUT;
+	}
+	return ending;
+}
+
 static kq_ending call_prepared(zend_fcall_info *call, zend_fcall_info_cache *cache, zval *result, uint32_t count, zval *arguments)
 {
 	volatile kq_ending ending = KQ_BAILED_OUT;
+	zend_string *earlier_error = PG(last_error_message);
 	ZVAL_UNDEF(result);
 	call->retval = result;
 	call->param_count = count;
 	call->params = arguments;
 	zend_try {
 		zend_call_function(call, cache);
-		ending = ending_of_exception();
+		ending = ending_after(earlier_error);
 	} zend_end_try();
 	return ending;
 }
@@ -175,30 +188,9 @@ kq_ending kq_call_method(zend_object *object, zend_class_entry *scope, const cha
 	return call_prepared(&call, &cache, result, count, arguments);
 }
 
-/* Runs native code that may call into PHP; a bail-out in it ends here. */
-kq_ending kq_guard(void (*body)(void *), void *argument)
-{
-	volatile kq_ending ending = KQ_BAILED_OUT;
-	zend_try {
-		body(argument);
-		ending = ending_of_exception();
-	} zend_end_try();
-	return ending;
-}
-
 void kq_bailout(void)
 {
 	zend_bailout();
-}
-
-void kq_throw_unwind_exit(void)
-{
-	zend_throw_unwind_exit();
-}
-
-bool kq_exception_is_exit(void)
-{
-	return ending_of_exception() == KQ_EXITED;
 }
 
 void kq_throw(zend_class_entry *class_entry, const char *message)

@@ -44,10 +44,7 @@ void kq_context_destroy(kq_context *context);
 
 kq_ending kq_call(zval *callable, zval *result, uint32_t count, zval *arguments);
 kq_ending kq_call_method(zend_object *object, zend_class_entry *scope, const char *name, size_t length, zval *result, uint32_t count, zval *arguments);
-kq_ending kq_guard(void (*body)(void *), void *argument);
 void kq_bailout(void);
-void kq_throw_unwind_exit(void);
-bool kq_exception_is_exit(void);
 
 void kq_zval_copy(zval *to, const zval *from);
 void kq_zval_drop(zval *value);

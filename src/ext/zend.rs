@@ -4,7 +4,7 @@
 //! races with another.
 #![expect(unsafe_code, reason = "Zend's structures are C's; each block says what it relies on")]
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char};
 use std::ptr;
 
 /// Bound by build.rs for the PHP that this extension is built for.
@@ -134,17 +134,6 @@ pub(crate) fn call_method(object: Option<*mut Object>, scope: *mut Class, name: 
     (ending.into(), Owned::from_raw(result))
 }
 
-/// Runs native code that may call into PHP; a fatal error in it ends here.
-pub(crate) fn guard<F: FnMut()>(body: &mut F) -> Ending {
-    extern "C" fn trampoline<F: FnMut()>(body: *mut c_void) {
-        // SAFETY: `body` is the closure below, alive for the whole call.
-        let body = unsafe { &mut *body.cast::<F>() };
-        body();
-    }
-    // SAFETY: the trampoline fits the pointer; what the closure owns is leaked by a bail-out, never freed twice.
-    unsafe { sys::kq_guard(Some(trampoline::<F>), ptr::from_mut(body).cast()).into() }
-}
-
 /// Passes a fatal error on to the next zend_try below.
 pub(crate) fn bailout() -> ! {
     // SAFETY: every caller runs below a zend_try: the shim's or PHP's own.
@@ -166,8 +155,9 @@ pub(crate) fn take_exception() -> Option<Owned> {
 
 /// Throws an exception object.
 pub(crate) fn throw_object(exception: Owned) {
+    let exception = exception.into_raw();
     // SAFETY: the engine takes over our count.
-    unsafe { sys::kq_put_exception(object_of(&raw const exception.into_raw())) };
+    unsafe { sys::kq_put_exception(object_of(&raw const exception)) };
 }
 
 /// Whether an exception is pending.

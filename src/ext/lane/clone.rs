@@ -307,7 +307,8 @@ impl Template {
             if ending != Ending::Returned {
                 return None;
             }
-            let new = zend::object_of(&raw const made.into_raw());
+            let made = made.into_raw();
+            let new = zend::object_of(&raw const made);
             self.memo.insert(old.cast(), new.cast());
             Some(new)
         }

@@ -204,7 +204,7 @@ pub(crate) fn drop_live(slots: *const Slots) {
         // SAFETY: the table of slots outlives the run. Each live value is taken out of its slot before it is dropped, so a
         // destructor that looks sees null and not a freed value.
         unsafe {
-            let Some(slot) = (*slots).slots.get(index).copied() else { break };
+            let Some(slot) = (&(*slots).slots).get(index).copied() else { break };
             let mut value = *slot.live;
             sys::kq_zval_null(slot.live);
             sys::kq_zval_drop(&raw mut value);

@@ -8,6 +8,7 @@ use Illuminate\Queue\Middleware\RateLimited;
 use Illuminate\Queue\Middleware\WithoutOverlapping;
 use Illuminate\Support\Facades\Bus;
 use KQueue\Tests\E2E\App\Act;
+use KQueue\Tests\E2E\App\Actions;
 use KQueue\Tests\E2E\App\BatchAct;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\MiddlewareAct;
@@ -24,7 +25,7 @@ final class LaravelFeaturesTest extends TestCase
     public function test_retries_and_backoff(string $connection): void
     {
         $this->use($connection);
-        $this->push((new Act('throwsBelow', 3))->with(['tries' => 3, 'backoff' => [0, 1]]), (new Act('throws', 'never'))->with(['tries' => 2]));
+        $this->push((new Act('throwsBelow', 3))->with(['tries' => 3, 'backoff' => [0, 2]]), (new Act('throws', 'never'))->with(['tries' => 2]));
         $run = $this->start('kqueue:run', ['--stop-when-empty-for=3', '--sleep=0.1']);
 
         self::assertSame(0, $run->wait(), $run->output());
@@ -34,6 +35,7 @@ final class LaravelFeaturesTest extends TestCase
 
         $attempts = array_values(array_filter(Trace::all('start'), static fn (array $entry): bool => $entry['detail'] === 'throwsBelow'));
         self::assertCount(3, $attempts);
+        // Queues count whole seconds.
         self::assertGreaterThan(0.9, $attempts[2]['at'] - $attempts[1]['at']);
     }
 
@@ -50,7 +52,7 @@ final class LaravelFeaturesTest extends TestCase
     public function test_a_batch_is_counted_right_with_all_of_its_jobs_at_once(): void
     {
         $batch = Bus::batch(array_map(static fn () => new BatchAct('sleep', 0.1), range(1, 50)))
-            ->then(static fn () => Trace::add('batch done'))
+            ->then(Actions::batchDone())
             ->dispatch();
         $run = $this->kqueue(['--concurrency=50']);
 

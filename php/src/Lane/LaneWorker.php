@@ -27,14 +27,15 @@ use Throwable;
  */
 final class LaneWorker extends Worker
 {
-    private Engine $engine;
+    /** Null outside of lanes, where there is no run to ask about. */
+    private ?Engine $engine;
 
     private ?DatabaseManager $databases = null;
 
     private bool $timedOut = false;
 
     /** Takes over the parts of the worker that the application built. */
-    public static function from(Worker $worker, Engine $engine, ?DatabaseManager $databases): self
+    public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): self
     {
         $lane = new self($worker->manager, $worker->events, $worker->exceptions, $worker->isDownForMaintenance, $worker->resetScope);
         $lane->engine = $engine;
@@ -62,12 +63,12 @@ final class LaneWorker extends Worker
     {
         $queues = $this->manager->connection($connection);
 
-        $this->remember($queues, $this->engine->baton());
+        $this->remember($queues, (string) $this->engine?->baton());
 
         try {
             return $this->getNextJob($queues, $queue);
         } finally {
-            $this->engine->baton($this->memory($queues));
+            $this->engine?->baton($this->memory($queues));
         }
     }
 
@@ -81,7 +82,7 @@ final class LaneWorker extends Worker
     /** Whether the last job overran its timeout in this lane. */
     public function timedOut(): bool
     {
-        return $this->timedOut = $this->engine->timedOut() || $this->timedOut;
+        return $this->timedOut = $this->engine?->timedOut() || $this->timedOut;
     }
 
     /** Seconds the job may take; null is without limit. */

@@ -9,6 +9,7 @@ use Illuminate\Container\Container;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Contracts\Engine;
+use LogicException;
 
 /**
  * Runs lanes and isolated children at once, one after the other, in the calling process, so that code on top of KQueue can be
@@ -67,6 +68,8 @@ final class FakeEngine implements Engine
     public string $baton = '';
 
     private ?float $lastFinished = null;
+
+    private bool $inChild = false;
 
     private ?Container $base = null;
 
@@ -143,6 +146,7 @@ final class FakeEngine implements Engine
 
     public function timedOut(): bool
     {
+        $this->mustBeLane('timedOut');
         [$timedOut, $this->timedOut] = [$this->timedOut, false];
 
         return $timedOut;
@@ -150,6 +154,7 @@ final class FakeEngine implements Engine
 
     public function baton(?string $word = null): string
     {
+        $this->mustBeLane('baton');
         [$last, $this->baton] = [$this->baton, $word ?? $this->baton];
 
         return $last;
@@ -211,11 +216,20 @@ final class FakeEngine implements Engine
     {
         $lane = Container::getInstance();
         self::enter($this->base);
+        $this->inChild = true;
 
         try {
             return ($this->child)($request);
         } finally {
+            $this->inChild = false;
             self::enter($lane);
+        }
+    }
+
+    private function mustBeLane(string $method): void
+    {
+        if ($this->inChild) {
+            throw new LogicException("Engine::{$method}() works inside a lane only");
         }
     }
 

@@ -91,22 +91,10 @@ final class Process
         return array_map(intval(...), array_filter(explode("\n", (string) shell_exec('pgrep -P '.$this->master()))));
     }
 
+    /** setsid has become the command itself: what proc_open() starts leads no process group. */
     public function master(): int
     {
-        $setsid = proc_get_status($this->process)['pid'];
-
-        for ($end = microtime(true) + 5; microtime(true) < $end; usleep(5_000)) {
-            if ($pid = (int) shell_exec("pgrep -P {$setsid}")) {
-                return $pid;
-            }
-
-            // Without a controlling group to leave, setsid becomes the command itself.
-            if (! str_contains((string) @file_get_contents("/proc/{$setsid}/comm"), 'setsid')) {
-                return $setsid;
-            }
-        }
-
-        return $setsid;
+        return proc_get_status($this->process)['pid'];
     }
 
     private function kill(): void

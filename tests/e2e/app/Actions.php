@@ -5,11 +5,11 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E\App;
 
 use Carbon\Carbon;
+use Closure;
 use Illuminate\Container\Container;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\Relation;
 use Illuminate\Support\Facades\App;
-use Illuminate\Support\Facades\Auth;
 use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Http;
@@ -129,6 +129,12 @@ final class Actions
         });
     }
 
+    /** A closure that workers can unserialize: its scope is a class that they can load. */
+    public static function batchDone(): Closure
+    {
+        return static fn () => Trace::add('batch done');
+    }
+
     /** Changes what would be shared by two jobs in one process, waits inside each change, and looks whether it is still its own. */
     public static function torture(Act $job, int $id, int $rounds): void
     {
@@ -142,7 +148,6 @@ final class Actions
             Context::add('id', $id);
             config(['app.name' => "n{$id}"]);
             Log::shareContext(['id' => $id]);
-            Auth::getFacadeApplication();
             self::$count = $id;
             $wait();
             $check(App::getLocale() === "l{$id}", 'locale');

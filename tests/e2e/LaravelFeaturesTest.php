@@ -61,6 +61,21 @@ final class LaravelFeaturesTest extends TestCase
         self::assertCount(1, Trace::all('batch done'));
     }
 
+    #[TestWith(['cloned'])]
+    #[TestWith(['booted'])]
+    public function test_queued_closures_run_in_every_lane(string $lanes): void
+    {
+        for ($i = 0; $i < 20; $i++) {
+            dispatch(Actions::queuedClosure($i));
+        }
+
+        $run = $this->kqueue(['--concurrency=20'], ['KQUEUE_LANES' => $lanes]);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertEqualsCanonicalizing(range(0, 19), array_column(Trace::all('closure'), 'detail'));
+    }
+
     public function test_without_overlapping_holds_between_lanes(): void
     {
         foreach (range(1, 5) as $i) {

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Lane;
 
+use Closure;
 use Illuminate\Container\Container;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Contracts\Foundation\Application;
@@ -13,6 +14,7 @@ use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
+use Laravel\SerializableClosure\Support\ClosureStream;
 use Symfony\Component\VarDumper\Dumper\CliDumper;
 use Symfony\Component\VarDumper\Dumper\HtmlDumper;
 
@@ -59,6 +61,7 @@ final class Template
 
         Image::close($app);
         self::closeDumpers();
+        self::registerClosureStream();
 
         return $app;
     }
@@ -83,6 +86,19 @@ final class Template
         Container::setInstance($app);
 
         return $app;
+    }
+
+    /**
+     * A stream wrapper belongs to the process, the property that says whether it is registered to the lane: without this, each
+     * lane but one would fail to unserialize closures (batch callbacks, queued closures).
+     */
+    private static function registerClosureStream(): void
+    {
+        if (in_array(ClosureStream::STREAM_PROTO, stream_get_wrappers(), true)) {
+            Closure::bind(static fn () => ClosureStream::$isRegistered = true, null, ClosureStream::class)();
+        } elseif (class_exists(ClosureStream::class)) {
+            ClosureStream::register();
+        }
     }
 
     private static function worker(Application $app, Settings $settings): Worker

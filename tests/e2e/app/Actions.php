@@ -135,6 +135,14 @@ final class Actions
         return static fn () => Trace::add('batch done');
     }
 
+    public static function queuedClosure(int $number): Closure
+    {
+        return static function () use ($number): void {
+            usleep(100_000);
+            Trace::add('closure', $number);
+        };
+    }
+
     /** Changes what would be shared by two jobs in one process, waits inside each change, and looks whether it is still its own. */
     public static function torture(Act $job, int $id, int $rounds): void
     {

@@ -37,7 +37,8 @@ enum Look {
     Answer,
     /// Nothing is ready.
     Nothing,
-    /// `poll` sees what `select` does not count (a hang-up on a descriptor that is only to be written): only the real call can wait for it.
+    /// `poll` sees what `select` does not count: a hang-up on a descriptor that is only to be written, or a descriptor that is none
+    /// (`select` overlooks those beyond the process's table). Only the real call can wait for it.
     Unlike,
 }
 
@@ -124,7 +125,6 @@ fn counts(entry: &pollfd) -> bool {
     asked(libc::POLLIN, READABLE)
         || asked(libc::POLLOUT, WRITABLE)
         || asked(libc::POLLPRI, libc::POLLPRI)
-        || entry.revents & libc::POLLNVAL != 0
 }
 
 fn from_timeval(time: timeval) -> Option<Duration> {

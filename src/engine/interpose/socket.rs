@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use libc::{c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t, timeval};
+use libc::{c_int, c_short, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t, timeval};
 
 use super::Hook;
 use super::gate::{self, Deadline, Gate, Waited, errno, nonblocking, set_errno};
@@ -74,10 +74,6 @@ pub(super) fn time_limit(fd: c_int, option: c_int) -> Deadline {
     ))
 }
 
-fn would_block() -> bool {
-    errno() == libc::EAGAIN
-}
-
 fn is_stream(fd: c_int) -> bool {
     let saved = errno();
     let mut kind: c_int = 0;
@@ -96,21 +92,61 @@ fn is_stream(fd: c_int) -> bool {
     failed == 0 && kind == libc::SOCK_STREAM
 }
 
-/// What was moved, or -1 and `error` if that is nothing.
-fn part_or(done: size_t, error: c_int) -> ssize_t {
-    if done > 0 {
-        return done as ssize_t;
-    }
-    set_errno(error);
-    -1
+/// A call in progress.
+struct Transfer {
+    gate: Gate,
+    fd: c_int,
+    /// Bytes moved so far.
+    done: size_t,
+    /// `MSG_DONTWAIT`, or nothing once a wait was refused: then the real call blocks.
+    dont_wait: c_int,
+    /// When the socket's own limit is over; asked for at the first wait.
+    limit: Option<Deadline>,
+    /// `errno` as the caller left it.
+    errno: c_int,
 }
 
-/// What was moved before and by a last call.
-fn done_and(done: size_t, last: ssize_t) -> ssize_t {
-    if last < 0 {
-        return part_or(done, errno());
+impl Transfer {
+    fn new(gate: Gate, fd: c_int) -> Self {
+        Self {
+            gate,
+            fd,
+            done: 0,
+            dont_wait: libc::MSG_DONTWAIT,
+            limit: None,
+            errno: errno(),
+        }
     }
-    (done as ssize_t).saturating_add(last)
+
+    /// May the call that has just failed be made again, later?
+    fn may_wait(&self) -> bool {
+        errno() == libc::EAGAIN && self.dont_wait != 0 && !nonblocking(self.fd)
+    }
+
+    /// Waits as long as the socket allows; an error number if there is no use in another attempt.
+    fn wait(&mut self, events: c_short, option: c_int) -> Result<(), c_int> {
+        let (gate, fd) = (self.gate, self.fd);
+        let deadline = *self.limit.get_or_insert_with(|| time_limit(fd, option));
+        match gate.until_ready(fd, events, deadline) {
+            Waited::Ready => Ok(()),
+            Waited::Refused => {
+                self.dont_wait = 0;
+                Ok(())
+            }
+            Waited::TimedOut => Err(libc::EAGAIN),
+            Waited::Cancelled => Err(libc::ECANCELED),
+        }
+    }
+
+    /// What the call returns: the bytes moved, or -1 and `error` if there are none.
+    fn end(&self, error: c_int) -> ssize_t {
+        if self.done == 0 && error != 0 {
+            set_errno(error);
+            return -1;
+        }
+        set_errno(self.errno);
+        self.done as ssize_t
+    }
 }
 
 /// Receives up to `length` bytes by `attempt(done, flags)`, which stores behind the `done` bytes it has stored already.
@@ -121,36 +157,35 @@ fn receive(
     length: impl Fn() -> size_t,
     attempt: impl Fn(size_t, c_int) -> ssize_t,
 ) -> ssize_t {
-    let saved = errno();
-    let mut done: size_t = 0;
-    let mut limit = None;
+    let mut transfer = Transfer::new(gate, fd);
     loop {
-        let received = attempt(done, flags | libc::MSG_DONTWAIT);
+        let received = attempt(transfer.done, flags | transfer.dont_wait);
         match received {
+            0 => return transfer.end(0),
             1.. => {
-                done += received as size_t;
-                let whole = flags & libc::MSG_WAITALL == 0 || done >= length() || !is_stream(fd);
+                transfer.done += received as size_t;
+                let whole =
+                    flags & libc::MSG_WAITALL == 0 || transfer.done >= length() || !is_stream(fd);
                 if whole || nonblocking(fd) {
-                    return done as ssize_t;
+                    return transfer.end(0);
                 }
             }
-            0 => return done as ssize_t,
-            _ if !would_block() || nonblocking(fd) => return part_or(done, errno()),
+            _ if !transfer.may_wait() => return transfer.end(errno()),
             _ => {}
         }
-        set_errno(saved);
-        let deadline = *limit.get_or_insert_with(|| time_limit(fd, libc::SO_RCVTIMEO));
-        match gate.until_ready(fd, libc::POLLIN, deadline) {
-            Waited::Ready => {}
-            Waited::TimedOut => return part_or(done, libc::EAGAIN),
-            Waited::Refused => return done_and(done, attempt(done, flags)),
-            Waited::Cancelled => {
-                let received = attempt(done, flags | libc::MSG_DONTWAIT);
-                if received < 0 && would_block() {
-                    set_errno(libc::ECANCELED);
-                }
-                return done_and(done, received);
+        match transfer.wait(libc::POLLIN, libc::SO_RCVTIMEO) {
+            Ok(()) => {}
+            Err(libc::ECANCELED) => {
+                // The socket is shut down by now: what is left in it, or its end.
+                let received = attempt(transfer.done, flags | libc::MSG_DONTWAIT);
+                transfer.done += size_t::try_from(received).unwrap_or_default();
+                return transfer.end(match received {
+                    0.. => 0,
+                    _ if errno() == libc::EAGAIN => libc::ECANCELED,
+                    _ => errno(),
+                });
             }
+            Err(error) => return transfer.end(error),
         }
     }
 }
@@ -163,29 +198,24 @@ fn transmit(
     length: size_t,
     attempt: impl Fn(size_t, c_int) -> ssize_t,
 ) -> ssize_t {
-    let saved = errno();
-    let mut done: size_t = 0;
-    let mut limit = None;
+    let mut transfer = Transfer::new(gate, fd);
     loop {
-        let sent = attempt(done, flags | libc::MSG_DONTWAIT);
+        let sent = attempt(transfer.done, flags | transfer.dont_wait);
         if sent >= 0 {
-            done += sent as size_t;
-            if done >= length || sent == 0 || nonblocking(fd) {
-                return done as ssize_t;
+            transfer.done += sent as size_t;
+            if transfer.done >= length || sent == 0 || nonblocking(fd) {
+                return transfer.end(0);
             }
             continue;
         }
-        if !would_block() || nonblocking(fd) {
-            return part_or(done, errno());
+        if !transfer.may_wait() {
+            return transfer.end(errno());
         }
-        set_errno(saved);
-        let deadline = *limit.get_or_insert_with(|| time_limit(fd, libc::SO_SNDTIMEO));
-        match gate.until_ready(fd, libc::POLLOUT, deadline) {
-            Waited::Ready => {}
-            Waited::TimedOut => return part_or(done, libc::EAGAIN),
+        match transfer.wait(libc::POLLOUT, libc::SO_SNDTIMEO) {
+            Ok(()) => {}
             // Not tried again: on the socket that is now shut it would raise SIGPIPE.
-            Waited::Cancelled => return part_or(done, libc::EPIPE),
-            Waited::Refused => return done_and(done, attempt(done, flags)),
+            Err(libc::ECANCELED) => return transfer.end(libc::EPIPE),
+            Err(error) => return transfer.end(error),
         }
     }
 }

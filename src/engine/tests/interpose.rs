@@ -17,5 +17,9 @@ mod recorder;
 
 #[path = "interpose/gates.rs"]
 mod gates;
+#[path = "interpose/polls.rs"]
+mod polls;
 #[path = "interpose/sleeps.rs"]
 mod sleeps;
+#[path = "interpose/sockets.rs"]
+mod sockets;

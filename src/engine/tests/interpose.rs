@@ -15,11 +15,21 @@ mod lanes;
 #[path = "interpose/recorder.rs"]
 mod recorder;
 
+#[path = "interpose/connections.rs"]
+mod connections;
+#[path = "interpose/files.rs"]
+mod files;
 #[path = "interpose/gates.rs"]
 mod gates;
+#[path = "interpose/lookups.rs"]
+mod lookups;
 #[path = "interpose/polls.rs"]
 mod polls;
+#[path = "interpose/processes.rs"]
+mod processes;
 #[path = "interpose/sleeps.rs"]
 mod sleeps;
 #[path = "interpose/sockets.rs"]
 mod sockets;
+#[path = "interpose/walks.rs"]
+mod walks;

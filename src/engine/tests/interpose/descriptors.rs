@@ -20,10 +20,8 @@ pub(crate) fn set_errno(value: c_int) {
 pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
     // SAFETY: room for two descriptors.
-    assert_eq!(
-        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
-        0
-    );
+    let failed = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert_eq!(failed, 0);
     // SAFETY: just opened.
     unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) }
 }
@@ -41,10 +39,14 @@ pub(crate) fn put(into: &impl AsRawFd, bytes: &[u8]) {
 
 pub(crate) fn set_nonblocking(fd: &impl AsRawFd) {
     // SAFETY: takes numbers.
-    assert_eq!(
-        unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags(fd) | libc::O_NONBLOCK) },
-        0
-    );
+    let failed =
+        unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags(fd) | libc::O_NONBLOCK) };
+    assert_eq!(failed, 0);
+}
+
+pub(crate) fn is_open(fd: c_int) -> bool {
+    // SAFETY: takes numbers.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
 
 pub(crate) fn flags(fd: &impl AsRawFd) -> c_int {

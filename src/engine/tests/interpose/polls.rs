@@ -207,17 +207,15 @@ fn epoll_wait_waits_for_its_descriptor() {
         u64: 42,
     };
     // SAFETY: `event` is readable.
-    assert_eq!(
-        unsafe {
-            libc::epoll_ctl(
-                epoll.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                reader.as_raw_fd(),
-                &raw mut event,
-            )
-        },
-        0
-    );
+    let failed = unsafe {
+        libc::epoll_ctl(
+            epoll.as_raw_fd(),
+            libc::EPOLL_CTL_ADD,
+            reader.as_raw_fd(),
+            &raw mut event,
+        )
+    };
+    assert_eq!(failed, 0);
     let mut events = [epoll_event { events: 0, u64: 0 }; 4];
     assert_eq!(epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), 4, 20), 0);
     assert_eq!(RECORDER.waits().len(), 1);

@@ -199,9 +199,11 @@ fn writing_to_standard_output_is_always_real() {
     unsafe { libc::dup2(writer.as_raw_fd(), 2) };
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
-        File::from(reader)
+        let mut reader = File::from(reader);
+        reader
             .read_exact(&mut vec![0; 1 << 16])
             .expect("a full pipe");
+        reader
     });
     let written = write(2, b"abc".as_ptr().cast(), 3);
     // SAFETY: as above.
@@ -209,7 +211,7 @@ fn writing_to_standard_output_is_always_real() {
     // SAFETY: opened above.
     unsafe { libc::close(before) };
     assert_eq!(written, 3);
-    late.join().expect("no panic");
+    drop(late.join().expect("no panic"));
     assert_eq!(RECORDER.waits(), []);
 }
 

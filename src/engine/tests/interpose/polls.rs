@@ -475,3 +475,45 @@ fn a_refused_select_waits_for_the_rest_of_the_time() {
     );
     assert!(begin.elapsed() >= Duration::from_millis(30));
 }
+
+#[test]
+fn pselect_waits_unless_there_is_a_mask() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    let pselect = call!(call_pselect(n: i32, r: *mut fd_set, w: *mut fd_set, e: *mut fd_set, timeout: *const timespec, mask: *const sigset_t) -> i32);
+    let (reader, writer) = pipe();
+    let short = timespec {
+        tv_sec: 0,
+        tv_nsec: 20_000_000,
+    };
+    let mut reads = Set::of(&[reader.as_raw_fd()]);
+    let n = reader.as_raw_fd() + 1;
+    assert_eq!(
+        pselect(n, reads.pointer(), NO_SET, NO_SET, &short, std::ptr::null()),
+        0
+    );
+    assert!(!reads.has(&reader));
+    assert_eq!(RECORDER.wait().fds, [(reader.as_raw_fd(), libc::POLLIN)]);
+    // SAFETY: a set of zeros is an empty one.
+    let empty: sigset_t = unsafe { std::mem::zeroed() };
+    assert_eq!(
+        pselect(n, reads.pointer(), NO_SET, NO_SET, &short, &empty),
+        0
+    );
+    assert_eq!(RECORDER.waits().len(), 1);
+    RECORDER.during(move || put(&writer, b"x"));
+    reads = Set::of(&[reader.as_raw_fd()]);
+    assert_eq!(
+        pselect(
+            n,
+            reads.pointer(),
+            NO_SET,
+            NO_SET,
+            std::ptr::null(),
+            std::ptr::null()
+        ),
+        1
+    );
+    assert!(reads.has(&reader));
+    assert_eq!(RECORDER.waits().len(), 2);
+}

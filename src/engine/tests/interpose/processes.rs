@@ -1,9 +1,9 @@
-//! `waitpid`, `wait4`.
+//! `waitpid` and its kin; `pclose`; `sigtimedwait`.
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use kqueue_engine::interpose::Woken;
-use libc::{pid_t, rusage};
+use libc::{FILE, c_char, pid_t, rusage, siginfo_t, sigset_t, timespec};
 
 use crate::descriptors::{errno, is_open, pipe, set_errno};
 use crate::fixture::{Turn, call};
@@ -124,6 +124,151 @@ fn a_stopped_child_is_seen_if_asked_for() {
     unsafe { libc::kill(pid, libc::SIGCONT) };
     drop(end);
     assert_eq!(waitpid(pid, &mut status, 0), pid);
+}
+
+#[test]
+fn the_older_forms_wait_too() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    let wait = call!(call_wait(status: *mut i32) -> pid_t);
+    let wait3 = call!(call_wait3(status: *mut i32, options: i32, usage: *mut rusage) -> pid_t);
+    type Form = Box<dyn Fn(*mut i32) -> pid_t>;
+    let forms: [(&str, Form); 2] = [
+        ("wait", Box::new(wait)),
+        (
+            "wait3",
+            Box::new(move |status| wait3(status, 0, std::ptr::null_mut())),
+        ),
+    ];
+    for (name, wait) in forms {
+        let (pid, end) = child();
+        let mut end = Some(end);
+        RECORDER.fresh().during(move || drop(end.take()));
+        let mut status = 0;
+        assert_eq!(wait(&mut status), pid, "{name}");
+        assert!(ended_with(status, 7), "{name}: {status:#x}");
+        assert!(!RECORDER.waits().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn waitid_waits_and_tells_about_the_child() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    let waitid = call!(call_waitid(kind: u32, id: u32, info: *mut siginfo_t, options: i32) -> i32);
+    let (pid, end) = child();
+    // SAFETY: information of zeros is a valid one to be filled.
+    let mut info: siginfo_t = unsafe { std::mem::zeroed() };
+    assert_eq!(
+        waitid(
+            libc::P_PID,
+            pid as u32,
+            &mut info,
+            libc::WEXITED | libc::WNOHANG
+        ),
+        0
+    );
+    assert_eq!(RECORDER.waits(), []);
+    let mut end = Some(end);
+    RECORDER.during(move || drop(end.take()));
+    assert_eq!(
+        waitid(
+            libc::P_PID,
+            pid as u32,
+            &mut info,
+            libc::WEXITED | libc::WNOWAIT
+        ),
+        0
+    );
+    assert_eq!(RECORDER.wait().fds.len(), 1);
+    // SAFETY: filled for a child.
+    assert_eq!(unsafe { (info.si_pid(), info.si_status()) }, (pid, 7));
+    assert_eq!(
+        waitid(libc::P_ALL, 0, std::ptr::null_mut(), libc::WEXITED),
+        0
+    );
+    assert_eq!(
+        (
+            waitid(libc::P_PID, pid as u32, &mut info, libc::WEXITED),
+            errno()
+        ),
+        (-1, libc::ECHILD)
+    );
+    assert_eq!(RECORDER.waits().len(), 1);
+}
+
+#[test]
+fn pclose_waits_for_a_helper() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    let popen = call!(call_popen(command: *const c_char) -> *mut FILE);
+    let pclose = call!(call_pclose(stream: *mut FILE) -> i32);
+    let stream = popen(c"sleep 0.05; exit 7".as_ptr());
+    assert!(!stream.is_null());
+    let status = pclose(stream);
+    assert!(ended_with(status, 7), "{status:#x}");
+    assert_eq!(RECORDER.waits().len(), 1);
+    RECORDER.fresh().answers_always(Woken::Cancelled);
+    let stream = popen(c"sleep 0.05".as_ptr());
+    assert_eq!((pclose(stream), errno()), (-1, libc::ECANCELED));
+    let begin = Instant::now();
+    // SAFETY: asks for any child, without waiting or reaping.
+    while unsafe {
+        libc::waitid(
+            libc::P_ALL,
+            0,
+            std::ptr::null_mut(),
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+        )
+    } == 0
+    {
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "the helper does not reap"
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_signal_is_asked_for_again_and_again() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    let sigtimedwait = call!(call_sigtimedwait(set: *const sigset_t, info: *mut siginfo_t, timeout: *const timespec) -> i32);
+    let sigwaitinfo = call!(call_sigwaitinfo(set: *const sigset_t, info: *mut siginfo_t) -> i32);
+    // SAFETY: a set of zeros is an empty one.
+    let mut set: sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is on this frame, and this thread is the test's own.
+    unsafe {
+        libc::sigaddset(&raw mut set, libc::SIGUSR1);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+    let short = timespec {
+        tv_sec: 0,
+        tv_nsec: 5_000_000,
+    };
+    assert_eq!(
+        (sigtimedwait(&set, std::ptr::null_mut(), &short), errno()),
+        (-1, libc::EAGAIN)
+    );
+    assert!(RECORDER.waits().len() > 1);
+    // SAFETY: as above.
+    let this_thread = unsafe { libc::pthread_self() };
+    let mut left = 3;
+    RECORDER.fresh().during(move || {
+        left -= 1;
+        if left == 0 {
+            // SAFETY: the thread waits for it.
+            unsafe { libc::pthread_kill(this_thread, libc::SIGUSR1) };
+        }
+    });
+    assert_eq!(sigwaitinfo(&set, std::ptr::null_mut()), libc::SIGUSR1);
+    assert_eq!(RECORDER.waits().len(), 3);
+    RECORDER.fresh().answers_always(Woken::Cancelled);
+    assert_eq!(
+        (sigwaitinfo(&set, std::ptr::null_mut()), errno()),
+        (-1, libc::ECANCELED)
+    );
 }
 
 #[test]

@@ -6,10 +6,13 @@
 )]
 
 mod harness;
+mod master;
+mod parts;
 mod pool;
 mod script;
+mod standalone;
 
 fn main() {
-    let cases: Vec<_> = [pool::CASES].concat();
+    let cases: Vec<_> = [parts::CASES, pool::CASES, master::CASES, standalone::CASES].concat();
     harness::run(&cases);
 }

@@ -1,7 +1,7 @@
 //! Isolated children under a runner that uses them as it should.
 
 use crate::harness::{Case, lives, processes};
-use crate::script::{Fate, Runner, Shared, board, job, open_files, plan, readable, script, send};
+use crate::script::{Fate, Runner, board, job, open_files, plan, readable, script, send};
 use kqueue_engine::children::Ending;
 use kqueue_engine::master::{Plan, supervise};
 use kqueue_engine::scoreboard::{Doing, Scoreboard};
@@ -565,5 +565,4 @@ fn the_scoreboard_shows_the_children() {
         runner.until(|_| board.child(0).is_none());
         assert_eq!(board.child(1), None);
     });
-    let _ = Shared::new();
 }

@@ -235,6 +235,18 @@ fn child(mut link: ChildLink) -> i32 {
                     }
                 }
             }
+            // A process of the job that outlives the child for a while.
+            // SAFETY: a child has one thread.
+            "spawn-and-leave" => match unsafe { fork() }.expect("fork") {
+                ForkResult::Child => {
+                    std::thread::sleep(Duration::from_millis(number()));
+                    leave(0);
+                }
+                ForkResult::Parent { child } => {
+                    link.ask(child.to_string().as_bytes()).expect("answer");
+                    return 0;
+                }
+            },
             other => panic!("no such verb: {other}"),
         };
         if link.done(result.as_bytes()).is_err() {

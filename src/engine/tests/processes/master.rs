@@ -621,10 +621,8 @@ fn ctrl_c_at_a_terminal() {
     drop(program);
     report.number("ready");
     // SAFETY: one byte is written to a descriptor that forkpty opened.
-    assert_eq!(
-        unsafe { libc::write(terminal, b"\x03".as_ptr().cast(), 1) },
-        1
-    );
+    let written = unsafe { libc::write(terminal, b"\x03".as_ptr().cast(), 1) };
+    assert_eq!(written, 1);
     ends_with(Pid::from_raw(pid), 6);
 }
 

@@ -142,6 +142,7 @@ fn a_reader_never_sees_half_a_job() {
         ForkResult::Child => {
             for number in 0.. {
                 board.set_job(0, &job(number));
+                (0..300).for_each(|_| std::hint::spin_loop());
             }
             unreachable!()
         }
@@ -155,7 +156,7 @@ fn a_reader_never_sees_half_a_job() {
             last = seen.started_ms;
         }
     }
-    assert!(whole > 100, "{whole} different jobs seen: no test");
+    assert!(whole > 30, "{whole} different jobs seen: no test");
     kill(writer, Signal::SIGKILL).expect("it lives");
     wait_for(writer, Duration::from_secs(5));
 }

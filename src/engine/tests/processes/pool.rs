@@ -534,7 +534,7 @@ fn five_hundred_jobs() {
             "{:?}",
             open_files("self")
         );
-        assert_eq!(open_files(&master.to_string()).len(), before.1);
+        assert!(open_files(&master.to_string()).len() <= before.1);
         assert!(!readable(
             runner.children.control_fd(),
             Duration::from_millis(100)

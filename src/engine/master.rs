@@ -559,9 +559,10 @@ impl<'a> Master<'a> {
     fn fork_runner(&mut self) -> Result<(), EngineError> {
         let (ours, theirs) = Packets::pair()?;
         self.board.reset();
+        self.board.set_restarts(self.restarts);
         match zygote::fork(Role::Runner)? {
             Side::Parent(pid) => {
-                self.board.set_runner(pid, self.restarts);
+                self.board.set_runner(pid);
                 self.link = Some(ours);
                 self.runner = Some(Process::new(pid));
                 self.seen = None;
@@ -571,6 +572,8 @@ impl<'a> Master<'a> {
             Side::Child => zygote::run(|| {
                 drop(ours);
                 self.release();
+                // The same number as the master writes; whoever comes first.
+                self.board.set_runner(std::process::id() as i32);
                 let status = self.program.runner(MasterLink::new(theirs));
                 self.board.say_goodbye();
                 status

@@ -147,16 +147,16 @@ fn a_reader_never_sees_half_a_job() {
             unreachable!()
         }
     };
-    let until = Instant::now() + Duration::from_millis(700);
+    let until = Instant::now() + Duration::from_secs(20);
     let (mut whole, mut last) = (0, 0);
-    while Instant::now() < until {
+    while whole < 1000 && Instant::now() < until {
         if let Ok(Some(seen)) = board.job(0) {
             assert_eq!(seen, job(seen.started_ms as usize));
             whole += usize::from(seen.started_ms != last);
             last = seen.started_ms;
         }
     }
-    assert!(whole > 30, "{whole} different jobs seen: no test");
+    assert!(whole > 100, "{whole} different jobs seen: no test");
     kill(writer, Signal::SIGKILL).expect("it lives");
     wait_for(writer, Duration::from_secs(5));
 }

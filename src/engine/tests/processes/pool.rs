@@ -425,6 +425,8 @@ fn only_the_master_can_stop_a_child() {
 fn no_descriptors_means_later() {
     in_runner(plan(1), 0, |runner, _| {
         let master = getppid().as_raw();
+        // Let it finish what it does after forking this runner.
+        std::thread::sleep(Duration::from_millis(200));
         let open = open_files(&master.to_string()).len() as u64 + 3;
         limit_files(master, open);
         let ticket = runner.submit(job("echo at last"));

@@ -54,6 +54,7 @@ pub(crate) const CASES: &[Case] = &[
         "master::the_first_stop_signal_drains",
         the_first_stop_signal_drains,
     ),
+    ("master::a_hangup_drains", a_hangup_drains),
     (
         "master::the_second_stop_signal_ends_all_and_gives_back",
         the_second_stop_signal,
@@ -490,6 +491,39 @@ fn the_first_stop_signal_drains() {
         report.number("ready");
         send(master.as_raw(), stop);
         ends_with(master, 4);
+    }
+}
+
+/// A terminal that closes is a stop like any other, unless nohup says that it is none.
+fn a_hangup_drains() {
+    for ignored in [false, true] {
+        if ignored {
+            // SAFETY: ignoring a signal installs no handler.
+            unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }.expect("ignore");
+        }
+        let board = board();
+        let seen = board.clone();
+        let mut report = Report::new();
+        let out = &report;
+        let mut program = script(|link| {
+            let mut runner = Runner::new(link, &seen, 0, 0);
+            out.say("ready 0");
+            until_stopped(&mut runner);
+            out.say(&format!("got {}", runner.signals[0]));
+            0
+        });
+        let master = start(plan(0), &board, &mut program);
+        drop(program);
+        report.number("ready");
+        send(master.as_raw(), Signal::SIGHUP);
+        let told = report.try_line(Duration::from_millis(300));
+        if ignored {
+            assert_eq!(told, None);
+            send(master.as_raw(), Signal::SIGTERM);
+        } else {
+            assert_eq!(told.as_deref(), Some("got 15"));
+        }
+        ends_with(master, 0);
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::harness::{Case, lives, processes};
 use crate::script::{Fate, Runner, board, job, open_files, plan, readable, script, send};
 use kqueue_engine::children::Ending;
-use kqueue_engine::master::{Plan, supervise};
-use kqueue_engine::scoreboard::{Doing, Scoreboard};
+use kqueue_engine::link::{ChildLink, MasterLink};
+use kqueue_engine::master::{Plan, Program, supervise};
+use kqueue_engine::scoreboard::{Doing, Lost, Scoreboard};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{getpid, getppid};
@@ -12,6 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const CASES: &[Case] = &[
+    (
+        "pool::children_that_cannot_begin_are_reported",
+        children_that_cannot_begin,
+    ),
     ("pool::a_child_is_used_again", a_child_is_used_again),
     (
         "pool::a_child_retires_after_its_last_job",
@@ -276,7 +281,38 @@ fn an_idle_child_that_died_is_not_used() {
             // The runner has not read the control socket since, so its books still say "idle".
             assert_eq!(runner.run(job("echo fine")).text(), "fine");
         }
+        assert_eq!(runner.false_starts, 0);
     });
+}
+
+/// A program whose children cannot even begin.
+struct Stillborn(Arc<Scoreboard>);
+
+impl Program for Stillborn {
+    fn runner(&mut self, link: MasterLink) -> i32 {
+        let mut runner = Runner::new(link, &self.0, 1, 0);
+        assert_eq!(runner.run(job("echo")).reason(), "exit status 3");
+        runner.false_starts as i32
+    }
+
+    fn child(&mut self, _: ChildLink) -> i32 {
+        3
+    }
+
+    fn rescue(&mut self, _: Vec<Lost>, _: &str) -> i32 {
+        0
+    }
+}
+
+/// A job whose child dies before it begins gets another child, but not for ever.
+fn children_that_cannot_begin() {
+    let board = board();
+    let mut program = Stillborn(board.clone());
+    let status = supervise(plan(1), board, &mut program).expect("supervise");
+    assert_eq!(
+        status, 4,
+        "false starts before the fifth is taken as the job's end"
+    );
 }
 
 fn an_overdue_child_is_killed() {

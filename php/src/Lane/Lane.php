@@ -139,7 +139,7 @@ final class Lane
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $this->worker->lostConnection => [0, 'lost_connection'],
+            $this->worker->hasLostConnection() => [0, 'lost_connection'],
             $this->worker->shouldQuit => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
@@ -154,7 +154,7 @@ final class Lane
 
     private function stopsWhenEmpty(bool $noneRuns): bool
     {
-        if ($this->worker->lostConnection) {
+        if ($this->worker->hasLostConnection()) {
             return $this->stop(0, 'lost_connection');
         }
 
@@ -210,7 +210,7 @@ final class Lane
             $this->engine->finished();
         }
 
-        if ($this->worker->lostConnection) {
+        if ($this->worker->hasLostConnection()) {
             $this->engine->stop(0, 'lost_connection');
         }
 
@@ -263,7 +263,7 @@ final class Lane
             );
         }
 
-        return $buffers === 0 && ! $this->engine->timedOut();
+        return $buffers === 0 && ! $this->worker->timedOut();
     }
 
     private static function closeOutputBuffers(int $level): int

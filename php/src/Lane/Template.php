@@ -13,6 +13,8 @@ use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
+use Symfony\Component\VarDumper\Dumper\CliDumper;
+use Symfony\Component\VarDumper\Dumper\HtmlDumper;
 
 /**
  * The application that lanes are copied from: booted, with a worker and the command's listeners, no job ever run in it.
@@ -23,6 +25,16 @@ final class Template
 {
     /** What every job needs is made here once, rather than in each lane. */
     private const RESOLVED = ['queue', 'db', 'redis', 'cache', 'log', 'queue.failer', 'Illuminate\Contracts\Bus\Dispatcher'];
+
+    /**
+     * Classes of Laravel and Symfony whose objects lanes share: files found by name, and what writes to the standard streams, of
+     * which a process has one each.
+     */
+    public const SHARED = [
+        'Symfony\Component\Finder\SplFileInfo',
+        'Symfony\Component\Console\Output\StreamOutput',
+        'Symfony\Component\VarDumper\Dumper\AbstractDumper',
+    ];
 
     /** @param  array<string, mixed>  $settings */
     public static function boot(array $settings): Application
@@ -46,8 +58,21 @@ final class Template
         $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($settings->verbosity, $settings->decorated));
 
         Image::close($app);
+        self::closeDumpers();
 
         return $app;
+    }
+
+    /** The first dumper that was made left its open stream as the default of the next. */
+    private static function closeDumpers(): void
+    {
+        if (class_exists(CliDumper::class, false)) {
+            CliDumper::$defaultOutput = 'php://stdout';
+        }
+
+        if (class_exists(HtmlDumper::class, false)) {
+            HtmlDumper::$defaultOutput = 'php://output';
+        }
     }
 
     /** A fresh application: the file makes a new one each time it is run. */

@@ -64,6 +64,8 @@ final class FakeEngine implements Engine
 
     public ?string $reason = null;
 
+    public string $baton = '';
+
     private ?float $lastFinished = null;
 
     private ?Container $base = null;
@@ -141,7 +143,16 @@ final class FakeEngine implements Engine
 
     public function timedOut(): bool
     {
-        return $this->timedOut;
+        [$timedOut, $this->timedOut] = [$this->timedOut, false];
+
+        return $timedOut;
+    }
+
+    public function baton(?string $word = null): string
+    {
+        [$last, $this->baton] = [$this->baton, $word ?? $this->baton];
+
+        return $last;
     }
 
     public function contain(callable $callback): bool

@@ -140,7 +140,7 @@ impl Scheduler {
             return false;
         }
         match &self.feed {
-            Feed::Leader { leader } => leader.is_none() && self.stop.is_none(),
+            Feed::Leader { leader } => leader.is_none() && self.stop.is_none() && !self.paused,
             Feed::Jobs(jobs) => !jobs.ready.is_empty() && self.stop.is_none(),
         }
     }
@@ -181,6 +181,7 @@ impl Scheduler {
         let grant = match &mut self.feed {
             Feed::Leader { .. } if self.stop.is_some() => Grant::End,
             Feed::Leader { leader: Some(_) } => return None,
+            Feed::Leader { .. } if self.paused => return None,
             Feed::Leader { leader } => {
                 *leader = Some(first);
                 Grant::Lead

@@ -64,8 +64,16 @@ struct Jobs {
 
 impl Jobs {
     fn remove(&mut self, id: JobId) -> bool {
-        let ready = self.ready.iter().find(|(_, job)| job.id == id).map(|(key, _)| *key);
-        let delayed = self.delayed.iter().find(|(_, job)| job.id == id).map(|(key, _)| *key);
+        let ready = self
+            .ready
+            .iter()
+            .find(|(_, job)| job.id == id)
+            .map(|(key, _)| *key);
+        let delayed = self
+            .delayed
+            .iter()
+            .find(|(_, job)| job.id == id)
+            .map(|(key, _)| *key);
         let removed = ready
             .and_then(|key| self.ready.remove(&key))
             .or_else(|| delayed.and_then(|key| self.delayed.remove(&key)));
@@ -132,7 +140,7 @@ impl Scheduler {
             return false;
         }
         match &self.feed {
-            Feed::Leader { leader } => leader.is_none() && self.stop.is_none(),
+            Feed::Leader { leader } => leader.is_none() && self.stop.is_none() && !self.paused,
             Feed::Jobs(jobs) => !jobs.ready.is_empty() && self.stop.is_none(),
         }
     }
@@ -173,6 +181,7 @@ impl Scheduler {
         let grant = match &mut self.feed {
             Feed::Leader { .. } if self.stop.is_some() => Grant::End,
             Feed::Leader { leader: Some(_) } => return None,
+            Feed::Leader { .. } if self.paused => return None,
             Feed::Leader { leader } => {
                 *leader = Some(first);
                 Grant::Lead
@@ -231,14 +240,18 @@ impl Scheduler {
 
     /// Takes in a job of the plain runtime, due at once or at a moment.
     pub fn push(&mut self, job: Waiting, due: Option<Moment>) {
-        let Feed::Jobs(jobs) = &mut self.feed else { return };
+        let Feed::Jobs(jobs) = &mut self.feed else {
+            return;
+        };
         jobs.sequence += 1;
         if !job.background {
             jobs.foreground += 1;
         }
         match due {
             Some(moment) => jobs.delayed.insert((moment, jobs.sequence), job),
-            None => jobs.ready.insert((std::cmp::Reverse(job.priority), jobs.sequence), job),
+            None => jobs
+                .ready
+                .insert((std::cmp::Reverse(job.priority), jobs.sequence), job),
         };
     }
 
@@ -252,27 +265,35 @@ impl Scheduler {
 
     /// Moves what is due into the line of ready jobs.
     pub fn advance(&mut self, now: Moment) {
-        let Feed::Jobs(jobs) = &mut self.feed else { return };
+        let Feed::Jobs(jobs) = &mut self.feed else {
+            return;
+        };
         while let Some(entry) = jobs.delayed.first_entry() {
             if entry.key().0 > now {
                 break;
             }
             let ((_, sequence), job) = entry.remove_entry();
-            jobs.ready.insert((std::cmp::Reverse(job.priority), sequence), job);
+            jobs.ready
+                .insert((std::cmp::Reverse(job.priority), sequence), job);
         }
     }
 
     /// When a delayed job becomes due.
     pub fn next_due(&self) -> Option<Moment> {
         match &self.feed {
-            Feed::Jobs(jobs) if self.stop.is_none() => jobs.delayed.keys().next().map(|(moment, _)| *moment),
+            Feed::Jobs(jobs) if self.stop.is_none() => {
+                jobs.delayed.keys().next().map(|(moment, _)| *moment)
+            }
             _ => None,
         }
     }
 
     /// Nothing new is started from now on. The first call's words stay.
     pub fn stop(&mut self, status: i32, reason: &str) {
-        self.stop.get_or_insert_with(|| Stop { status, reason: reason.to_owned() });
+        self.stop.get_or_insert_with(|| Stop {
+            status,
+            reason: reason.to_owned(),
+        });
     }
 
     /// Pauses or resumes reserving; the leader asks.

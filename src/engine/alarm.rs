@@ -2,7 +2,10 @@
 //!
 //! The signal goes to the thread that made the alarm, not to the process, so helper threads never see it. It is a real-time signal
 //! that PHP and Laravel do not use (they take SIGALRM, SIGPROF and SIGRTMIN).
-#![expect(unsafe_code, reason = "timer_create with SIGEV_THREAD_ID has no safe form")]
+#![expect(
+    unsafe_code,
+    reason = "timer_create with SIGEV_THREAD_ID has no safe form"
+)]
 
 use std::io;
 use std::mem;
@@ -42,7 +45,13 @@ impl Alarm {
                 libc::sigaction(signal, &old, ptr::null_mut());
                 return Err(error);
             }
-            Ok(Self { timer, signal, old, set_for: None, owner: std::process::id() })
+            Ok(Self {
+                timer,
+                signal,
+                old,
+                set_for: None,
+                owner: std::process::id(),
+            })
         }
     }
 

@@ -41,8 +41,6 @@ pub struct Reactor {
     timer: TimerFd,
     armed: Option<Instant>,
     buffer: Vec<EpollEvent>,
-    /// A fork shares the epoll set with its parent: the child must never use or drop it.
-    owner: u32,
 }
 
 /// Our epoll set, as tokio sees it: one descriptor that is readable when anything in the set is ready.
@@ -63,9 +61,14 @@ impl AsRawFd for Set {
 impl Reactor {
     /// Starts the runtime. Only in a process that forks nothing but `exec` any more.
     pub fn new() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        let timer = TimerFd::new(
+            ClockId::CLOCK_MONOTONIC,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )?;
         epoll.add(timer.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
         let set = {
             let _guard = runtime.enter();
@@ -77,7 +80,6 @@ impl Reactor {
             timer,
             armed: None,
             buffer: vec![EpollEvent::empty(); 1024],
-            owner: std::process::id(),
         })
     }
 
@@ -95,7 +97,11 @@ impl Reactor {
     /// Changes what a watched descriptor is watched for.
     pub fn change(&mut self, fd: RawFd, events: i16, token: Token) -> Result<(), Refusal> {
         let mut event = EpollEvent::new(epoll_flags(events), token);
-        self.set.get_ref().0.modify(borrow(fd), &mut event).map_err(|_| Refusal::Bad)
+        self.set
+            .get_ref()
+            .0
+            .modify(borrow(fd), &mut event)
+            .map_err(|_| Refusal::Bad)
     }
 
     /// Ends the watch. A descriptor that was closed meanwhile is gone from the set already.
@@ -106,7 +112,12 @@ impl Reactor {
     /// Collects what is ready now.
     pub fn poll(&mut self, ready: &mut Vec<Token>) -> io::Result<()> {
         loop {
-            let count = match self.set.get_ref().0.wait(&mut self.buffer, EpollTimeout::ZERO) {
+            let count = match self
+                .set
+                .get_ref()
+                .0
+                .wait(&mut self.buffer, EpollTimeout::ZERO)
+            {
                 Ok(count) => count,
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
@@ -146,17 +157,15 @@ impl Reactor {
             None => self.timer.unset()?,
             Some(moment) => {
                 // Zero would disarm.
-                let left = moment.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
-                self.timer.set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
+                let left = moment
+                    .saturating_duration_since(Instant::now())
+                    .max(Duration::from_nanos(1));
+                self.timer
+                    .set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
             }
         }
         self.armed = until;
         Ok(())
-    }
-
-    /// Whether this is the process that made the reactor.
-    pub fn is_ours(&self) -> bool {
-        self.owner == std::process::id()
     }
 }
 

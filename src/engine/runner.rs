@@ -81,7 +81,10 @@ pub trait Lanes {
 enum State {
     Free,
     Ready,
-    Waiting { fds: *const libc::pollfd, count: usize },
+    Waiting {
+        fds: *const libc::pollfd,
+        count: usize,
+    },
     InLine,
     Idle,
     WantsChild,
@@ -95,7 +98,10 @@ struct Slot {
     /// The key of its entry among the timers.
     wakes_at: Option<Instant>,
     deadline: Option<Instant>,
+    /// Its waits fail at once.
     cancelled: bool,
+    /// Its job has run past its deadline.
+    overdue: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,9 +133,16 @@ pub type Shared = Rc<RefCell<Desk>>;
 
 impl Desk {
     /// A desk for one run. `began` is the scheduler's moment zero.
-    pub fn new(scheduler: Scheduler, began: Instant, signals: Option<Signals>, children: Option<Children>) -> io::Result<Self> {
+    pub fn new(
+        scheduler: Scheduler,
+        began: Instant,
+        signals: Option<Signals>,
+        children: Option<Children>,
+    ) -> io::Result<Self> {
         let mut reactor = Reactor::new()?;
-        let watched = |result: Result<(), Refusal>| result.map_err(|refusal| io::Error::other(format!("{refusal:?}")));
+        let watched = |result: Result<(), Refusal>| {
+            result.map_err(|refusal| io::Error::other(format!("{refusal:?}")))
+        };
         if let Some(signals) = &signals {
             watched(reactor.watch(signals.fd(), libc::POLLIN, SIGNALS))?;
         }
@@ -169,7 +182,9 @@ impl Desk {
 
     /// Why no child could be had.
     pub fn child_refusal(&mut self) -> String {
-        self.child_refusal.take().unwrap_or_else(|| "the master is gone".into())
+        self.child_refusal
+            .take()
+            .unwrap_or_else(|| "the master is gone".into())
     }
 
     /// The lane's job must end by then; None: no limit.
@@ -180,6 +195,7 @@ impl Desk {
         }
         slot.deadline = deadline;
         slot.cancelled = false;
+        slot.overdue = false;
         if let Some(moment) = deadline {
             self.timers.insert((moment, lane, Timer::Deadline));
         }
@@ -189,16 +205,22 @@ impl Desk {
     /// waiting lane's, which the loop ends as soon as it runs.
     pub fn next_deadline(&self) -> Option<Instant> {
         let now = Instant::now();
-        self.timers.iter().find(|(moment, _, timer)| *timer == Timer::Deadline && *moment > now).map(|(moment, ..)| *moment)
+        self.timers
+            .iter()
+            .find(|(moment, _, timer)| *timer == Timer::Deadline && *moment > now)
+            .map(|(moment, ..)| *moment)
     }
 
     /// Whether the lane overran its deadline. A lane that burns the processor is found out here, not by the loop.
     pub fn check_deadline(&mut self, lane: LaneId) -> bool {
-        let Some(slot) = self.slots.get_mut(lane as usize) else { return false };
+        let Some(slot) = self.slots.get_mut(lane as usize) else {
+            return false;
+        };
         if let Some(moment) = slot.deadline
             && moment <= Instant::now()
         {
             slot.cancelled = true;
+            slot.overdue = true;
             slot.deadline = None;
             self.timers.remove(&(moment, lane, Timer::Deadline));
         }
@@ -207,12 +229,17 @@ impl Desk {
 
     /// Whether the lane is being cancelled: its waits fail at once.
     pub fn is_cancelled(&self, lane: LaneId) -> bool {
-        self.slots.get(lane as usize).is_some_and(|slot| slot.cancelled)
+        self.slots
+            .get(lane as usize)
+            .is_some_and(|slot| slot.cancelled)
     }
 
-    /// The lane has taken notice; it may wait again.
-    pub fn clear_cancelled(&mut self, lane: LaneId) -> bool {
-        self.slots.get_mut(lane as usize).is_some_and(|slot| std::mem::take(&mut slot.cancelled))
+    /// Whether the lane's job has overrun its deadline. The lane has taken notice, so it may wait again.
+    pub fn timed_out(&mut self, lane: LaneId) -> bool {
+        self.slots.get_mut(lane as usize).is_some_and(|slot| {
+            slot.cancelled = false;
+            slot.overdue
+        })
     }
 
     /// The lane's job has ended.
@@ -248,7 +275,14 @@ impl Desk {
     fn slot(&mut self, lane: LaneId) -> &mut Slot {
         let index = lane as usize;
         while self.slots.len() <= index {
-            self.slots.push(Slot { state: State::Free, generation: 0, wakes_at: None, deadline: None, cancelled: false });
+            self.slots.push(Slot {
+                state: State::Free,
+                generation: 0,
+                wakes_at: None,
+                deadline: None,
+                cancelled: false,
+                overdue: false,
+            });
         }
         &mut self.slots[index]
     }
@@ -280,7 +314,11 @@ impl Desk {
 
     fn paused(&mut self, lane: LaneId, pause: Pause) {
         match pause {
-            Pause::Wait { fds, count, timeout } => {
+            Pause::Wait {
+                fds,
+                count,
+                timeout,
+            } => {
                 self.suspensions += 1;
                 self.await_descriptors(lane, fds, count, timeout);
             }
@@ -313,7 +351,13 @@ impl Desk {
         }
     }
 
-    fn await_descriptors(&mut self, lane: LaneId, fds: *const libc::pollfd, count: usize, timeout: Option<Duration>) {
+    fn await_descriptors(
+        &mut self,
+        lane: LaneId,
+        fds: *const libc::pollfd,
+        count: usize,
+        timeout: Option<Duration>,
+    ) {
         let generation = self.slot(lane).generation;
         self.slots[lane as usize].state = State::Waiting { fds, count };
         let token = (u64::from(generation) << 32) | u64::from(lane);
@@ -325,9 +369,14 @@ impl Desk {
             match self.reactor.watch(fd.fd, fd.events, token) {
                 Ok(()) => {}
                 Err(Refusal::AlwaysReady) => outcome = Some(Woken::Ready),
-                Err(Refusal::Taken) if waited(fds, index).iter().any(|earlier| earlier.fd == fd.fd) => {
+                Err(Refusal::Taken)
+                    if waited(fds, index).iter().any(|earlier| earlier.fd == fd.fd) =>
+                {
                     // poll(2) allows a descriptor twice; the set does not.
-                    let events = waited(fds, count).iter().filter(|other| other.fd == fd.fd).fold(0, |all, other| all | other.events);
+                    let events = waited(fds, count)
+                        .iter()
+                        .filter(|other| other.fd == fd.fd)
+                        .fold(0, |all, other| all | other.events);
                     if self.reactor.change(fd.fd, events, token).is_err() {
                         outcome = Some(Woken::Refused);
                     }
@@ -381,8 +430,11 @@ impl Desk {
         let slot = &mut self.slots[lane as usize];
         slot.deadline = None;
         slot.cancelled = true;
+        slot.overdue = true;
         match slot.state {
-            State::Waiting { .. } | State::AwaitsNotice => self.wake(lane, Wake::Woken(Woken::Cancelled)),
+            State::Waiting { .. } | State::AwaitsNotice => {
+                self.wake(lane, Wake::Woken(Woken::Cancelled))
+            }
             State::WantsChild => {
                 if let Some(children) = &mut self.children {
                     children.leave_line(u64::from(lane));
@@ -438,7 +490,9 @@ impl Desk {
     }
 
     fn handle_control(&mut self) -> io::Result<()> {
-        let Some(children) = &mut self.children else { return Ok(()) };
+        let Some(children) = &mut self.children else {
+            return Ok(());
+        };
         let notices = match children.read_control() {
             Ok(notices) => notices,
             Err(error) => {
@@ -472,11 +526,18 @@ impl Desk {
         while let Some((ticket, child)) = self.children.as_mut().and_then(Children::assign) {
             self.wake(ticket as LaneId, Wake::Child(Some(child)));
         }
-        let wants_write = self.children.as_ref().is_some_and(Children::control_wants_write);
+        let wants_write = self
+            .children
+            .as_ref()
+            .is_some_and(Children::control_wants_write);
         if wants_write != self.control_for_write
             && let Some(children) = &self.children
         {
-            let events = if wants_write { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+            let events = if wants_write {
+                libc::POLLIN | libc::POLLOUT
+            } else {
+                libc::POLLIN
+            };
             let _ = self.reactor.change(children.control_fd(), events, CONTROL);
             self.control_for_write = wants_write;
         }
@@ -485,9 +546,11 @@ impl Desk {
     fn next_moment(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(moment, ..)| *moment);
         let due = self.scheduler.next_due().map(|due| self.began + due);
-        let spawn = self.children.as_ref().and_then(Children::wakeup).map(|at| {
-            Instant::now() + Duration::from_millis(at.saturating_sub(now_ms()))
-        });
+        let spawn = self
+            .children
+            .as_ref()
+            .and_then(Children::wakeup)
+            .map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now_ms())));
         [timer, due, spawn].into_iter().flatten().min()
     }
 }
@@ -496,7 +559,10 @@ fn waited<'a>(fds: *const libc::pollfd, count: usize) -> &'a [libc::pollfd] {
     if count == 0 {
         return &[];
     }
-    #[expect(unsafe_code, reason = "a suspended lane's descriptors lie on its stack")]
+    #[expect(
+        unsafe_code,
+        reason = "a suspended lane's descriptors lie on its stack"
+    )]
     // SAFETY: the pointer comes from a lane that is suspended in that very wait; its stack does not change until it is resumed,
     // and the loop resumes it only after it has let go of the slice.
     unsafe {
@@ -518,7 +584,9 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             desk.borrow_mut().started(lane);
         }
         for _ in 0..TURN {
-            let Some((lane, wake)) = desk.borrow_mut().ready.pop_front() else { break };
+            let Some((lane, wake)) = desk.borrow_mut().ready.pop_front() else {
+                break;
+            };
             match lanes.resume(lane, wake) {
                 Pause::Ended => {
                     lanes.dispose(lane);
@@ -538,7 +606,10 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
         }
         tokens.clear();
         let until = desk.next_moment();
-        if desk.ready.is_empty() && !desk.scheduler.wants_lane() && until.is_none_or(|moment| moment > Instant::now()) {
+        if desk.ready.is_empty()
+            && !desk.scheduler.wants_lane()
+            && until.is_none_or(|moment| moment > Instant::now())
+        {
             desk.reactor.wait(until, &mut tokens)?;
         } else {
             desk.reactor.poll(&mut tokens)?;

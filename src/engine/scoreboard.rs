@@ -417,8 +417,11 @@ impl Scoreboard {
         self.header().goodbye.load(Ordering::Acquire) == 1
     }
 
-    pub(crate) fn set_runner(&self, pid: i32, restarts: u32) {
+    pub(crate) fn set_runner(&self, pid: i32) {
         self.header().runner.store(pid, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_restarts(&self, restarts: u32) {
         self.header().restarts.store(restarts, Ordering::Relaxed);
     }
 

@@ -46,7 +46,15 @@ const FUNCTIONS: &[&str] = &[
     "zend_memory_reset_peak_usage",
     "php_error_docref",
 ];
-const TYPES: &[&str] = &["zend_class_entry", "zend_object", "zend_closure", "zval", "HashTable", "Bucket", "kq_.*"];
+const TYPES: &[&str] = &[
+    "zend_class_entry",
+    "zend_object",
+    "zend_closure",
+    "zval",
+    "HashTable",
+    "Bucket",
+    "kq_.*",
+];
 const VARS: &[&str] = &[
     "executor_globals",
     "compiler_globals",
@@ -75,7 +83,9 @@ fn main() {
     println!("cargo:rerun-if-env-changed=PHP");
 
     if env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("gnu") {
-        fail("KQueue needs glibc: its hooks patch calls into it, and musl lays them out otherwise. Use a Debian-based PHP.");
+        fail(
+            "KQueue needs glibc: its hooks patch calls into it, and musl lays them out otherwise. Use a Debian-based PHP.",
+        );
     }
     let php_config = env::var("PHP_CONFIG").unwrap_or_else(|_| "php-config".into());
     let includes = output(&php_config, "--includes");
@@ -112,9 +122,11 @@ fn main() {
     for name in VARS {
         builder = builder.allowlist_var(name);
     }
-    let bindings = builder
-        .generate()
-        .unwrap_or_else(|error| fail(&format!("cannot read PHP's headers: {error}. Is php-dev installed for {php_config}?")));
+    let bindings = builder.generate().unwrap_or_else(|error| {
+        fail(&format!(
+            "cannot read PHP's headers: {error}. Is php-dev installed for {php_config}?"
+        ))
+    });
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("zend_sys.rs");
     bindings.write_to_file(out).expect("OUT_DIR is writable");
 }
@@ -123,11 +135,17 @@ fn main() {
 fn refuse_zts(flags: &[&str]) {
     for flag in flags {
         let header = PathBuf::from(flag.trim_start_matches("-I")).join("main/php_config.h");
-        let header = if header.exists() { header } else { PathBuf::from(flag.trim_start_matches("-I")).join("php_config.h") };
+        let header = if header.exists() {
+            header
+        } else {
+            PathBuf::from(flag.trim_start_matches("-I")).join("php_config.h")
+        };
         if let Ok(text) = fs::read_to_string(header)
             && text.lines().any(|line| line.trim() == "#define ZTS 1")
         {
-            fail("this PHP is built thread-safe (ZTS). KQueue needs a non-thread-safe PHP: install the NTS build, or set PHP_CONFIG to its php-config.");
+            fail(
+                "this PHP is built thread-safe (ZTS). KQueue needs a non-thread-safe PHP: install the NTS build, or set PHP_CONFIG to its php-config.",
+            );
         }
     }
 }
@@ -135,7 +153,10 @@ fn refuse_zts(flags: &[&str]) {
 fn output(program: &str, argument: &str) -> String {
     match Command::new(program).arg(argument).output() {
         Ok(out) if out.status.success() => String::from_utf8_lossy(&out.stdout).into_owned(),
-        Ok(out) => fail(&format!("{program} {argument} failed: {}", String::from_utf8_lossy(&out.stderr))),
+        Ok(out) => fail(&format!(
+            "{program} {argument} failed: {}",
+            String::from_utf8_lossy(&out.stderr)
+        )),
         Err(error) => fail(&format!(
             "cannot run {program}: {error}. Install PHP's development package (Debian: php-dev) or set PHP_CONFIG to its php-config."
         )),

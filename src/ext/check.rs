@@ -6,8 +6,16 @@ use crate::zend;
 /// Refuses what is known to break.
 pub(crate) fn supported() -> Result<(), Fault> {
     if zend::extension_loaded("xdebug") {
-        let mode = std::env::var("XDEBUG_MODE").ok().filter(|mode| !mode.is_empty()).or_else(|| zend::ini(c"xdebug.mode")).unwrap_or_default();
-        if let Some(bad) = mode.split(',').map(str::trim).find(|mode| matches!(*mode, "debug" | "coverage")) {
+        let mode = std::env::var("XDEBUG_MODE")
+            .ok()
+            .filter(|mode| !mode.is_empty())
+            .or_else(|| zend::ini(c"xdebug.mode"))
+            .unwrap_or_default();
+        if let Some(bad) = mode
+            .split(',')
+            .map(str::trim)
+            .find(|mode| matches!(*mode, "debug" | "coverage"))
+        {
             return Err(Fault::unsupported(format!(
                 "Xdebug is loaded in mode \"{bad}\", which crashes with lanes. Start with XDEBUG_MODE=off, or without Xdebug."
             )));

@@ -30,7 +30,10 @@ pub(crate) enum Reply {
 pub(crate) fn serve(link: ChildLink, handle: &mut dyn FnMut(&[u8]) -> Reply) -> i32 {
     LINK.with_borrow_mut(|slot| *slot = Some(link));
     loop {
-        let Some(run) = LINK.with_borrow_mut(|link| link.as_mut().and_then(ChildLink::receive)) else { return 0 };
+        let Some(run) = LINK.with_borrow_mut(|link| link.as_mut().and_then(ChildLink::receive))
+        else {
+            return 0;
+        };
         set_memory_limit(run.memory_mb);
         let reply = handle(&run.request);
         zend::flush_output();
@@ -47,7 +50,9 @@ pub(crate) fn serve(link: ChildLink, handle: &mut dyn FnMut(&[u8]) -> Reply) -> 
                     last = true;
                     let message = zend::last_error().unwrap_or_else(|| "without a message".into());
                     let kind = if message.starts_with("Allowed memory size") {
-                        FatalKind::OutOfMemory { limit_mb: run.memory_mb }
+                        FatalKind::OutOfMemory {
+                            limit_mb: run.memory_mb,
+                        }
                     } else {
                         FatalKind::Error
                     };
@@ -64,7 +69,9 @@ pub(crate) fn serve(link: ChildLink, handle: &mut dyn FnMut(&[u8]) -> Reply) -> 
 /// Asks the owning lane and waits for its answer.
 pub(crate) fn ask(question: &[u8]) -> Result<Vec<u8>, Fault> {
     LINK.with_borrow_mut(|link| match link {
-        Some(link) => link.ask(question).map_err(|error| Fault::engine(format!("the lane that owns this job is gone: {error}"))),
+        Some(link) => link.ask(question).map_err(|error| {
+            Fault::engine(format!("the lane that owns this job is gone: {error}"))
+        }),
         None => Err(Fault::argument("ask() works in an isolated child only")),
     })
 }
@@ -82,7 +89,9 @@ pub(crate) fn call_handler(callable: *mut Value, request: &[u8]) -> Reply {
         Ending::BailedOut => Reply::Fatal,
         Ending::Threw => {
             // The handler catches what jobs throw; this is the handler's own fault, and the lane hears of it as a fatal error.
-            let message = zend::take_exception().map(|exception| zend::describe(&exception)).unwrap_or_default();
+            let message = zend::take_exception()
+                .map(|exception| zend::describe(&exception))
+                .unwrap_or_default();
             zend::set_last_error(&message);
             Reply::Fatal
         }
@@ -91,7 +100,11 @@ pub(crate) fn call_handler(callable: *mut Value, request: &[u8]) -> Reply {
 
 /// PHP's own limit: it makes the job that passes it fail with a message, where a limit of the kernel would kill.
 fn set_memory_limit(megabytes: u64) {
-    let value = if megabytes == 0 { "-1".to_owned() } else { format!("{megabytes}M") };
+    let value = if megabytes == 0 {
+        "-1".to_owned()
+    } else {
+        format!("{megabytes}M")
+    };
     let name = zend::string(b"memory_limit");
     let value = zend::string(value.as_bytes());
     let function = zend::string(b"ini_set");

@@ -9,7 +9,9 @@ use crate::zend::{self, Owned, Value, sys};
 
 /// Whether an object is of the class of this lower-case name.
 pub(crate) fn is_a(object: &Owned, lower: &str) -> bool {
-    let Some(class) = zend::loaded_class(lower) else { return false };
+    let Some(class) = zend::loaded_class(lower) else {
+        return false;
+    };
     // SAFETY: callers pass objects.
     unsafe { sys::kq_is_instance((*zend::object_of(object.as_ptr())).ce, class) }
 }
@@ -41,7 +43,9 @@ pub(crate) fn list(values: &[Value]) -> Owned {
 
 /// The pending exception as a list that can be serialized: 0, class, message, file, line, trace.
 pub(crate) fn list_of_exception() -> Owned {
-    let Some(exception) = zend::take_exception() else { return list(&[zend::long(0)]) };
+    let Some(exception) = zend::take_exception() else {
+        return list(&[zend::long(0)]);
+    };
     let object = zend::object_of(exception.as_ptr());
     // SAFETY: a live exception.
     let class = unsafe { (*object).ce };
@@ -62,13 +66,24 @@ pub(crate) enum ReplyParts {
     /// The job's result.
     Result(Owned),
     /// What it threw.
-    Remote { class: String, message: String, file: String, line: i64, trace: String },
+    Remote {
+        class: String,
+        message: String,
+        file: String,
+        line: i64,
+        trace: String,
+    },
 }
 
 /// Reads a child's list.
 pub(crate) fn reply_parts(parts: &Owned) -> Option<ReplyParts> {
     let array = parts.as_zval().array()?;
-    let text = |index| array.get_index(index).and_then(Zval::string).unwrap_or_default();
+    let text = |index| {
+        array
+            .get_index(index)
+            .and_then(Zval::string)
+            .unwrap_or_default()
+    };
     match array.get_index(0)?.long()? {
         1 => Some(ReplyParts::Result(own(array.get_index(1)?))),
         0 => Some(ReplyParts::Remote {
@@ -83,9 +98,18 @@ pub(crate) fn reply_parts(parts: &Owned) -> Option<ReplyParts> {
 }
 
 /// A RemoteException that tells of a throwable in a child.
-pub(crate) fn remote_exception(class: &str, message: &str, file: &str, line: i64, trace: &str) -> Option<Owned> {
+pub(crate) fn remote_exception(
+    class: &str,
+    message: &str,
+    file: &str,
+    line: i64,
+    trace: &str,
+) -> Option<Owned> {
     let scope = zend::loaded_class("kqueue\\exception\\remoteexception")?;
-    crate::exceptions::throw("kqueue\\exception\\remoteexception", &format!("{class}: {message}"));
+    crate::exceptions::throw(
+        "kqueue\\exception\\remoteexception",
+        &format!("{class}: {message}"),
+    );
     let exception = zend::take_exception()?;
     let object = zend::object_of(exception.as_ptr());
     for (name, value) in [
@@ -95,7 +119,15 @@ pub(crate) fn remote_exception(class: &str, message: &str, file: &str, line: i64
         (c"line", Owned::from_raw(zend::long(line))),
     ] {
         // SAFETY: declared properties of the class or of Exception; the shim copies the value.
-        unsafe { sys::kq_set_property(object, scope, name.as_ptr(), name.count_bytes(), value.as_ptr()) };
+        unsafe {
+            sys::kq_set_property(
+                object,
+                scope,
+                name.as_ptr(),
+                name.count_bytes(),
+                value.as_ptr(),
+            )
+        };
     }
     Some(exception)
 }
@@ -105,7 +137,9 @@ pub(crate) fn integer(options: &ZendHashTable, name: &str, default: i64) -> Resu
     match options.get(name) {
         None => Ok(default),
         Some(value) if value.is_null() => Ok(default),
-        Some(value) => value.long().ok_or_else(|| Fault::argument(format!("option \"{name}\" must be an integer"))),
+        Some(value) => value
+            .long()
+            .ok_or_else(|| Fault::argument(format!("option \"{name}\" must be an integer"))),
     }
 }
 
@@ -114,18 +148,29 @@ pub(crate) fn seconds(options: &ZendHashTable, name: &str, default: f64) -> Resu
     match options.get(name) {
         None => Ok(default),
         Some(value) if value.is_null() => Ok(default),
-        Some(value) => number(value).ok_or_else(|| Fault::argument(format!("option \"{name}\" must be a number of seconds"))),
+        Some(value) => number(value).ok_or_else(|| {
+            Fault::argument(format!("option \"{name}\" must be a number of seconds"))
+        }),
     }
 }
 
 /// An integer or float as a float.
 pub(crate) fn number(value: &Zval) -> Option<f64> {
-    value.double().or_else(|| value.long().map(|number| number as f64))
+    value
+        .double()
+        .or_else(|| value.long().map(|number| number as f64))
 }
 
 /// One text of an array.
 pub(crate) fn text(array: &ZendHashTable, name: &str) -> String {
-    array.get(name).and_then(|value| value.string().or_else(|| value.long().map(|number| number.to_string()))).unwrap_or_default()
+    array
+        .get(name)
+        .and_then(|value| {
+            value
+                .string()
+                .or_else(|| value.long().map(|number| number.to_string()))
+        })
+        .unwrap_or_default()
 }
 
 /// An array of texts.

@@ -16,7 +16,7 @@ use kqueue_engine::link::MasterLink;
 use kqueue_engine::master::{self, Plan};
 use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::{Desk, Pause, Wake};
-use kqueue_engine::scoreboard::{JobInfo, Scoreboard, now_ms};
+use kqueue_engine::scoreboard::{Counter, JobInfo, Scoreboard, now_ms};
 use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
@@ -59,6 +59,7 @@ struct After {
     signal: Option<i32>,
     reserved: u64,
     finished: u64,
+    last_finished: Option<Instant>,
     suspensions: u64,
 }
 
@@ -70,7 +71,12 @@ thread_local! {
 pub(crate) fn become_runner(link: MasterLink, options: &Options) {
     run::forget();
     PREPARED.with_borrow_mut(|prepared| {
-        prepared.children = Some(Children::new(link, Arc::clone(&options.board), options.children, options.child_jobs));
+        prepared.children = Some(Children::new(
+            link,
+            Arc::clone(&options.board),
+            options.children,
+            options.child_jobs,
+        ));
         prepared.options = Some(options.clone());
     });
 }
@@ -111,7 +117,11 @@ struct BootWork {
 impl Work for Rc<BootWork> {
     fn run(&self, _lane: LaneId) {
         let (ending, _) = zend::call(self.callable.as_ptr(), &mut []);
-        let exception = if ending == Ending::Threw { zend::take_exception() } else { None };
+        let exception = if ending == Ending::Threw {
+            zend::take_exception()
+        } else {
+            None
+        };
         *self.ending.borrow_mut() = Some((ending, exception));
     }
 }
@@ -123,19 +133,29 @@ pub struct Engine;
 
 #[php_impl]
 impl Engine {
-    pub fn supervise(options: &ZendHashTable, runner: &Zval, child: &Zval, rescue: &Zval) -> PhpResult<i64> {
+    pub fn supervise(
+        options: &ZendHashTable,
+        runner: &Zval,
+        child: &Zval,
+        rescue: &Zval,
+    ) -> PhpResult<i64> {
         check::supported()?;
         let children = convert::integer(options, "isolated", 2)?;
         let memory = convert::integer(options, "memory_limit", 256)?;
         let grace = convert::seconds(options, "grace", 2.0)?;
         let child_jobs = convert::integer(options, "child_jobs", 1000)?;
-        if !(0..=1024).contains(&children) || memory < 0 || !(grace.is_finite() && grace >= 0.0) || child_jobs < 1 {
+        if !(0..=1024).contains(&children)
+            || memory < 0
+            || !(grace.is_finite() && grace >= 0.0)
+            || child_jobs < 1
+        {
             return Err(Fault::argument(format!(
                 "isolated must be 0 to 1024 (is {children}), memory_limit and grace not negative, child_jobs at least 1 (is {child_jobs})"
             ))
             .into());
         }
-        let board = Scoreboard::new(BOARD_LANES, children as u32).map_err(|error| Fault::engine(error.to_string()))?;
+        let board = Scoreboard::new(BOARD_LANES, children as u32)
+            .map_err(|error| Fault::engine(error.to_string()))?;
         let options = Options {
             children: children as usize,
             memory_limit_mb: memory as u64,
@@ -143,14 +163,19 @@ impl Engine {
             child_jobs: child_jobs.min(i64::from(u32::MAX)) as u32,
             board: Arc::new(board),
         };
-        let plan = Plan { children: options.children, grace: options.grace, ..Plan::default() };
+        let plan = Plan {
+            children: options.children,
+            grace: options.grace,
+            ..Plan::default()
+        };
         let mut program = process::Laravel {
             runner: convert::own(runner),
             child: convert::own(child),
             rescue: convert::own(rescue),
             options: options.clone(),
         };
-        let status = master::supervise(plan, Arc::clone(&options.board), &mut program).map_err(|error| Fault::engine(error.to_string()))?;
+        let status = master::supervise(plan, Arc::clone(&options.board), &mut program)
+            .map_err(|error| Fault::engine(error.to_string()))?;
         Ok(i64::from(status))
     }
 
@@ -159,7 +184,10 @@ impl Engine {
             return Err(Fault::argument("template() comes before run()").into());
         }
         let shared = shared.map(convert::texts).unwrap_or_default();
-        let work = Rc::new(BootWork { callable: convert::own(boot), ending: RefCell::new(None) });
+        let work = Rc::new(BootWork {
+            callable: convert::own(boot),
+            ending: RefCell::new(None),
+        });
         let mut table = Table::new(Box::new(Rc::clone(&work)), Birth::Declared, None);
         table.boot_template().map_err(Fault::engine)?;
         match work.ending.borrow_mut().take() {
@@ -191,18 +219,28 @@ impl Engine {
 
     pub fn run(lane: &Zval, concurrency: i64, cloned: bool) -> PhpResult<()> {
         if !(1..=100_000).contains(&concurrency) {
-            return Err(Fault::argument(format!("concurrency must be 1 to 100000, not {concurrency}")).into());
+            return Err(Fault::argument(format!(
+                "concurrency must be 1 to 100000, not {concurrency}"
+            ))
+            .into());
         }
         if !lane.is_callable() {
             return Err(Fault::argument("the lane's callable is not callable").into());
         }
-        let (table, children, options) =
-            PREPARED.with_borrow_mut(|prepared| (prepared.table.take(), prepared.children.take(), prepared.options.clone()));
+        let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
+            (
+                prepared.table.take(),
+                prepared.children.take(),
+                prepared.options.clone(),
+            )
+        });
         let board = options.as_ref().map(|options| Arc::clone(&options.board));
         let work = Box::new(LaneWork(convert::own(lane)));
         let table = match (cloned, table) {
             (true, Some(table)) => table.reuse(work, Birth::Cloned, board),
-            (true, None) => return Err(Fault::argument("lanes can be cloned only after template()").into()),
+            (true, None) => {
+                return Err(Fault::argument("lanes can be cloned only after template()").into());
+            }
             (false, Some(table)) => table.reuse(work, Birth::Declared, board),
             (false, None) => Table::new(work, Birth::Declared, board),
         };
@@ -218,8 +256,12 @@ impl Engine {
             status: stop.as_ref().map_or(0, |stop| stop.status),
             reason: stop.map(|stop| stop.reason),
             signal: desk.last_signal(),
-            reserved: desk.scheduler.reserved_so_far(),
-            finished: desk.scheduler.finished_so_far(),
+            reserved: counted(Counter::Reserved, desk.scheduler.reserved_so_far()),
+            finished: counted(Counter::Finished, desk.scheduler.finished_so_far()),
+            last_finished: desk
+                .scheduler
+                .last_finished()
+                .map(|moment| Instant::now() - desk.now().saturating_sub(moment)),
             suspensions: desk.suspensions(),
         };
         let children = desk.children.take();
@@ -242,16 +284,26 @@ impl Engine {
 
     pub fn lead() -> PhpResult<bool> {
         let lane = here("lead")?;
-        let (leads, stopping) = with_desk(|desk| (desk.scheduler.leader() == Some(lane), desk.scheduler.stopping().is_some())).unwrap_or_default();
-        if leads && !stopping {
+        let goes_on = with_desk(|desk| {
+            let scheduler = &desk.scheduler;
+            scheduler.leader() == Some(lane)
+                && scheduler.stopping().is_none()
+                && !scheduler.paused()
+        });
+        if goes_on == Some(true) {
             return Ok(true);
         }
-        Ok(matches!(lane::suspend(Pause::Line), Wake::Granted(Grant::Lead)))
+        Ok(matches!(
+            lane::suspend(Pause::Line),
+            Wake::Granted(Grant::Lead)
+        ))
     }
 
     pub fn idle(seconds: f64) -> PhpResult<()> {
         here("idle")?;
-        lane::suspend(Pause::Idle(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))));
+        lane::suspend(Pause::Idle(Duration::from_secs_f64(
+            seconds.clamp(0.0, 1e9),
+        )));
         Ok(())
     }
 
@@ -264,13 +316,20 @@ impl Engine {
             connection: convert::text(job, "connection"),
             queue: convert::text(job, "queue"),
             started_ms: now_ms(),
-            deadline_ms: if timeout > 0.0 { now_ms() + (timeout * 1000.0) as u64 } else { 0 },
+            deadline_ms: if timeout > 0.0 {
+                now_ms() + (timeout * 1000.0) as u64
+            } else {
+                0
+            },
         };
         if !with_desk(|desk| desk.scheduler.reserved(lane)).unwrap_or_default() {
-            return Err(Fault::argument("only the leader may say that it has reserved a job").into());
+            return Err(
+                Fault::argument("only the leader may say that it has reserved a job").into(),
+            );
         }
         if let Some(board) = board() {
             board.set_job(lane, &info);
+            board.count(Counter::Reserved, 1);
         }
         run::set_deadline(lane, Some(timeout));
         Ok(())
@@ -280,6 +339,7 @@ impl Engine {
         let lane = here("finished")?;
         if let Some(board) = board() {
             board.clear_job(lane);
+            board.count(Counter::Finished, 1);
         }
         with_desk(|desk| desk.finished(lane));
         Ok(())
@@ -288,7 +348,7 @@ impl Engine {
     #[php(name = "timedOut")]
     pub fn timed_out() -> PhpResult<bool> {
         let lane = here("timedOut")?;
-        Ok(with_desk(|desk| desk.clear_cancelled(lane)).unwrap_or_default())
+        Ok(with_desk(|desk| desk.timed_out(lane)).unwrap_or_default())
     }
 
     pub fn contain(callback: &Zval) -> PhpResult<bool> {
@@ -306,13 +366,28 @@ impl Engine {
     }
 
     #[php(defaults(timeout = None, memory = None, priority = 0))]
-    pub fn isolate(request: &Zval, answer: &Zval, timeout: Option<f64>, memory: Option<i64>, priority: i32) -> PhpResult<ZBox<ZendHashTable>> {
+    pub fn isolate(
+        request: &Zval,
+        answer: &Zval,
+        timeout: Option<f64>,
+        memory: Option<i64>,
+        priority: i32,
+    ) -> PhpResult<ZBox<ZendHashTable>> {
         here("isolate")?;
         let Some(request) = zend::bytes(&convert::own(request)) else {
             return Err(Fault::argument("the request must be a string").into());
         };
-        let default = PREPARED.with_borrow(|prepared| prepared.options.as_ref().map_or(0, |options| options.memory_limit_mb));
-        let limits = Limits { timeout, memory_mb: memory.map_or(default, |memory| memory.max(0) as u64), priority };
+        let default = PREPARED.with_borrow(|prepared| {
+            prepared
+                .options
+                .as_ref()
+                .map_or(0, |options| options.memory_limit_mb)
+        });
+        let limits = Limits {
+            timeout,
+            memory_mb: memory.map_or(default, |memory| memory.max(0) as u64),
+            priority,
+        };
         let answer = convert::own(answer);
         let outcome = isolated::run(request, &limits, &mut |question| {
             let argument = zend::string(question);
@@ -329,7 +404,11 @@ impl Engine {
             Outcome::Died(reason) => ("died", Vec::new(), reason),
             Outcome::Overdue(reason) => ("timeout", Vec::new(), reason),
         };
-        Ok(Map::new().put("status", status).put("result", zend::string(&result).to_zval()).put("reason", reason).done())
+        Ok(Map::new()
+            .put("status", status)
+            .put("result", zend::string(&result).to_zval())
+            .put("reason", reason)
+            .done())
     }
 
     pub fn ask(question: &Zval) -> PhpResult<Zval> {
@@ -377,7 +456,12 @@ impl Engine {
                 .long("in_flight", 0)
                 .long("reserved", after.reserved)
                 .long("finished", after.finished)
-                .put("last_finished", None::<f64>)
+                .put(
+                    "last_finished",
+                    after
+                        .last_finished
+                        .map(|moment| moment.elapsed().as_secs_f64()),
+                )
                 .long("lanes", 0)
                 .long("idle_lanes", 0)
                 .long("suspensions", after.suspensions)
@@ -391,12 +475,26 @@ impl Engine {
         map.put("stopping", scheduler.stopping().is_some())
             .put("paused", scheduler.paused())
             .long("status", scheduler.stopping().map_or(0, |stop| stop.status))
-            .put("reason", scheduler.stopping().map(|stop| stop.reason.clone()))
+            .put(
+                "reason",
+                scheduler.stopping().map(|stop| stop.reason.clone()),
+            )
             .put("signal", desk.last_signal().map(i64::from))
             .long("in_flight", scheduler.in_flight())
-            .long("reserved", scheduler.reserved_so_far())
-            .long("finished", scheduler.finished_so_far())
-            .put("last_finished", scheduler.last_finished().map(|moment| now.saturating_sub(moment).as_secs_f64()))
+            .long(
+                "reserved",
+                counted(Counter::Reserved, scheduler.reserved_so_far()),
+            )
+            .long(
+                "finished",
+                counted(Counter::Finished, scheduler.finished_so_far()),
+            )
+            .put(
+                "last_finished",
+                scheduler
+                    .last_finished()
+                    .map(|moment| now.saturating_sub(moment).as_secs_f64()),
+            )
             .long("lanes", scheduler.lanes())
             .long("idle_lanes", scheduler.idle())
             .long("suspensions", desk.suspensions())
@@ -407,9 +505,20 @@ impl Engine {
 }
 
 fn here(method: &str) -> Result<LaneId, Fault> {
-    lane::current().ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
+    lane::current()
+        .ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
 }
 
 fn board() -> Option<Arc<Scoreboard>> {
-    PREPARED.with_borrow(|prepared| prepared.options.as_ref().map(|options| Arc::clone(&options.board)))
+    PREPARED.with_borrow(|prepared| {
+        prepared
+            .options
+            .as_ref()
+            .map(|options| Arc::clone(&options.board))
+    })
+}
+
+/// Over the whole run, runners that died included; without a master this runner's own count.
+fn counted(counter: Counter, own: u64) -> u64 {
+    board().map_or(own, |board| board.counter(counter))
 }

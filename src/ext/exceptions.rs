@@ -23,17 +23,26 @@ enum Kind {
 impl Fault {
     /// A call or setting that does not make sense.
     pub(crate) fn argument(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Argument, message: message.into() }
+        Self {
+            kind: Kind::Argument,
+            message: message.into(),
+        }
     }
 
     /// This PHP or system cannot do it.
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Unsupported, message: message.into() }
+        Self {
+            kind: Kind::Unsupported,
+            message: message.into(),
+        }
     }
 
     /// KQueue could not do its work.
     pub(crate) fn engine(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Engine, message: message.into() }
+        Self {
+            kind: Kind::Engine,
+            message: message.into(),
+        }
     }
 }
 
@@ -65,5 +74,8 @@ pub(crate) fn throw(lower: &str, message: &str) {
 
 /// The exception that ends a job at its deadline.
 pub(crate) fn throw_timed_out() {
-    throw("kqueue\\exception\\jobtimedout", "the job has run longer than its timeout allows");
+    throw(
+        "kqueue\\exception\\jobtimedout",
+        "the job has run longer than its timeout allows",
+    );
 }

@@ -32,14 +32,27 @@ pub(crate) struct Limits {
 }
 
 /// Runs `request` in a child; only this lane is suspended. `answer` is called in the lane for each question of the child.
-pub(crate) fn run(request: Vec<u8>, limits: &Limits, answer: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Outcome {
-    let child = match lane::suspend(Pause::Child { priority: limits.priority }) {
+pub(crate) fn run(
+    request: Vec<u8>,
+    limits: &Limits,
+    answer: &mut dyn FnMut(&[u8]) -> Vec<u8>,
+) -> Outcome {
+    let child = match lane::suspend(Pause::Child {
+        priority: limits.priority,
+    }) {
         Wake::Child(Some(child)) => child,
         _ => return Outcome::Died(with_desk(|desk| desk.child_refusal()).unwrap_or_default()),
     };
-    let timeout = limits.timeout.filter(|seconds| *seconds > 0.0).map(|seconds| Duration::from_secs_f64(seconds.min(1e9)));
+    let timeout = limits
+        .timeout
+        .filter(|seconds| *seconds > 0.0)
+        .map(|seconds| Duration::from_secs_f64(seconds.min(1e9)));
     let timeout_ms = timeout.map_or(0, |timeout| timeout.as_millis() as u64);
-    let frame = Frame::Run(Run { timeout_ms, memory_mb: limits.memory_mb, request });
+    let frame = Frame::Run(Run {
+        timeout_ms,
+        memory_mb: limits.memory_mb,
+        request,
+    });
     with_children(|children| children.started(child, timeout));
     if !send(child, &frame) {
         with_children(|children| children.abandon(child));
@@ -87,12 +100,26 @@ fn send(child: ChildId, frame: &Frame) -> bool {
 }
 
 fn wait(child: ChildId, events: i16) {
-    let Some(fd) = with_children(|children| children.fd(child)).flatten() else { return };
-    let fds = [libc::pollfd { fd, events, revents: 0 }];
-    let woken = lane::suspend(Pause::Wait { fds: fds.as_ptr(), count: 1, timeout: None });
+    let Some(fd) = with_children(|children| children.fd(child)).flatten() else {
+        return;
+    };
+    let fds = [libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }];
+    let woken = lane::suspend(Pause::Wait {
+        fds: fds.as_ptr(),
+        count: 1,
+        timeout: None,
+    });
     if matches!(woken, Wake::Woken(Woken::Refused | Woken::Cancelled)) {
         // Cannot happen while the pool owns the socket; not to spin if it does.
-        lane::suspend(Pause::Wait { fds: std::ptr::null(), count: 0, timeout: Some(Duration::from_millis(1)) });
+        lane::suspend(Pause::Wait {
+            fds: std::ptr::null(),
+            count: 0,
+            timeout: Some(Duration::from_millis(1)),
+        });
     }
 }
 
@@ -100,7 +127,9 @@ fn wait_for_end(child: ChildId) -> Outcome {
     loop {
         match with_children(|children| children.outcome(child)) {
             Some(Some(Ending::Exited)) => return Outcome::Exited,
-            Some(Some(ending @ Ending::Overdue { .. })) => return Outcome::Overdue(ending.to_string()),
+            Some(Some(ending @ Ending::Overdue { .. })) => {
+                return Outcome::Overdue(ending.to_string());
+            }
             Some(Some(ending)) => return Outcome::Died(ending.to_string()),
             Some(None) => {
                 lane::suspend(Pause::Notice);

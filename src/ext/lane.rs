@@ -89,11 +89,16 @@ pub(crate) struct Hooks;
 impl Waiter for Hooks {
     fn can_suspend(&self) -> bool {
         // SAFETY: reads globals; the hooks have checked that this is the PHP thread.
-        !CURRENT.load(Ordering::Relaxed).is_null() && unsafe { !sys::kq_in_scheduler() && !sys::kq_switch_blocked() }
+        !CURRENT.load(Ordering::Relaxed).is_null()
+            && unsafe { !sys::kq_in_scheduler() && !sys::kq_switch_blocked() }
     }
 
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken {
-        match suspend(Pause::Wait { fds: fds.as_ptr(), count: fds.len(), timeout }) {
+        match suspend(Pause::Wait {
+            fds: fds.as_ptr(),
+            count: fds.len(),
+            timeout,
+        }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
                 // SAFETY: stores a flag.
@@ -140,7 +145,9 @@ impl Table {
 
     /// Takes the statics of an ended lane: they become the template.
     pub(crate) fn take_statics(&mut self, lane: LaneId) -> Vec<zend::Value> {
-        let statics = self.lanes[lane as usize].as_mut().and_then(|lane| lane.statics.take());
+        let statics = self.lanes[lane as usize]
+            .as_mut()
+            .and_then(|lane| lane.statics.take());
         statics.map(Statics::into_values).unwrap_or_default()
     }
 
@@ -205,7 +212,9 @@ impl Lanes for Table {
     }
 
     fn resume(&mut self, id: LaneId, wake: Wake) -> Pause {
-        let Some(lane) = self.lanes[id as usize].as_mut() else { return Pause::Ended };
+        let Some(lane) = self.lanes[id as usize].as_mut() else {
+            return Pause::Ended;
+        };
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
         if let Some(board) = &self.board {
@@ -221,7 +230,13 @@ impl Lanes for Table {
             board.leave();
         }
         // SAFETY: as above.
-        unsafe { if (*lane).context.ended { Pause::Ended } else { (*lane).pause } }
+        unsafe {
+            if (*lane).context.ended {
+                Pause::Ended
+            } else {
+                (*lane).pause
+            }
+        }
     }
 
     fn dispose(&mut self, id: LaneId) {
@@ -255,7 +270,12 @@ pub(crate) struct Trial {
 
 impl Table {
     /// The same slots and template for another kind of lane.
-    pub(crate) fn reuse(mut self, work: Box<dyn Work>, birth: Birth, board: Option<Arc<Scoreboard>>) -> Self {
+    pub(crate) fn reuse(
+        mut self,
+        work: Box<dyn Work>,
+        birth: Birth,
+        board: Option<Arc<Scoreboard>>,
+    ) -> Self {
         self.work = work;
         self.birth = birth;
         self.board = board;
@@ -290,6 +310,10 @@ impl Table {
         drop(copy);
         // SAFETY: on the PHP thread.
         unsafe { sys::kq_collect_cycles() };
-        Trial { counts: template.counts(), bytes, seconds }
+        Trial {
+            counts: template.counts(),
+            bytes,
+            seconds,
+        }
     }
 }

@@ -17,10 +17,17 @@ use crate::{child, convert};
 
 /// What a job is.
 enum Kind {
-    Inline { callable: Owned },
+    Inline {
+        callable: Owned,
+    },
     /// Serialized as it was dispatched.
-    Isolated { request: Vec<u8> },
-    Timer { callable: Owned, every: Option<Duration> },
+    Isolated {
+        request: Vec<u8>,
+    },
+    Timer {
+        callable: Owned,
+        every: Option<Duration>,
+    },
 }
 
 /// A job or timer that was handed in.
@@ -86,45 +93,98 @@ impl Plain {
     fn with_scheduler<R>(&mut self, body: impl FnOnce(&mut Scheduler) -> R) -> R {
         match &mut self.scheduler {
             Some(scheduler) => body(scheduler),
-            None => with_desk(|desk| body(&mut desk.scheduler)).expect("while run() has the scheduler there is a desk"),
+            None => with_desk(|desk| body(&mut desk.scheduler))
+                .expect("while run() has the scheduler there is a desk"),
         }
     }
 
     fn push(&mut self, job: Job, delay: f64, background: bool) -> JobId {
         self.next_id += 1;
         let id = self.next_id;
-        let waiting = Waiting { id, priority: job.priority, background };
+        let waiting = Waiting {
+            id,
+            priority: job.priority,
+            background,
+        };
         self.jobs.insert(id, job);
         self.line_up(waiting, delay);
         id
     }
 
     fn line_up(&mut self, waiting: Waiting, delay: f64) {
-        let due = (delay > 0.0).then(|| self.began.elapsed() + Duration::from_secs_f64(delay.min(1e9)));
+        let due =
+            (delay > 0.0).then(|| self.began.elapsed() + Duration::from_secs_f64(delay.min(1e9)));
         self.with_scheduler(|scheduler| scheduler.push(waiting, due));
     }
 
     /// Takes in an inline job.
-    pub(crate) fn dispatch_inline(&mut self, given: Owned, callable: Owned, timeout: Option<f64>, priority: i64, delay: f64) -> JobId {
-        self.push(Job { given, kind: Kind::Inline { callable }, timeout, priority }, delay, false)
+    pub(crate) fn dispatch_inline(
+        &mut self,
+        given: Owned,
+        callable: Owned,
+        timeout: Option<f64>,
+        priority: i64,
+        delay: f64,
+    ) -> JobId {
+        self.push(
+            Job {
+                given,
+                kind: Kind::Inline { callable },
+                timeout,
+                priority,
+            },
+            delay,
+            false,
+        )
     }
 
     /// Takes in an isolated job, serialized.
-    pub(crate) fn dispatch_isolated(&mut self, given: Owned, request: Vec<u8>, timeout: Option<f64>, priority: i64, delay: f64) -> JobId {
-        self.push(Job { given, kind: Kind::Isolated { request }, timeout, priority }, delay, false)
+    pub(crate) fn dispatch_isolated(
+        &mut self,
+        given: Owned,
+        request: Vec<u8>,
+        timeout: Option<f64>,
+        priority: i64,
+        delay: f64,
+    ) -> JobId {
+        self.push(
+            Job {
+                given,
+                kind: Kind::Isolated { request },
+                timeout,
+                priority,
+            },
+            delay,
+            false,
+        )
     }
 
     /// Takes in a timer.
     pub(crate) fn timer(&mut self, callable: Owned, seconds: f64, repeats: bool) -> JobId {
         let every = repeats.then(|| Duration::from_secs_f64(seconds));
         let given = Owned::copy(callable.as_ptr());
-        self.push(Job { given, kind: Kind::Timer { callable, every }, timeout: None, priority: i64::MAX }, seconds, repeats)
+        self.push(
+            Job {
+                given,
+                kind: Kind::Timer { callable, every },
+                timeout: None,
+                priority: i64::MAX,
+            },
+            seconds,
+            repeats,
+        )
     }
 
     /// Cancels what has not started, and a timer also while it runs (it is not called again).
     pub(crate) fn cancel(&mut self, id: JobId) -> bool {
         let waiting = self.with_scheduler(|scheduler| scheduler.remove(id));
-        let timer = matches!(self.jobs.get(&id), Some(Job { kind: Kind::Timer { .. }, .. }));
+        let timer = matches!(
+            self.jobs.get(&id),
+            Some(Job {
+                kind: Kind::Timer { .. },
+                ..
+            })
+        );
         if waiting || timer {
             self.jobs.remove(&id);
         }
@@ -161,13 +221,28 @@ impl PlainWork {
     /// False: the lane must not be used again.
     fn job(&self, lane: LaneId, id: JobId) -> bool {
         // A timer stays known while it runs, so that cancel() finds it.
-        let Some(is_timer) = self.0.borrow().jobs.get(&id).map(|job| matches!(job.kind, Kind::Timer { .. })) else { return true };
-        if is_timer { self.fire(id) } else { self.perform(lane, id) }
+        let Some(is_timer) = self
+            .0
+            .borrow()
+            .jobs
+            .get(&id)
+            .map(|job| matches!(job.kind, Kind::Timer { .. }))
+        else {
+            return true;
+        };
+        if is_timer {
+            self.fire(id)
+        } else {
+            self.perform(lane, id)
+        }
     }
 
     fn fire(&self, id: JobId) -> bool {
         let (callable, every) = match self.0.borrow().jobs.get(&id) {
-            Some(Job { kind: Kind::Timer { callable, every }, .. }) => (Owned::copy(callable.as_ptr()), *every),
+            Some(Job {
+                kind: Kind::Timer { callable, every },
+                ..
+            }) => (Owned::copy(callable.as_ptr()), *every),
             _ => return true,
         };
         let (ending, _) = zend::call(callable.as_ptr(), &mut []);
@@ -175,7 +250,14 @@ impl PlainWork {
         let mut plain = self.0.borrow_mut();
         match every {
             Some(every) if plain.jobs.contains_key(&id) => {
-                plain.line_up(Waiting { id, priority: i64::MAX, background: true }, every.as_secs_f64());
+                plain.line_up(
+                    Waiting {
+                        id,
+                        priority: i64::MAX,
+                        background: true,
+                    },
+                    every.as_secs_f64(),
+                );
             }
             _ => {
                 plain.jobs.remove(&id);
@@ -185,9 +267,14 @@ impl PlainWork {
     }
 
     fn perform(&self, lane: LaneId, id: JobId) -> bool {
-        let Some(job) = self.0.borrow_mut().jobs.remove(&id) else { return true };
+        let Some(job) = self.0.borrow_mut().jobs.remove(&id) else {
+            return true;
+        };
         let started = Instant::now();
-        if !self.tell(Moment::Started, &mut [zend::long(id as i64), job.given.borrowed()]) {
+        if !self.tell(
+            Moment::Started,
+            &mut [zend::long(id as i64), job.given.borrowed()],
+        ) {
             return false;
         }
         let ended = match &job.kind {
@@ -199,14 +286,20 @@ impl PlainWork {
         match ended {
             Ended::Result(result) => {
                 self.0.borrow_mut().finished += 1;
-                self.tell(Moment::Finished, &mut [zend::long(id as i64), result.borrowed(), seconds])
+                self.tell(
+                    Moment::Finished,
+                    &mut [zend::long(id as i64), result.borrowed(), seconds],
+                )
             }
             Ended::Error(error) => {
                 self.0.borrow_mut().failed += 1;
                 if self.0.borrow().callbacks[Moment::Failed as usize].is_empty() {
                     zend::warn(&format!("job {id} failed: {}", zend::describe(&error)));
                 }
-                self.tell(Moment::Failed, &mut [zend::long(id as i64), error.borrowed(), seconds])
+                self.tell(
+                    Moment::Failed,
+                    &mut [zend::long(id as i64), error.borrowed(), seconds],
+                )
             }
             Ended::Fatal => {
                 self.0.borrow_mut().failed += 1;
@@ -229,15 +322,28 @@ impl PlainWork {
     }
 
     fn isolated(&self, request: Vec<u8>, job: &Job) -> Ended {
-        let limits = Limits { timeout: job.timeout, memory_mb: self.0.borrow().memory_limit_mb, priority: job.priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32 };
+        let limits = Limits {
+            timeout: job.timeout,
+            memory_mb: self.0.borrow().memory_limit_mb,
+            priority: job.priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,
+        };
         self.0.borrow_mut().isolated_running += 1;
         let outcome = isolated::run(request, &limits, &mut |_| Vec::new());
         self.0.borrow_mut().isolated_running -= 1;
         match outcome {
             Outcome::Done(reply) => reply_to_ended(&reply),
-            Outcome::Exited => error("kqueue\\exception\\jobexited", "the job called exit() in its isolated child"),
-            Outcome::Died(reason) => error("kqueue\\exception\\childdied", &format!("the job's isolated child {}", died(&reason))),
-            Outcome::Overdue(reason) => error("kqueue\\exception\\jobtimedout", &format!("the job's isolated child was {reason}")),
+            Outcome::Exited => error(
+                "kqueue\\exception\\jobexited",
+                "the job called exit() in its isolated child",
+            ),
+            Outcome::Died(reason) => error(
+                "kqueue\\exception\\childdied",
+                &format!("the job's isolated child {}", died(&reason)),
+            ),
+            Outcome::Overdue(reason) => error(
+                "kqueue\\exception\\jobtimedout",
+                &format!("the job's isolated child was {reason}"),
+            ),
         }
     }
 }
@@ -254,21 +360,29 @@ fn died(reason: &str) -> String {
 fn inline(lane: LaneId, callable: &Owned, timeout: Option<f64>) -> Ended {
     run::set_deadline(lane, timeout);
     let (ending, result) = zend::call(callable.as_ptr(), &mut []);
-    let overdue = with_desk(|desk| desk.clear_cancelled(lane)).unwrap_or_default();
+    let overdue = with_desk(|desk| desk.timed_out(lane)).unwrap_or_default();
     run::set_deadline(lane, None);
     match ending {
         Ending::BailedOut => Ended::Fatal,
         Ending::Exited => {
             zend::take_exception();
-            error("kqueue\\exception\\jobexited", "the job called exit(); return from it instead")
+            error(
+                "kqueue\\exception\\jobexited",
+                "the job called exit(); return from it instead",
+            )
         }
         // The library that was waiting may have thrown its own "connection lost": what happened is the timeout.
         _ if overdue => {
             let previous = zend::take_exception();
-            if let Some(previous) = previous.filter(|previous| convert::is_a(previous, "kqueue\\exception\\jobtimedout")) {
+            if let Some(previous) = previous
+                .filter(|previous| convert::is_a(previous, "kqueue\\exception\\jobtimedout"))
+            {
                 return Ended::Error(previous);
             }
-            error("kqueue\\exception\\jobtimedout", "the job has run longer than its timeout allows")
+            error(
+                "kqueue\\exception\\jobtimedout",
+                "the job has run longer than its timeout allows",
+            )
         }
         Ending::Threw => zend::take_exception().map_or(Ended::Fatal, Ended::Error),
         Ending::Returned => Ended::Result(result),
@@ -306,10 +420,15 @@ fn reply(ending: Ending, result: &Owned) -> child::Reply {
     match ending {
         Ending::Returned => child::Reply::Done(zend::bytes(&text).unwrap_or_default()),
         // The result cannot be serialized: that is what the job did wrong.
-        Ending::Threw => match child::call_function("serialize", &mut [convert::list_of_exception().borrowed()]) {
-            (Ending::Returned, text) => child::Reply::Done(zend::bytes(&text).unwrap_or_default()),
-            _ => child::Reply::Fatal,
-        },
+        Ending::Threw => {
+            match child::call_function("serialize", &mut [convert::list_of_exception().borrowed()])
+            {
+                (Ending::Returned, text) => {
+                    child::Reply::Done(zend::bytes(&text).unwrap_or_default())
+                }
+                _ => child::Reply::Fatal,
+            }
+        }
         _ => child::Reply::Fatal,
     }
 }
@@ -323,13 +442,20 @@ fn reply_to_ended(reply: &[u8]) -> Ended {
     }
     match convert::reply_parts(&parts) {
         Some(convert::ReplyParts::Result(result)) => Ended::Result(result),
-        Some(convert::ReplyParts::Remote { class, message, file, line, trace }) => {
-            match convert::remote_exception(&class, &message, &file, line, &trace) {
-                Some(exception) => Ended::Error(exception),
-                None => Ended::Fatal,
-            }
-        }
-        None => error("kqueue\\exception\\engineerror", "the child's answer cannot be read: it wrote something else to its socket"),
+        Some(convert::ReplyParts::Remote {
+            class,
+            message,
+            file,
+            line,
+            trace,
+        }) => match convert::remote_exception(&class, &message, &file, line, &trace) {
+            Some(exception) => Ended::Error(exception),
+            None => Ended::Fatal,
+        },
+        None => error(
+            "kqueue\\exception\\engineerror",
+            "the child's answer cannot be read: it wrote something else to its socket",
+        ),
     }
 }
 
@@ -341,6 +467,9 @@ pub(crate) fn serialize(object: &Owned) -> Result<Vec<u8>, Fault> {
     {
         return Ok(bytes);
     }
-    let reason = zend::take_exception().map_or_else(String::new, |exception| zend::describe(&exception));
-    Err(Fault::argument(format!("this job cannot run isolated, since it cannot be serialized: {reason}")))
+    let reason =
+        zend::take_exception().map_or_else(String::new, |exception| zend::describe(&exception));
+    Err(Fault::argument(format!(
+        "this job cannot run isolated, since it cannot be serialized: {reason}"
+    )))
 }

@@ -49,7 +49,9 @@ impl Program for Laravel {
     fn child(&mut self, link: ChildLink) -> i32 {
         run::forget();
         let callable = self.child.as_ptr();
-        child::serve(link, &mut |request: &[u8]| -> Reply { child::call_handler(callable, request) })
+        child::serve(link, &mut |request: &[u8]| -> Reply {
+            child::call_handler(callable, request)
+        })
     }
 
     fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
@@ -72,7 +74,10 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
         }
         Ending::Threw => {
             if let Some(exception) = zend::take_exception() {
-                zend::warn(&format!("KQueue: {what} failed: {}", zend::describe(&exception)));
+                zend::warn(&format!(
+                    "KQueue: {what} failed: {}",
+                    zend::describe(&exception)
+                ));
             }
             1
         }
@@ -105,7 +110,11 @@ pub(crate) fn alive(children: &Children) -> usize {
 pub(crate) fn rss_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()
-        .and_then(|text| text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()));
+        .and_then(|text| {
+            text.split_whitespace()
+                .nth(1)
+                .and_then(|pages| pages.parse::<u64>().ok())
+        });
     // SAFETY: reads a constant of the system.
     pages.unwrap_or(0) * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
 }

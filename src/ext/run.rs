@@ -1,7 +1,10 @@
 //! One run in this process: the desk, the lanes, the hooks, and what the native classes ask of them.
 //!
 //! Invariant: at most one run at a time, on the PHP thread. Invariant: the desk is borrowed in closures that cannot switch lanes.
-#![expect(unsafe_code, reason = "hands the run to callbacks that Zend and libc call without arguments")]
+#![expect(
+    unsafe_code,
+    reason = "hands the run to callbacks that Zend and libc call without arguments"
+)]
 
 use std::cell::RefCell;
 use std::ptr;
@@ -54,9 +57,12 @@ impl Run {
     /// Runs to the end. Hooks are in place only meanwhile.
     pub(crate) fn go(&mut self) -> Result<(), Fault> {
         if current().is_some() {
-            return Err(Fault::argument("a run is under way in this process already; call stop() and wait for its end first"));
+            return Err(Fault::argument(
+                "a run is under way in this process already; call stop() and wait for its end first",
+            ));
         }
-        let report = interpose::install(&HOOKS).map_err(|error| Fault::unsupported(error.to_string()))?;
+        let report =
+            interpose::install(&HOOKS).map_err(|error| Fault::unsupported(error.to_string()))?;
         self.hooks = report.slots;
         // SAFETY: on the PHP thread, in the context that will enter the lanes.
         unsafe {
@@ -65,7 +71,9 @@ impl Run {
             sys::kq_runner_hooks(true);
             sys::kq_set_interrupt(Some(on_interrupt));
         }
-        self.alarm = Alarm::new(ring).map_err(|error| Fault::engine(format!("no timer for deadlines: {error}")))?.into();
+        self.alarm = Alarm::new(ring)
+            .map_err(|error| Fault::engine(format!("no timer for deadlines: {error}")))?
+            .into();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
@@ -116,7 +124,9 @@ pub(crate) fn with_desk<R>(body: impl FnOnce(&mut Desk) -> R) -> Option<R> {
 
 /// The deadline of the running lane's job, in seconds from now.
 pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option<f64>) {
-    let deadline = seconds.filter(|seconds| *seconds > 0.0).map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
+    let deadline = seconds
+        .filter(|seconds| *seconds > 0.0)
+        .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
@@ -133,7 +143,9 @@ extern "C" fn ring(_signal: i32) {
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
 extern "C" fn on_interrupt() {
-    let (Some(run), Some(id)) = (current(), lane::current()) else { return };
+    let (Some(run), Some(id)) = (current(), lane::current()) else {
+        return;
+    };
     let overdue = match run.desk.try_borrow_mut() {
         Ok(mut desk) => desk.check_deadline(id),
         Err(_) => return,

@@ -45,22 +45,33 @@ fn seconds(what: &str, value: f64, least: f64) -> Result<f64, Fault> {
     if value.is_finite() && value >= least {
         return Ok(value);
     }
-    Err(Fault::argument(format!("{what} must be a number of seconds of at least {least}, not {value}")))
+    Err(Fault::argument(format!(
+        "{what} must be a number of seconds of at least {least}, not {value}"
+    )))
 }
 
 #[php_impl]
 impl Runtime {
     #[php(defaults(concurrency = 100, isolated = 2, memoryLimit = 256, grace = 2.0))]
-    pub fn __construct(concurrency: i64, isolated: i64, memoryLimit: i64, grace: f64) -> PhpResult<Self> {
+    pub fn __construct(
+        concurrency: i64,
+        isolated: i64,
+        memoryLimit: i64,
+        grace: f64,
+    ) -> PhpResult<Self> {
         let mut wrong = Vec::new();
         if !(1..=100_000).contains(&concurrency) {
-            wrong.push(format!("concurrency must be 1 to 100000, not {concurrency}"));
+            wrong.push(format!(
+                "concurrency must be 1 to 100000, not {concurrency}"
+            ));
         }
         if !(0..=1024).contains(&isolated) {
             wrong.push(format!("isolated must be 0 to 1024, not {isolated}"));
         }
         if memoryLimit < 0 {
-            wrong.push(format!("memoryLimit must be MB, or 0 for no limit, not {memoryLimit}"));
+            wrong.push(format!(
+                "memoryLimit must be MB, or 0 for no limit, not {memoryLimit}"
+            ));
         }
         if !(grace.is_finite() && grace >= 0.0) {
             wrong.push(format!("grace must be seconds, not {grace}"));
@@ -69,8 +80,16 @@ impl Runtime {
             return Err(Fault::argument(wrong.join("; ")).into());
         }
         check::supported()?;
-        let children = if isolated == 0 { None } else { Some(fork_zygote(isolated as usize, grace)?) };
-        let plain = Plain::new(Scheduler::with_jobs(concurrency as usize), isolated as usize, memoryLimit as u64);
+        let children = if isolated == 0 {
+            None
+        } else {
+            Some(fork_zygote(isolated as usize, grace)?)
+        };
+        let plain = Plain::new(
+            Scheduler::with_jobs(concurrency as usize),
+            isolated as usize,
+            memoryLimit as u64,
+        );
         Ok(Self {
             plain: Rc::new(RefCell::new(plain)),
             concurrency: concurrency as usize,
@@ -80,11 +99,22 @@ impl Runtime {
     }
 
     #[php(defaults(isolated = None, timeout = None, priority = 0, delay = 0.0))]
-    pub fn dispatch(&self, job: &Zval, isolated: Option<bool>, timeout: Option<f64>, priority: i64, delay: f64) -> PhpResult<i64> {
+    pub fn dispatch(
+        &self,
+        job: &Zval,
+        isolated: Option<bool>,
+        timeout: Option<f64>,
+        priority: i64,
+        delay: f64,
+    ) -> PhpResult<i64> {
         let delay = seconds("delay", delay, 0.0)?;
-        let timeout = timeout.map(|timeout| seconds("timeout", timeout, 0.0)).transpose()?;
+        let timeout = timeout
+            .map(|timeout| seconds("timeout", timeout, 0.0))
+            .transpose()?;
         let given = convert::own(job);
-        let has_handle = job.object().is_some_and(|object| zend::has_method(object, "handle"));
+        let has_handle = job
+            .object()
+            .is_some_and(|object| zend::has_method(object, "handle"));
         if isolated == Some(true) {
             if !has_handle || is_closure(job) {
                 return Err(Fault::argument("only an object with a handle() method can run isolated; a closure always runs inline").into());
@@ -93,26 +123,42 @@ impl Runtime {
                 return Err(Fault::argument("this runtime was made with isolated: 0, so it has no children for an isolated job").into());
             }
             let request = plain::serialize(&given)?;
-            return Ok(self.plain.borrow_mut().dispatch_isolated(given, request, timeout, priority, delay) as i64);
+            return Ok(self
+                .plain
+                .borrow_mut()
+                .dispatch_isolated(given, request, timeout, priority, delay)
+                as i64);
         }
         let callable = if has_handle && !is_closure(job) {
             convert::method_callable(&given, "handle")
         } else if job.is_callable() {
             convert::own(job)
         } else {
-            return Err(Fault::argument("a job is a callable, or an object with a public handle() method").into());
+            return Err(Fault::argument(
+                "a job is a callable, or an object with a public handle() method",
+            )
+            .into());
         };
-        Ok(self.plain.borrow_mut().dispatch_inline(given, callable, timeout, priority, delay) as i64)
+        Ok(self
+            .plain
+            .borrow_mut()
+            .dispatch_inline(given, callable, timeout, priority, delay) as i64)
     }
 
     pub fn after(&self, seconds: f64, callback: &Zval) -> PhpResult<i64> {
         let seconds = self::seconds("seconds", seconds, 0.0)?;
-        Ok(self.plain.borrow_mut().timer(callable(callback)?, seconds, false) as i64)
+        Ok(self
+            .plain
+            .borrow_mut()
+            .timer(callable(callback)?, seconds, false) as i64)
     }
 
     pub fn every(&self, seconds: f64, callback: &Zval) -> PhpResult<i64> {
         let seconds = self::seconds("seconds", seconds, 0.000_001)?;
-        Ok(self.plain.borrow_mut().timer(callable(callback)?, seconds, true) as i64)
+        Ok(self
+            .plain
+            .borrow_mut()
+            .timer(callable(callback)?, seconds, true) as i64)
     }
 
     pub fn cancel(&self, id: i64) -> bool {
@@ -121,19 +167,25 @@ impl Runtime {
 
     #[php(name = "onStarted")]
     pub fn on_started(&self, callback: &Zval) -> PhpResult<()> {
-        self.plain.borrow_mut().on(Moment::Started, callable(callback)?);
+        self.plain
+            .borrow_mut()
+            .on(Moment::Started, callable(callback)?);
         Ok(())
     }
 
     #[php(name = "onFinished")]
     pub fn on_finished(&self, callback: &Zval) -> PhpResult<()> {
-        self.plain.borrow_mut().on(Moment::Finished, callable(callback)?);
+        self.plain
+            .borrow_mut()
+            .on(Moment::Finished, callable(callback)?);
         Ok(())
     }
 
     #[php(name = "onFailed")]
     pub fn on_failed(&self, callback: &Zval) -> PhpResult<()> {
-        self.plain.borrow_mut().on(Moment::Failed, callable(callback)?);
+        self.plain
+            .borrow_mut()
+            .on(Moment::Failed, callable(callback)?);
         Ok(())
     }
 
@@ -157,17 +209,31 @@ impl Runtime {
 
     pub fn stats(&self) -> ZBox<ZendHashTable> {
         let plain = self.plain.borrow();
-        let running = if *self.running.borrow() { run::current() } else { None };
+        let running = if *self.running.borrow() {
+            run::current()
+        } else {
+            None
+        };
         let (in_flight, waiting, lanes, suspensions) = match (&running, &plain.scheduler) {
             (Some(run), _) => {
                 let desk = run.desk.borrow();
-                (desk.scheduler.in_flight(), desk.scheduler.waiting(), desk.scheduler.lanes(), desk.suspensions())
+                (
+                    desk.scheduler.in_flight(),
+                    desk.scheduler.waiting(),
+                    desk.scheduler.lanes(),
+                    desk.suspensions(),
+                )
             }
             (None, Some(scheduler)) => (0, scheduler.waiting(), 0, plain.suspensions),
             (None, None) => (0, (0, 0), 0, plain.suspensions),
         };
         let children = match &running {
-            Some(run) => run.desk.borrow().children.as_ref().map_or(0, process::alive),
+            Some(run) => run
+                .desk
+                .borrow()
+                .children
+                .as_ref()
+                .map_or(0, process::alive),
             None => self.children.borrow().as_ref().map_or(0, process::alive),
         };
         Map::new()
@@ -198,7 +264,11 @@ impl Runtime {
         let children = self.children.borrow_mut().take();
         let desk = Desk::new(scheduler, began, Some(signals), children)
             .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
-        let table = Table::new(Box::new(PlainWork(Rc::clone(&self.plain))), Birth::Common, None);
+        let table = Table::new(
+            Box::new(PlainWork(Rc::clone(&self.plain))),
+            Birth::Common,
+            None,
+        );
         let mut run = Run::new(desk, table);
         let result = run.go();
         {
@@ -229,14 +299,21 @@ fn callable(value: &Zval) -> Result<Owned, Fault> {
 }
 
 fn is_closure(value: &Zval) -> bool {
-    value.object().is_some_and(|object| object.get_class_name().is_ok_and(|name| name == "Closure"))
+    value
+        .object()
+        .is_some_and(|object| object.get_class_name().is_ok_and(|name| name == "Closure"))
 }
 
 fn fork_zygote(children: usize, grace: f64) -> Result<Children, Fault> {
-    let plan = Plan { children, grace: Duration::from_secs_f64(grace.min(1e6)), ..Plan::default() };
-    let board = Scoreboard::new(1, children as u32).map_err(|error| Fault::engine(error.to_string()))?;
+    let plan = Plan {
+        children,
+        grace: Duration::from_secs_f64(grace.min(1e6)),
+        ..Plan::default()
+    };
+    let board =
+        Scoreboard::new(1, children as u32).map_err(|error| Fault::engine(error.to_string()))?;
     let board = Arc::new(board);
-    let link: MasterLink =
-        master::zygote(plan, Arc::clone(&board), &mut process::Plain).map_err(|error| Fault::engine(error.to_string()))?;
+    let link: MasterLink = master::zygote(plan, Arc::clone(&board), &mut process::Plain)
+        .map_err(|error| Fault::engine(error.to_string()))?;
     Ok(Children::new(link, board, children, CHILD_JOBS))
 }

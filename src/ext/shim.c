@@ -513,3 +513,16 @@ void kq_register_exceptions(void)
 	declare_string(remote, "class", sizeof("class") - 1);
 	declare_string(remote, "remoteTrace", sizeof("remoteTrace") - 1);
 }
+
+/* The process's own output and input, however it was opened: all lanes write to the same terminal. */
+bool kq_is_standard_stream(zval *resource)
+{
+	php_stream *stream = zend_fetch_resource2_ex(resource, NULL, php_file_le_stream(), php_file_le_pstream());
+	static const char *const names[] = { "php://stdin", "php://stdout", "php://stderr", "php://output" };
+	for (size_t i = 0; stream && stream->orig_path && i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcasecmp(stream->orig_path, names[i])) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -60,6 +60,7 @@ bool kq_has_public_method(zend_object *object, const char *lower, size_t length)
 void kq_warn(const char *message);
 void kq_register_exceptions(void);
 void kq_set_property(zend_object *object, zend_class_entry *scope, const char *name, size_t length, zval *value);
+bool kq_is_standard_stream(zval *resource);
 void kq_new_string(zval *to, const char *bytes, size_t length);
 void kq_set_last_error(zval *message);
 zend_class_entry *kq_loaded_class(const char *lower, size_t length);

@@ -2,7 +2,10 @@
 //!
 //! Invariant: everything here runs on the PHP thread of a non-thread-safe PHP, so Zend's globals are plain symbols and no call
 //! races with another.
-#![expect(unsafe_code, reason = "Zend's structures are C's; each block says what it relies on")]
+#![expect(
+    unsafe_code,
+    reason = "Zend's structures are C's; each block says what it relies on"
+)]
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -112,12 +115,24 @@ pub(crate) fn call(callable: *mut Value, arguments: &mut [Value]) -> (Ending, Ow
     let mut result = undef();
     // SAFETY: callable and arguments are live for the call; the shim's zend_try is the only frame a bail-out can reach, and no
     // Rust frame lies between it and PHP.
-    let ending = unsafe { sys::kq_call(callable, &raw mut result, arguments.len() as u32, arguments.as_mut_ptr()) };
+    let ending = unsafe {
+        sys::kq_call(
+            callable,
+            &raw mut result,
+            arguments.len() as u32,
+            arguments.as_mut_ptr(),
+        )
+    };
     (ending.into(), Owned::from_raw(result))
 }
 
 /// Calls `scope`'s own method, on an object or (None) statically.
-pub(crate) fn call_method(object: Option<*mut Object>, scope: *mut Class, name: &str, arguments: &mut [Value]) -> (Ending, Owned) {
+pub(crate) fn call_method(
+    object: Option<*mut Object>,
+    scope: *mut Class,
+    name: &str,
+    arguments: &mut [Value],
+) -> (Ending, Owned) {
     let mut result = undef();
     // SAFETY: as for `call`; `name` is passed with its length and ends in no NUL that C would need.
     let ending = unsafe {
@@ -252,7 +267,11 @@ impl Iterator for Entries {
                     }
                 } else {
                     let bucket = array.__bindgen_anon_1.arData.add(position as usize);
-                    Entry { value: &raw mut (*bucket).val, key: (*bucket).key, index: (*bucket).h }
+                    Entry {
+                        value: &raw mut (*bucket).val,
+                        key: (*bucket).key,
+                        index: (*bucket).h,
+                    }
                 };
                 if kind(entry.value) != sys::IS_UNDEF {
                     return Some(entry);
@@ -307,7 +326,9 @@ pub(crate) fn string(bytes: &[u8]) -> Owned {
 pub(crate) fn long(number: i64) -> Value {
     let mut value = undef();
     value.value.lval = number;
-    value.u1 = sys::_zval_struct__bindgen_ty_1 { type_info: sys::IS_LONG };
+    value.u1 = sys::_zval_struct__bindgen_ty_1 {
+        type_info: sys::IS_LONG,
+    };
     value
 }
 
@@ -315,14 +336,17 @@ pub(crate) fn long(number: i64) -> Value {
 pub(crate) fn double(number: f64) -> Value {
     let mut value = undef();
     value.value.dval = number;
-    value.u1 = sys::_zval_struct__bindgen_ty_1 { type_info: sys::IS_DOUBLE };
+    value.u1 = sys::_zval_struct__bindgen_ty_1 {
+        type_info: sys::IS_DOUBLE,
+    };
     value
 }
 
 /// The bytes of a value that is a string.
 pub(crate) fn bytes(value: &Owned) -> Option<Vec<u8>> {
     // SAFETY: the type says string.
-    (kind(value.as_ptr()) == sys::IS_STRING).then(|| text(unsafe { (*value.as_ptr()).value.str_ }).to_vec())
+    (kind(value.as_ptr()) == sys::IS_STRING)
+        .then(|| text(unsafe { (*value.as_ptr()).value.str_ }).to_vec())
 }
 
 impl Owned {
@@ -338,7 +362,11 @@ pub(crate) fn describe(exception: &Owned) -> String {
     // SAFETY: callers pass a live object.
     let class = unsafe { (*object).ce };
     let (_, message) = call_method(Some(object), class, "getmessage", &mut []);
-    format!("{}: {}", class_name(class), String::from_utf8_lossy(&bytes(&message).unwrap_or_default()))
+    format!(
+        "{}: {}",
+        class_name(class),
+        String::from_utf8_lossy(&bytes(&message).unwrap_or_default())
+    )
 }
 
 /// Replaces the text of the last error.
@@ -357,7 +385,13 @@ pub(crate) fn flush_output() {
 /// Whether an object has a public method of this lower-case name.
 pub(crate) fn has_method(object: &ext_php_rs::types::ZendObject, lower: &str) -> bool {
     // SAFETY: a live object; its class's table holds functions.
-    unsafe { sys::kq_has_public_method(std::ptr::from_ref(object).cast_mut().cast(), lower.as_ptr().cast(), lower.len()) }
+    unsafe {
+        sys::kq_has_public_method(
+            std::ptr::from_ref(object).cast_mut().cast(),
+            lower.as_ptr().cast(),
+            lower.len(),
+        )
+    }
 }
 
 /// Bytes in use by PHP's allocator.

@@ -32,9 +32,17 @@ const ROOT: usize = usize::MAX;
 
 /// Looks at everything reachable from the template's values.
 pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
-    let mut walk = Walk { nodes: Vec::new(), queue: VecDeque::new(), seen: FxHashSet::default(), found: Audit::default() };
+    let mut walk = Walk {
+        nodes: Vec::new(),
+        queue: VecDeque::new(),
+        seen: FxHashSet::default(),
+        found: Audit::default(),
+    };
     for (index, value) in template.values().iter().enumerate() {
-        if matches!(zend::kind(value), sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE) {
+        if matches!(
+            zend::kind(value),
+            sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE
+        ) {
             walk.push(ROOT, slots.name(index), value);
         }
     }
@@ -55,7 +63,10 @@ struct Walk {
 
 impl Walk {
     fn push(&mut self, parent: usize, label: String, value: *const Value) {
-        if !matches!(zend::kind(value), sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE) {
+        if !matches!(
+            zend::kind(value),
+            sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE
+        ) {
             return;
         }
         // SAFETY: these types are counted: the union holds a pointer, which names the thing.
@@ -63,7 +74,11 @@ impl Walk {
         if self.seen.insert(identity) {
             self.queue.push_back(self.nodes.len());
             // SAFETY: plain data; the template keeps what it points to alive.
-            self.nodes.push(Node { parent, label, value: unsafe { *value } });
+            self.nodes.push(Node {
+                parent,
+                label,
+                value: unsafe { *value },
+            });
         }
     }
 
@@ -83,11 +98,16 @@ impl Walk {
             // SAFETY: the types say so.
             sys::IS_ARRAY => self.array(node, unsafe { value.value.arr }),
             // SAFETY: as above.
-            sys::IS_REFERENCE => self.push(node, "&".into(), unsafe { &raw const (*value.value.ref_).val }),
+            sys::IS_REFERENCE => self.push(node, "&".into(), unsafe {
+                &raw const (*value.value.ref_).val
+            }),
             sys::IS_OBJECT => self.object(node, zend::object_of(&raw const value), rules),
+            // SAFETY: what is left is a resource; the shim asks what it is.
             _ => {
-                let path = self.path(node, "resource");
-                self.found.refused.push(path);
+                if !unsafe { sys::kq_is_standard_stream(&raw const value as *mut Value) } {
+                    let path = self.path(node, "resource");
+                    self.found.refused.push(path);
+                }
             }
         }
     }
@@ -97,8 +117,11 @@ impl Walk {
             if zend::kind(entry.value) == sys::IS_INDIRECT {
                 continue;
             }
-            let label =
-                if entry.key.is_null() { format!("[{}]", entry.index) } else { format!("[{}]", String::from_utf8_lossy(zend::text(entry.key))) };
+            let label = if entry.key.is_null() {
+                format!("[{}]", entry.index)
+            } else {
+                format!("[{}]", String::from_utf8_lossy(zend::text(entry.key)))
+            };
             self.push(node, label, entry.value);
         }
     }
@@ -127,8 +150,14 @@ impl Walk {
         unsafe {
             let infos = (*(*object).ce).properties_info_table;
             for slot in 0..(*(*object).ce).default_properties_count as usize {
-                let value = (&raw const (*object).properties_table).cast::<Value>().add(slot);
-                let info = if infos.is_null() { std::ptr::null_mut() } else { *infos.add(slot) };
+                let value = (&raw const (*object).properties_table)
+                    .cast::<Value>()
+                    .add(slot);
+                let info = if infos.is_null() {
+                    std::ptr::null_mut()
+                } else {
+                    *infos.add(slot)
+                };
                 let label = if info.is_null() {
                     format!("{class}::#{slot}")
                 } else {
@@ -151,11 +180,20 @@ impl Walk {
             sys::kq_closure_parts(object, &raw mut scope, &raw mut function);
             let mut holder = zend::undef();
             zend::set_object(&raw mut holder, object);
-            self.push(node, "Closure::$this".into(), sys::zend_get_closure_this_ptr(&raw mut holder));
+            self.push(
+                node,
+                "Closure::$this".into(),
+                sys::zend_get_closure_this_ptr(&raw mut holder),
+            );
             let variables = sys::kq_closure_variables(function);
-            if !variables.is_null() && (*function).common.fn_flags & sys::ZEND_ACC_FAKE_CLOSURE == 0 {
+            if !variables.is_null() && (*function).common.fn_flags & sys::ZEND_ACC_FAKE_CLOSURE == 0
+            {
                 for entry in zend::entries(variables) {
-                    let name = if entry.key.is_null() { String::new() } else { String::from_utf8_lossy(zend::text(entry.key)).into_owned() };
+                    let name = if entry.key.is_null() {
+                        String::new()
+                    } else {
+                        String::from_utf8_lossy(zend::text(entry.key)).into_owned()
+                    };
                     self.push(node, format!("Closure use (${name})"), entry.value);
                 }
             }

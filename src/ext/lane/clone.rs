@@ -165,7 +165,9 @@ impl Template {
         let pure = zend::entries(array).all(|entry| match zend::kind(entry.value) {
             sys::IS_INDIRECT | sys::IS_REFERENCE | sys::IS_RESOURCE => false,
             // SAFETY: the types say object and array.
-            sys::IS_OBJECT => unsafe { (*(*zend::object_of(entry.value)).ce).ce_flags & sys::ZEND_ACC_ENUM != 0 },
+            sys::IS_OBJECT => unsafe {
+                (*(*zend::object_of(entry.value)).ce).ce_flags & sys::ZEND_ACC_ENUM != 0
+            },
             sys::IS_ARRAY => self.is_pure(unsafe { (*entry.value).value.arr }),
             _ => true,
         });
@@ -258,9 +260,21 @@ impl Template {
             let fake = flags & sys::ZEND_ACC_FAKE_CLOSURE != 0;
             let mut holder = zend::undef();
             if fake {
-                sys::zend_create_fake_closure(&raw mut holder, function, scope, called_scope, ptr::null_mut());
+                sys::zend_create_fake_closure(
+                    &raw mut holder,
+                    function,
+                    scope,
+                    called_scope,
+                    ptr::null_mut(),
+                );
             } else {
-                sys::zend_create_closure(&raw mut holder, function, scope, called_scope, ptr::null_mut());
+                sys::zend_create_closure(
+                    &raw mut holder,
+                    function,
+                    scope,
+                    called_scope,
+                    ptr::null_mut(),
+                );
             }
             let new = zend::object_of(&raw const holder);
             self.counts.closures += 1;
@@ -319,7 +333,11 @@ impl Template {
             // SAFETY: `list` is the vector below; the walk runs no PHP code and drops nothing.
             unsafe {
                 let list = &mut *list.cast::<Vec<(*mut Object, *mut Value)>>();
-                let value = if zend::kind(value) == sys::IS_REFERENCE { &raw mut (*(*value).value.ref_).val } else { value };
+                let value = if zend::kind(value) == sys::IS_REFERENCE {
+                    &raw mut (*(*value).value.ref_).val
+                } else {
+                    value
+                };
                 list.push((zend::object_of(key), value));
             }
         }
@@ -385,7 +403,8 @@ impl Template {
             // The state was made for this copy alone: nothing of it may be found again by its address.
             self.forget_state(state.as_ptr());
             let copy = zend::Owned::from_raw(copy);
-            let (ending, _) = zend::call_method(Some(new), class, "__unserialize", &mut [*copy.as_ptr()]);
+            let (ending, _) =
+                zend::call_method(Some(new), class, "__unserialize", &mut [*copy.as_ptr()]);
             if ending != Ending::Returned {
                 sys::zend_clear_exception();
             }
@@ -417,7 +436,11 @@ impl Template {
 /// Where an object's declared property lies.
 fn property(object: *mut Object, slot: usize) -> *mut Value {
     // SAFETY: callers stay below default_properties_count, for which the object was allocated.
-    unsafe { (&raw mut (*object).properties_table).cast::<Value>().add(slot) }
+    unsafe {
+        (&raw mut (*object).properties_table)
+            .cast::<Value>()
+            .add(slot)
+    }
 }
 
 fn add_type_source(value: &Value, property: *mut sys::zend_property_info) {

@@ -45,12 +45,22 @@ impl Globals {
             let output = mem::replace(&mut *(&raw mut sys::output_globals), current);
             let mut globals: Self = mem::zeroed();
             globals.output = output;
-            sys::kq_zval_copy(&raw mut globals.error_handler, &raw const sys::executor_globals.user_error_handler);
-            sys::kq_zval_copy(&raw mut globals.exception_handler, &raw const sys::executor_globals.user_exception_handler);
-            globals.error_handler_reporting = sys::executor_globals.user_error_handler_error_reporting;
+            sys::kq_zval_copy(
+                &raw mut globals.error_handler,
+                &raw const sys::executor_globals.user_error_handler,
+            );
+            sys::kq_zval_copy(
+                &raw mut globals.exception_handler,
+                &raw const sys::executor_globals.user_exception_handler,
+            );
+            globals.error_handler_reporting =
+                sys::executor_globals.user_error_handler_error_reporting;
             let size = size_of::<sys::zval>() as i32;
             sys::zend_stack_init(&raw mut globals.error_handlers, size);
-            sys::zend_stack_init(&raw mut globals.error_handlers_reporting, size_of::<i32>() as i32);
+            sys::zend_stack_init(
+                &raw mut globals.error_handlers_reporting,
+                size_of::<i32>() as i32,
+            );
             sys::zend_stack_init(&raw mut globals.exception_handlers, size);
             globals
         }
@@ -63,14 +73,29 @@ impl Globals {
             mem::swap(&mut *(&raw mut sys::output_globals), &mut self.output);
             let engine = &mut *(&raw mut sys::executor_globals);
             mem::swap(&mut engine.user_error_handler, &mut self.error_handler);
-            mem::swap(&mut engine.user_error_handler_error_reporting, &mut self.error_handler_reporting);
+            mem::swap(
+                &mut engine.user_error_handler_error_reporting,
+                &mut self.error_handler_reporting,
+            );
             mem::swap(&mut engine.user_error_handlers, &mut self.error_handlers);
-            mem::swap(&mut engine.user_error_handlers_error_reporting, &mut self.error_handlers_reporting);
-            mem::swap(&mut engine.user_exception_handler, &mut self.exception_handler);
-            mem::swap(&mut engine.user_exception_handlers, &mut self.exception_handlers);
+            mem::swap(
+                &mut engine.user_error_handlers_error_reporting,
+                &mut self.error_handlers_reporting,
+            );
+            mem::swap(
+                &mut engine.user_exception_handler,
+                &mut self.exception_handler,
+            );
+            mem::swap(
+                &mut engine.user_exception_handlers,
+                &mut self.exception_handlers,
+            );
             mem::swap(&mut engine.exception, &mut self.exception);
             mem::swap(&mut engine.prev_exception, &mut self.previous_exception);
-            mem::swap(&mut engine.opline_before_exception, &mut self.opline_before_exception);
+            mem::swap(
+                &mut engine.opline_before_exception,
+                &mut self.opline_before_exception,
+            );
             let basic = &mut *(&raw mut sys::basic_globals);
             mem::swap(&mut basic.serialize_lock, &mut self.serialize.lock);
             mem::swap(&mut basic.serialize, &mut self.serialize.serialize);

@@ -27,11 +27,17 @@ pub(crate) enum Rule {
 }
 
 /// Internal classes whose state comes out by `__serialize` and goes in by `__unserialize`, with their subclasses.
-const BY_STATE: &[&str] =
-    &["splobjectstorage", "arrayobject", "arrayiterator", "spldoublylinkedlist", "splfixedarray"];
+const BY_STATE: &[&str] = &[
+    "splobjectstorage",
+    "arrayobject",
+    "arrayiterator",
+    "spldoublylinkedlist",
+    "splfixedarray",
+];
 
 /// Internal classes that are copied by their clone handler: values, or independent machines.
 const BY_CLONE: &[&str] = &[
+    "splfileinfo",
     "datetimeinterface",
     "datetimezone",
     "dateinterval",
@@ -55,8 +61,18 @@ const BY_CLONE: &[&str] = &[
     "random\\randomizer",
 ];
 
+/// Subclasses of the above that hold an open file or a position in a folder.
+const REFUSED: &[&str] = &["splfileobject", "directoryiterator"];
+
 /// Internal classes whose objects do not change.
-const SHARED: &[&str] = &["reflector", "reflectiontype", "reflectionattribute", "unitenum", "opensslasymmetrickey", "opensslcertificate"];
+const SHARED: &[&str] = &[
+    "reflector",
+    "reflectiontype",
+    "reflectionattribute",
+    "unitenum",
+    "opensslasymmetrickey",
+    "opensslcertificate",
+];
 
 /// The rules, with what was found out about each class so far.
 pub(crate) struct Rules {
@@ -68,8 +84,14 @@ pub(crate) struct Rules {
 impl Rules {
     /// Rules with these classes (any case, with or without a leading backslash) shared.
     pub(crate) fn new(shared: &[String]) -> Self {
-        let shared = shared.iter().map(|name| name.trim_start_matches('\\').to_lowercase()).collect();
-        Self { shared, known: FxHashMap::default() }
+        let shared = shared
+            .iter()
+            .map(|name| name.trim_start_matches('\\').to_lowercase())
+            .collect();
+        Self {
+            shared,
+            known: FxHashMap::default(),
+        }
     }
 
     /// The rule for an object.
@@ -87,7 +109,9 @@ impl Rules {
     fn find(&self, class: *mut Class) -> Rule {
         // SAFETY: class entries are alive for the request; parents of linked classes are pointers.
         unsafe {
-            if self.shared.iter().any(|name| is_a(class, name)) || (*class).ce_flags & sys::ZEND_ACC_ENUM != 0 {
+            if self.shared.iter().any(|name| is_a(class, name))
+                || (*class).ce_flags & sys::ZEND_ACC_ENUM != 0
+            {
                 return Rule::Share;
             }
             if class == sys::zend_ce_closure {
@@ -107,6 +131,9 @@ impl Rules {
             if is_a(class, "throwable") {
                 return Rule::Properties;
             }
+            if REFUSED.iter().any(|name| is_a(class, name)) {
+                return Rule::Refuse;
+            }
             if let Some(base) = BY_STATE.iter().find(|name| is_a(class, name)) {
                 return zend::loaded_class(base).map_or(Rule::Refuse, Rule::State);
             }
@@ -124,5 +151,6 @@ impl Rules {
 /// Whether a class is, extends or implements the class of this lower-case name. Nothing is autoloaded.
 fn is_a(class: *mut Class, lower: &str) -> bool {
     // SAFETY: both are class entries.
-    zend::loaded_class(lower).is_some_and(|other| class == other || unsafe { sys::kq_is_instance(class, other) })
+    zend::loaded_class(lower)
+        .is_some_and(|other| class == other || unsafe { sys::kq_is_instance(class, other) })
 }

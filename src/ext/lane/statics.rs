@@ -75,7 +75,10 @@ impl Slots {
         // SAFETY: a class entry of the class table.
         let entry = unsafe { &*class };
         let count = entry.default_static_members_count;
-        if u32::from(entry.type_ as u8) != sys::ZEND_USER_CLASS || count == 0 || self.known.contains(&class) {
+        if u32::from(entry.type_ as u8) != sys::ZEND_USER_CLASS
+            || count == 0
+            || self.known.contains(&class)
+        {
             return;
         }
         if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 {
@@ -84,13 +87,18 @@ impl Slots {
         }
         self.known.insert(class);
         // A trait's statics belong to the classes that use it; Composer's autoloader belongs to the process.
-        if entry.ce_flags & sys::ZEND_ACC_TRAIT != 0 || zend::text(entry.name).starts_with(b"Composer\\") {
+        if entry.ce_flags & sys::ZEND_ACC_TRAIT != 0
+            || zend::text(entry.name).starts_with(b"Composer\\")
+        {
             return;
         }
         // SAFETY: linked classes have a table of defaults; their live table is made on demand and never moves again.
         unsafe {
             let own: Vec<u32> = (0..count as u32)
-                .filter(|index| zend::kind(entry.default_static_members_table.add(*index as usize)) != sys::IS_INDIRECT)
+                .filter(|index| {
+                    zend::kind(entry.default_static_members_table.add(*index as usize))
+                        != sys::IS_INDIRECT
+                })
                 .collect();
             if own.is_empty() {
                 return;
@@ -114,7 +122,10 @@ impl Slots {
             // SAFETY: values of properties_info are zend_property_info pointers.
             unsafe {
                 let info = (*entry.value).value.ptr.cast::<sys::zend_property_info>();
-                if (*info).flags & sys::ZEND_ACC_STATIC != 0 && (*info).offset == index && !entry.key.is_null() {
+                if (*info).flags & sys::ZEND_ACC_STATIC != 0
+                    && (*info).offset == index
+                    && !entry.key.is_null()
+                {
                     let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
                     return format!("{}::${name}", zend::class_name(class));
                 }
@@ -181,7 +192,9 @@ impl Statics {
             let mut value = zend::undef();
             // SAFETY: the table of defaults belongs to the class; the copy takes a count.
             unsafe {
-                let default = (*slot.class).default_static_members_table.add(slot.index as usize);
+                let default = (*slot.class)
+                    .default_static_members_table
+                    .add(slot.index as usize);
                 sys::kq_zval_copy(&raw mut value, default);
             }
             evaluate(&raw mut value, slot.class);
@@ -204,7 +217,9 @@ pub(crate) fn drop_live(slots: *const Slots) {
         // SAFETY: the table of slots outlives the run. Each live value is taken out of its slot before it is dropped, so a
         // destructor that looks sees null and not a freed value.
         unsafe {
-            let Some(slot) = (&(*slots).slots).get(index).copied() else { break };
+            let Some(slot) = (&(*slots).slots).get(index).copied() else {
+                break;
+            };
             let mut value = *slot.live;
             sys::kq_zval_null(slot.live);
             sys::kq_zval_drop(&raw mut value);

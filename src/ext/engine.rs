@@ -467,6 +467,8 @@ impl Engine {
                 .long("suspensions", after.suspensions)
                 .long("static_slots", 0)
                 .long("hooks", 0)
+                .long("clones", 0)
+                .put("clone_seconds", 0.0)
                 .done();
         };
         let desk = run.desk.borrow();
@@ -500,6 +502,8 @@ impl Engine {
             .long("suspensions", desk.suspensions())
             .long("static_slots", run.table.slots.len())
             .long("hooks", run.hooks)
+            .long("clones", run.table.clones)
+            .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
 }

@@ -315,6 +315,7 @@ impl Engine {
             class: convert::text(job, "class"),
             connection: convert::text(job, "connection"),
             queue: convert::text(job, "queue"),
+            attempts: convert::integer(job, "attempts", 0)?.clamp(0, i64::from(u32::MAX)) as u32,
             started_ms: now_ms(),
             deadline_ms: if timeout > 0.0 {
                 now_ms() + (timeout * 1000.0) as u64

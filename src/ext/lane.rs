@@ -21,7 +21,7 @@ use std::time::Duration;
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Lanes, Pause, Wake};
-use kqueue_engine::scoreboard::Scoreboard;
+use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 
 use self::clone::Template;
 use self::globals::Globals;
@@ -226,6 +226,7 @@ impl Lanes for Table {
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
         if let Some(board) = &self.board {
+            board.beat(now_ms());
             board.enter(id);
         }
         self.exchange(lane);

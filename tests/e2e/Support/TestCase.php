@@ -27,7 +27,7 @@ abstract class TestCase extends BaseTestCase
     {
         $this->handlers = [set_error_handler(null), set_exception_handler(null)];
         $this->folder = sys_get_temp_dir().'/kqueue-e2e-'.getmypid().'-'.bin2hex(random_bytes(4));
-        mkdir($this->folder.'/framework', recursive: true);
+        mkdir($this->folder.'/framework/views', recursive: true);
         putenv("KQUEUE_TEST_FOLDER={$this->folder}");
 
         foreach (['packages', 'services', 'config', 'routes', 'events'] as $cache) {
@@ -93,6 +93,17 @@ abstract class TestCase extends BaseTestCase
     protected function start(string $command, array $arguments = [], array $environment = []): Process
     {
         return new Process([getenv('KQUEUE_PHP_BINARY') ?: PHP_BINARY, dirname(__DIR__).'/app/artisan', $command, ...$arguments, '--no-ansi'], $environment);
+    }
+
+    /**
+     * Runs a PHP file of the application's folder.
+     *
+     * @param  list<string>  $arguments
+     * @param  array<string, string>  $environment
+     */
+    protected function script(string $file, array $arguments = [], array $environment = []): Process
+    {
+        return new Process([getenv('KQUEUE_PHP_BINARY') ?: PHP_BINARY, dirname(__DIR__)."/app/{$file}", ...$arguments], $environment);
     }
 
     /**

@@ -174,7 +174,7 @@ fn connecting_to_a_busy_local_socket_tries_again() {
     at.sun_family = libc::AF_UNIX as u16;
     let name = format!("kqueue-test-{}", std::process::id());
     for (to, from) in at.sun_path[1..].iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed();
+        *to = from as libc::c_char;
     }
     let length = (size_of::<u16>() + 1 + name.len()) as socklen_t;
     // SAFETY: an abstract address of the length given.

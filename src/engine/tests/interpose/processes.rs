@@ -248,7 +248,7 @@ fn a_signal_is_asked_for_again_and_again() {
     }
     let short = timespec {
         tv_sec: 0,
-        tv_nsec: 5_000_000,
+        tv_nsec: 100_000_000,
     };
     assert_eq!(
         (sigtimedwait(&set, std::ptr::null_mut(), &short), errno()),

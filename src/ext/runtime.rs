@@ -172,27 +172,27 @@ impl Runtime {
 
     #[php(name = "onStarted")]
     pub fn on_started<'a>(
-        self_: &'a mut ZendClassObject<Self>,
+        self_: &'a mut ZendClassObject<Runtime>,
         callback: &Zval,
-    ) -> PhpResult<&'a mut ZendClassObject<Self>> {
+    ) -> PhpResult<&'a mut ZendClassObject<Runtime>> {
         self_.on(Moment::Started, callback)?;
         Ok(self_)
     }
 
     #[php(name = "onFinished")]
     pub fn on_finished<'a>(
-        self_: &'a mut ZendClassObject<Self>,
+        self_: &'a mut ZendClassObject<Runtime>,
         callback: &Zval,
-    ) -> PhpResult<&'a mut ZendClassObject<Self>> {
+    ) -> PhpResult<&'a mut ZendClassObject<Runtime>> {
         self_.on(Moment::Finished, callback)?;
         Ok(self_)
     }
 
     #[php(name = "onFailed")]
     pub fn on_failed<'a>(
-        self_: &'a mut ZendClassObject<Self>,
+        self_: &'a mut ZendClassObject<Runtime>,
         callback: &Zval,
-    ) -> PhpResult<&'a mut ZendClassObject<Self>> {
+    ) -> PhpResult<&'a mut ZendClassObject<Runtime>> {
         self_.on(Moment::Failed, callback)?;
         Ok(self_)
     }

@@ -50,6 +50,6 @@ echo implode(', ', $order), "\n";
 4 finished: "from finally"
 {"finished":2,"failed":2}
 
-Warning: %Sjob 1 failed: RuntimeException: nobody listens%S
+Warning: KQueue: job 1 failed: RuntimeException: nobody listens in %s
 goes on
 1 failed, 2 finished

@@ -69,7 +69,6 @@ thread_local! {
 
 /// In the new runner: keeps its way to the master.
 pub(crate) fn become_runner(link: MasterLink, options: &Options) {
-    run::forget();
     PREPARED.with_borrow_mut(|prepared| {
         prepared.children = Some(Children::new(
             link,

@@ -21,7 +21,7 @@ impl Program for Plain {
     }
 
     fn child(&mut self, link: ChildLink) -> i32 {
-        begin();
+        forget_parent();
         child::serve(link, &mut plain::handle_request)
     }
 
@@ -40,6 +40,7 @@ pub(crate) struct Laravel {
 
 impl Program for Laravel {
     fn runner(&mut self, link: MasterLink) -> i32 {
+        forget_parent();
         engine::become_runner(link, &self.options);
         let (ending, result) = zend::call(self.runner.as_ptr(), &mut []);
         engine::leave_runner();
@@ -47,7 +48,7 @@ impl Program for Laravel {
     }
 
     fn child(&mut self, link: ChildLink) -> i32 {
-        begin();
+        forget_parent();
         let callable = self.child.as_ptr();
         child::serve(link, &mut |request: &[u8]| -> Reply {
             child::call_handler(callable, request)
@@ -55,7 +56,7 @@ impl Program for Laravel {
     }
 
     fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
-        begin();
+        forget_parent();
         let jobs: Vec<Owned> = lost.iter().map(|lost| lost_job(lost, death)).collect();
         let values: Vec<zend::Value> = jobs.iter().map(Owned::borrowed).collect();
         let list = convert::list(&values);
@@ -64,9 +65,10 @@ impl Program for Laravel {
     }
 }
 
-/// A new process: none of its parent's runs or lanes, and random numbers of its own.
-fn begin() {
+/// In a new process: the run is its parent's, and so is what PHP has buffered; random numbers must be its own.
+fn forget_parent() {
     run::forget();
+    zend::fresh_output();
     let _ = child::call_function("mt_srand", &mut []);
 }
 
@@ -81,7 +83,7 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
         Ending::Threw => {
             if let Some(exception) = zend::take_exception() {
                 zend::warn(&format!(
-                    "KQueue: {what} failed: {}",
+                    "{what} failed: {}",
                     zend::describe(&exception)
                 ));
             }

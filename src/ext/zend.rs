@@ -382,6 +382,12 @@ pub(crate) fn flush_output() {
     unsafe { sys::kq_flush_output() };
 }
 
+/// Forgets what PHP has buffered, without writing it.
+pub(crate) fn fresh_output() {
+    // SAFETY: on the PHP thread, while no output is under way: a process that was forked just now.
+    unsafe { sys::kq_fresh_output() };
+}
+
 /// Whether an object has a public method of this lower-case name.
 pub(crate) fn has_method(object: &ext_php_rs::types::ZendObject, lower: &str) -> bool {
     // SAFETY: a live object; its class's table holds functions.

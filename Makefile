@@ -34,7 +34,8 @@ test-phpt: ## Test kqueue.so alone in PHP 8.4
 test-phpt-82: ## Test kqueue.so alone in PHP 8.2
 	@tools/phpt 8.2
 
-test-laravel: build ## Test the Laravel package without servers
+test-laravel: build ## Test the Laravel package with no runner; some tests use Redis
+	@tools/setup servers
 	@$(PHPUNIT) -c tests/laravel/phpunit.xml
 
 test-e2e: build ## Test all of it, with servers, kills and load

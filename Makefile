@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .NOTPARALLEL:      # cargo uses all cores by itself
 
-PHPUNIT := tools/php .build/php84/bin/phpunit --do-not-cache-result --fail-on-empty-test-suite
+PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --do-not-cache-result --fail-on-empty-test-suite
 
 .PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker lint fmt docker docker-run clean
 

@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .NOTPARALLEL:      # cargo uses all cores by itself
 
-PHPUNIT := tools/php .build/php84/bin/phpunit --do-not-cache-result --fail-on-empty-test-suite
+PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --do-not-cache-result --fail-on-empty-test-suite
 
 .PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker lint fmt docker docker-run clean
 
@@ -34,7 +34,8 @@ test-phpt: ## Test kqueue.so alone in PHP 8.4
 test-phpt-82: ## Test kqueue.so alone in PHP 8.2
 	@tools/phpt 8.2
 
-test-laravel: build ## Test the Laravel package without servers
+test-laravel: build ## Test the Laravel package with no runner; some tests use Redis
+	@tools/setup servers
 	@$(PHPUNIT) -c tests/laravel/phpunit.xml
 
 test-e2e: build ## Test all of it, with servers, kills and load

@@ -166,8 +166,7 @@ final class StopTest extends TestCase
         self::assertTrue($run->isRunning(), $run->output());
 
         RedisServer::start($server->port);
-        $this->use('redis');
-        $this->app['config']->set('database.redis.default.port', $server->port);
+        $this->use('redis', $server->port);
         $this->push(new Act('nothing'));
         $this->waitFor(static fn (): bool => count(Trace::all('end')) === 1, 'the job to run');
 

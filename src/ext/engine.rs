@@ -315,6 +315,7 @@ impl Engine {
             class: convert::text(job, "class"),
             connection: convert::text(job, "connection"),
             queue: convert::text(job, "queue"),
+            attempts: convert::integer(job, "attempts", 0)?.clamp(0, i64::from(u32::MAX)) as u32,
             started_ms: now_ms(),
             deadline_ms: if timeout > 0.0 {
                 now_ms() + (timeout * 1000.0) as u64
@@ -467,6 +468,8 @@ impl Engine {
                 .long("suspensions", after.suspensions)
                 .long("static_slots", 0)
                 .long("hooks", 0)
+                .long("clones", 0)
+                .put("clone_seconds", 0.0)
                 .done();
         };
         let desk = run.desk.borrow();
@@ -500,6 +503,8 @@ impl Engine {
             .long("suspensions", desk.suspensions())
             .long("static_slots", run.table.slots.len())
             .long("hooks", run.hooks)
+            .long("clones", run.table.clones)
+            .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
 }

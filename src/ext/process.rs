@@ -21,7 +21,7 @@ impl Program for Plain {
     }
 
     fn child(&mut self, link: ChildLink) -> i32 {
-        run::forget();
+        begin();
         child::serve(link, &mut plain::handle_request)
     }
 
@@ -47,7 +47,7 @@ impl Program for Laravel {
     }
 
     fn child(&mut self, link: ChildLink) -> i32 {
-        run::forget();
+        begin();
         let callable = self.child.as_ptr();
         child::serve(link, &mut |request: &[u8]| -> Reply {
             child::call_handler(callable, request)
@@ -55,13 +55,19 @@ impl Program for Laravel {
     }
 
     fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
-        run::forget();
+        begin();
         let jobs: Vec<Owned> = lost.iter().map(|lost| lost_job(lost, death)).collect();
         let values: Vec<zend::Value> = jobs.iter().map(Owned::borrowed).collect();
         let list = convert::list(&values);
         let (ending, result) = zend::call(self.rescue.as_ptr(), &mut [list.borrowed()]);
         finish(ending, &result, "giving jobs back")
     }
+}
+
+/// A new process: none of its parent's runs or lanes, and random numbers of its own.
+fn begin() {
+    run::forget();
+    let _ = child::call_function("mt_srand", &mut []);
 }
 
 /// What a PHP callable's end means for its process.
@@ -94,6 +100,7 @@ fn lost_job(lost: &Lost, death: &str) -> Owned {
         .put("class", lost.info.class.clone())
         .put("connection", lost.info.connection.clone())
         .put("queue", lost.info.queue.clone())
+        .long("attempts", lost.info.attempts)
         .put("cause", lost.culprit.then(|| death.to_owned()));
     let mut zval = ext_php_rs::types::Zval::new();
     zval.set_hashtable(map.done());

@@ -1,7 +1,7 @@
 //! `select`, `pselect`: three bit sets made one list of descriptors and back.
 //!
-//! `poll` looks and waits; the answer is always the real `select`'s, with no time to wait. Sets of any length are read, but a call that
-//! names more than [`MOST`] descriptors is made for real, since the list lies on the lane's stack.
+//! `poll` looks and waits; the answer is always the real `select`'s, with no time to wait. A call for more than [`MOST`] descriptors is
+//! made for real: how long its sets are, only the kernel can tell, which reads them no further than the process's table.
 #![expect(
     unsafe_code,
     reason = "hooks have C signatures and make the real calls"
@@ -58,11 +58,11 @@ unsafe fn is_set(set: *const fd_set, fd: usize) -> bool {
 }
 
 impl Sets {
-    /// Writes the wanted descriptors to `list`; `None` if there are too many.
+    /// Writes the wanted descriptors to `list`, and returns how many there are.
     ///
     /// # Safety
-    /// The sets are null or cover `nfds` descriptors.
-    unsafe fn list(&self, list: &mut [pollfd; MOST]) -> Option<usize> {
+    /// The sets are null or cover `nfds` descriptors, of which there are at most [`MOST`].
+    unsafe fn list(&self, list: &mut [pollfd; MOST]) -> usize {
         let mut count = 0;
         for fd in 0..self.nfds {
             let bit = fd as usize;
@@ -80,7 +80,7 @@ impl Sets {
                 events |= libc::POLLPRI;
             }
             if events != 0 {
-                *list.get_mut(count)? = pollfd {
+                list[count] = pollfd {
                     fd,
                     events,
                     revents: 0,
@@ -88,7 +88,7 @@ impl Sets {
                 count += 1;
             }
         }
-        Some(count)
+        count
     }
 
     /// The real call.
@@ -147,7 +147,7 @@ fn to_timeval(rest: Duration) -> timeval {
 /// Waits until `sets` have an answer. `real` waits for what is left of the time.
 ///
 /// # Safety
-/// As for `select`.
+/// As for `select`, with at most [`MOST`] descriptors.
 unsafe fn select_until(
     gate: Gate,
     sets: &Sets,
@@ -159,10 +159,8 @@ unsafe fn select_until(
         events: 0,
         revents: 0,
     }; MOST];
-    // SAFETY: the caller's own sets.
-    let Some(count) = (unsafe { sets.list(&mut list) }) else {
-        return real();
-    };
+    // SAFETY: the caller's own sets, not longer than that.
+    let count = unsafe { sets.list(&mut list) };
     let list = &mut list[..count];
     loop {
         match look(list) {
@@ -186,6 +184,10 @@ unsafe fn select_until(
     }
 }
 
+fn usual(nfds: c_int) -> bool {
+    usize::try_from(nfds).is_ok_and(|nfds| nfds <= MOST)
+}
+
 unsafe extern "C" fn select(
     nfds: c_int,
     read: *mut fd_set,
@@ -204,7 +206,7 @@ unsafe extern "C" fn select(
         None => Some(None),
         Some(time) => from_timeval(*time).filter(|time| !time.is_zero()).map(Some),
     };
-    let (Some(wanted), true, Some(gate)) = (wanted, nfds >= 0, gate::open()) else {
+    let (Some(wanted), true, Some(gate)) = (wanted, usual(nfds), gate::open()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { sets.select(timeout) };
     };
@@ -252,7 +254,7 @@ unsafe extern "C" fn pselect(
         None => Some(None),
         Some(time) => from_timespec(*time).map(Some),
     };
-    let (Some(wanted), true, Some(gate)) = (wanted, nfds >= 0 && mask.is_null(), gate::open())
+    let (Some(wanted), true, Some(gate)) = (wanted, usual(nfds) && mask.is_null(), gate::open())
     else {
         return real(timeout);
     };

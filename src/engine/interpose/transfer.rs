@@ -35,7 +35,7 @@ pub(super) fn time_limit(fd: c_int, option: c_int) -> Deadline {
     let seconds = u64::try_from(limit.tv_sec).unwrap_or_default();
     let micros = u64::try_from(limit.tv_usec).unwrap_or_default();
     Deadline::after(Some(
-        Duration::from_secs(seconds) + Duration::from_micros(micros),
+        Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros)),
     ))
 }
 

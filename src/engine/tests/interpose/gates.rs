@@ -108,8 +108,9 @@ fn in_child(child: impl FnOnce() -> i32) -> i32 {
 fn hooks_are_off_for_ever_in_a_forked_child() {
     let turn = Turn::take();
     turn.install(RECORDER.fresh());
+    let questions = RECORDER.questions();
     let code = in_child(|| {
-        let routed = is_routed();
+        let routed = is_routed() || RECORDER.questions() > questions;
         let refused = matches!(interpose::install(&RECORDER), Err(InterposeError::Forked))
             && matches!(interpose::refresh(), Err(InterposeError::Forked));
         let still_routed = is_routed();

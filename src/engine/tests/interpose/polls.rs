@@ -223,6 +223,43 @@ fn epoll_wait_waits_for_its_descriptor() {
     assert_eq!(epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), 4, -1), 1);
     assert_eq!({ events[0].u64 }, 42);
     assert_eq!(RECORDER.waits()[1], read_end(&epoll));
+    let epoll_pwait = call!(call_epoll_pwait(epoll: i32, events: *mut epoll_event, max: i32, timeout: i32, mask: *const sigset_t) -> i32);
+    take_byte(&reader);
+    assert_eq!(
+        epoll_pwait(
+            epoll.as_raw_fd(),
+            events.as_mut_ptr(),
+            4,
+            -1,
+            std::ptr::null()
+        ),
+        1
+    );
+    assert_eq!(RECORDER.waits().len(), 3);
+    take_byte(&reader);
+    // SAFETY: a set of zeros is an empty one.
+    let empty: sigset_t = unsafe { std::mem::zeroed() };
+    assert_eq!(
+        epoll_pwait(epoll.as_raw_fd(), events.as_mut_ptr(), 4, 10, &empty),
+        0
+    );
+    assert_eq!(RECORDER.waits().len(), 3, "a mask");
+    RECORDER.answers_always(Woken::Cancelled);
+    assert_eq!(
+        (
+            epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), 4, -1),
+            errno()
+        ),
+        (-1, libc::ECANCELED)
+    );
+}
+
+/// Empties the pipe.
+fn take_byte(reader: &impl AsRawFd) {
+    let mut byte = 0_u8;
+    // SAFETY: one byte, on this frame.
+    let taken = unsafe { libc::read(reader.as_raw_fd(), (&raw mut byte).cast(), 1) };
+    assert_eq!(taken, 1);
 }
 
 #[derive(Clone, Copy)]

@@ -208,6 +208,9 @@ fn pclose_waits_for_a_helper() {
     let status = pclose(stream);
     assert!(ended_with(status, 7), "{status:#x}");
     assert_eq!(RECORDER.waits().len(), 1);
+    RECORDER.fresh().answers_always(Woken::Refused);
+    let status = pclose(popen(c"sleep 0.05; exit 8".as_ptr()));
+    assert!(ended_with(status, 8), "{status:#x}");
     RECORDER.fresh().answers_always(Woken::Cancelled);
     let stream = popen(c"sleep 0.05".as_ptr());
     assert_eq!((pclose(stream), errno()), (-1, libc::ECANCELED));

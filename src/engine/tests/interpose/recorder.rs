@@ -23,6 +23,8 @@ struct State {
     /// What all further waits answer, if they do not really wait.
     always: Option<Woken>,
     can_suspend: bool,
+    /// How often it was asked.
+    questions: usize,
     /// What happens in each wait before it begins: the other side of the connection.
     during: Option<During>,
 }
@@ -36,6 +38,7 @@ impl State {
             answers: Vec::new(),
             always: None,
             can_suspend: true,
+            questions: 0,
             during: None,
         }
     }
@@ -73,6 +76,10 @@ impl Recorder {
         self.state().waits.clone()
     }
 
+    pub(crate) fn questions(&self) -> usize {
+        self.state().questions
+    }
+
     /// The only wait that was asked for.
     pub(crate) fn wait(&self) -> Wait {
         let waits = self.waits();
@@ -83,7 +90,9 @@ impl Recorder {
 
 impl Waiter for Recorder {
     fn can_suspend(&self) -> bool {
-        self.state().can_suspend
+        let mut state = self.state();
+        state.questions += 1;
+        state.can_suspend
     }
 
     fn wait(&self, fds: &[pollfd], timeout: Option<Duration>) -> Woken {

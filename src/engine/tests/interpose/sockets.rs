@@ -223,6 +223,7 @@ fn a_refused_receiver_makes_the_real_call() {
             theirs.write_all(b"abc").expect("a reader");
         });
         assert_eq!(receive(ours.as_raw_fd(), 0), (3, b"abc".to_vec()), "{name}");
+        assert_eq!(RECORDER.waits().len(), 1, "{name}: and blocks");
         late.join().expect("no panic");
     }
 }
@@ -507,6 +508,7 @@ fn a_refused_sender_makes_the_real_call() {
             BIG as isize,
             "{name}"
         );
+        assert!(RECORDER.waits().len() <= 1, "{name}: and blocks");
         drop(ours);
         assert!(
             drained.recv().expect("drained") == bytes,
@@ -539,10 +541,17 @@ fn a_descriptor_is_passed_once() {
             .cast::<i32>()
             .write_unaligned(reader.as_raw_fd());
     }
-    let passed = thread::spawn(move || count_passed(&theirs));
+    let (sender, passed) = mpsc::channel();
+    let mut theirs = Some(theirs);
+    RECORDER.during(move || {
+        if let Some(theirs) = theirs.take() {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send(count_passed(&theirs)));
+        }
+    });
     assert_eq!(sendmsg(ours.as_raw_fd(), &message, 0), BIG as isize);
     drop(ours);
-    assert_eq!(passed.join().expect("no panic"), (BIG, 1));
+    assert_eq!(passed.recv().expect("counted"), (BIG, 1));
     assert!(!RECORDER.waits().is_empty());
 }
 

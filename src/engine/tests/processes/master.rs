@@ -121,6 +121,7 @@ fn info(id: &str) -> JobInfo {
         class: format!("App\\Jobs\\{id}"),
         connection: "redis".to_owned(),
         queue: "default".to_owned(),
+        attempts: 1,
         started_ms: now_ms(),
         deadline_ms: 0,
     }
@@ -233,6 +234,7 @@ fn a_killed_runner() {
             assert_eq!(
                 lost[0].info,
                 JobInfo {
+                    attempts: 1,
                     started_ms: lost[0].info.started_ms,
                     ..info("A")
                 }

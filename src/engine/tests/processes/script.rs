@@ -173,6 +173,25 @@ fn child(mut link: ChildLink) -> i32 {
                 std::thread::sleep(Duration::from_millis(number()));
                 "slept".to_owned()
             }
+            // As sleep, but says first that it has begun.
+            "busy" => {
+                link.ask(b"ready").expect("answer");
+                std::thread::sleep(Duration::from_millis(number()));
+                "slept".to_owned()
+            }
+            // Ends well, but would not have ended when asked to.
+            "deaf" => {
+                // SAFETY: ignoring a signal installs no handler.
+                unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.expect("ignore");
+                std::thread::sleep(Duration::from_millis(number()));
+                "slept".to_owned()
+            }
+            "touch" => {
+                link.ask(b"ready").expect("answer");
+                std::thread::sleep(Duration::from_millis(150));
+                std::fs::write(rest, "").expect("a file");
+                String::new()
+            }
             "ask" => String::from_utf8(link.ask(rest.as_bytes()).expect("answer")).expect("text"),
             "fds" => open_files("self").join(" "),
             "signals" => signals(),
@@ -267,14 +286,19 @@ pub(crate) fn hang() -> ! {
     leave(99);
 }
 
-/// Blocked and caught signals of this process.
+/// Blocked, ignored and caught signals of this process.
 fn signals() -> String {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let field = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name));
         line.expect("a field")[name.len()..].trim().to_owned()
     };
-    format!("{} {}", field("SigBlk:"), field("SigIgn:"))
+    format!(
+        "{} {} {}",
+        field("SigBlk:"),
+        field("SigIgn:"),
+        field("SigCgt:")
+    )
 }
 
 /// What the descriptors of a process point to, but for the standard ones and those made by looking.

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 
 pub(crate) const CASES: &[Case] = &[
     (
+        "standalone::a_running_job_has_the_grace",
+        a_running_job_has_the_grace,
+    ),
+    (
         "standalone::jobs_run_and_the_zygote_ends_with_the_link",
         jobs_run,
     ),
@@ -83,6 +87,17 @@ fn a_stubborn_child() {
     runner.until(|runner| runner.questions == ["ready"]);
     drop(runner);
     assert!(!lives(zygote));
+}
+
+/// A job that is running when the link closes has the grace to end.
+fn a_running_job_has_the_grace() {
+    let (mut runner, _) = runner(1);
+    let path = format!("/tmp/kqueue-test-{}", getpid());
+    runner.submit(job(&format!("touch {path}")));
+    runner.until(|runner| runner.questions == ["ready"]);
+    runner.turn(Duration::ZERO);
+    drop(runner);
+    std::fs::remove_file(path).expect("the job came to its end");
 }
 
 fn nobody_survives_a_killed_runner() {

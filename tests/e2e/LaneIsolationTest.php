@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E;
 
+use Illuminate\Config\Repository;
+use Illuminate\Log\LogManager;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\Row;
 use KQueue\Tests\E2E\App\Trace;
@@ -26,6 +28,18 @@ final class LaneIsolationTest extends TestCase
         self::assertCount(300, Trace::all('end'));
         self::assertGreaterThan(30, count(array_unique(array_column(Trace::all('end'), 'app'))));
         $this->report(sprintf('300 jobs of the torture test, %s lanes: %.2f s', $lanes, microtime(true) - $begin));
+    }
+
+    /** The test above can fail: here lanes are made to share what they should not. */
+    #[TestWith([Repository::class, 'locale'])]
+    #[TestWith([LogManager::class, 'log context'])]
+    public function test_a_shared_object_is_found_out(string $class, string $what): void
+    {
+        $this->push(...array_map(static fn (int $id) => new Act('torture', $id, 2), range(1, 20)));
+        $run = $this->kqueue(['--concurrency=10'], ['KQUEUE_TEST_SHARED' => $class]);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertStringContainsString("leaked: {$what}", implode("\n", $this->failures()));
     }
 
     public function test_transactions_of_one_job_are_its_own(): void

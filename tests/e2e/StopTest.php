@@ -7,6 +7,7 @@ namespace KQueue\Tests\E2E;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\Trace;
+use KQueue\Tests\E2E\Support\RedisServer;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\TestWith;
 
@@ -132,6 +133,66 @@ final class StopTest extends TestCase
 
         self::assertSame(0, $run->wait(20), $run->output());
         self::assertLessThan(5.0, microtime(true) - $begin);
+    }
+
+    public function test_pause_and_resume(): void
+    {
+        $this->push(new Act('sleep', 0.5));
+        $run = $this->start('kqueue:run', ['--sleep=0.1']);
+        $this->waitForStarts(1);
+        $run->signal(SIGUSR2);
+        $this->waitFor(static fn (): bool => count(Trace::all('end')) === 1, 'the running job to end');
+        usleep(300_000);
+        $this->push(new Act('nothing'));
+        usleep(1_000_000);
+        self::assertCount(1, Trace::all('start'), 'paused');
+
+        $run->signal(SIGCONT);
+        $this->waitFor(static fn (): bool => count(Trace::all('end')) === 2, 'the job after the pause');
+        $run->signal(SIGUSR2);
+        usleep(200_000);
+        $run->signal(SIGTERM);
+        self::assertSame(0, $run->wait(10), 'a paused run can be stopped');
+    }
+
+    public function test_a_queue_that_goes_away_and_comes_back(): void
+    {
+        $server = RedisServer::start();
+        $run = $this->start('kqueue:run', ['redis', '--sleep=0.1'], ['KQUEUE_TEST_REDIS_PORT' => (string) $server->port]);
+        $this->waitFor(static fn (): bool => $run->children() !== [], 'the runner');
+        usleep(700_000);
+        $server->stop();
+        $this->waitFor(fn (): bool => str_contains($this->log(), 'Connection refused'), 'the error to be reported');
+        self::assertTrue($run->isRunning(), $run->output());
+
+        RedisServer::start($server->port);
+        $this->use('redis', $server->port);
+        $this->push(new Act('nothing'));
+
+        // What Laravel takes for a lost connection ends the worker, with status 0, for its supervisor to start another.
+        $this->waitFor(static fn (): bool => Trace::all('end') !== [] || ! $run->isRunning(), 'the job to run, or the run to end');
+        $run->isRunning() && $run->signal(SIGTERM);
+        self::assertSame(0, $run->wait(20), $run->output());
+
+        if (Trace::all('end') === []) {
+            self::assertStringContainsString('Lost connection', $run->output());
+            self::assertSame(0, $this->start('kqueue:run', ['redis', '--stop-when-empty'], ['KQUEUE_TEST_REDIS_PORT' => (string) $server->port])->wait());
+        }
+
+        self::assertCount(1, Trace::all('end'));
+    }
+
+    public function test_events_of_the_worker(): void
+    {
+        $run = $this->start('kqueue:run', ['--sleep=0.1'], ['KQUEUE_TEST_EVENTS' => '1']);
+        $this->waitFor(static fn (): bool => Trace::all('event') !== [] && in_array('Looping', array_column(array_column(Trace::all('event'), 'detail'), 0), true), 'the run to begin');
+        $run->signal(SIGTERM);
+        $run->wait(20);
+        $events = array_column(array_column(Trace::all('event'), 'detail'), 0);
+
+        self::assertSame('WorkerStarting', $events[0]);
+        self::assertSame(['WorkerInterrupted', 'WorkerStopping'], array_slice($events, -2));
+        self::assertSame(1, array_count_values($events)['WorkerStarting']);
     }
 
     private function assertAllAvailableWithoutAttempts(string $connection, int $count): void

@@ -11,6 +11,7 @@ use Illuminate\Queue\Events\WorkerQueuePaused;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\TimeoutExceededException;
 use Illuminate\Queue\Worker;
+use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
 use PHPUnit\Framework\Attributes\TestWith;
@@ -320,6 +321,22 @@ final class LaneTest extends TestCase
         $this->kqueue();
 
         self::assertSame(['first', 'second', 'fresh', 'fresh'], Recorder::$ran);
+    }
+
+    #[TestWith([true, 'has timed out'])]
+    #[TestWith([false, 'thrown beside the job'])]
+    public function test_what_is_thrown_beside_the_job_fails_the_attempt(bool $timedOut, string $message): void
+    {
+        $this->push('never');
+        self::$engine->beforeJob = static function (FakeEngine $engine) use ($timedOut): void {
+            $engine->timedOut = $timedOut;
+            throw new RuntimeException('thrown beside the job');
+        };
+        $this->kqueue();
+
+        self::assertNotContains('never', Recorder::$ran);
+        self::assertStringContainsString($message, $this->failedJobs()[0]->exception);
+        self::assertSame(0, $this->app['queue']->size());
     }
 
     public function test_a_lost_connection_ends_the_run(): void

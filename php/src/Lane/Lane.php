@@ -7,6 +7,8 @@ namespace KQueue\Lane;
 use Illuminate\Container\Container;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job;
+use Illuminate\Queue\Jobs\DatabaseJob;
+use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
@@ -191,7 +193,8 @@ final class Lane
             'class' => (string) $job->resolveName(),
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
-            'attempts' => $job->attempts(),
+            // Only the rescue asks for them; other drivers may have to ask their server.
+            'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
         ]);
 
@@ -203,8 +206,8 @@ final class Lane
             $reusable = $isolated ? $this->runIsolated($job, $timeout) : $this->runInline($job);
             $reusable = $this->cleanUp($job) && $reusable;
         } catch (Throwable $e) {
-            // Thrown beside the job: by the exception handler, or a timeout that came between the job and this line.
-            $this->worker->report($e);
+            // Thrown beside the job: by the exception handler, or by a timeout just before or after it.
+            $this->worker->failBeside($job, $this->options, $e);
             $reusable = false;
         } finally {
             $this->engine->finished();

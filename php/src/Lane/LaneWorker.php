@@ -150,6 +150,18 @@ final class LaneWorker extends Worker
         }
     }
 
+    /** Something was thrown around the job. If nobody has settled the job since, it was not run to its end. */
+    public function failBeside(Job $job, WorkerOptions $options, Throwable $e): void
+    {
+        if ($job->isDeleted() || $job->isReleased() || $job->hasFailed()) {
+            $this->report($e);
+        } elseif ($this->isTimeout($e)) {
+            $this->timeOut($job, $options);
+        } else {
+            $this->failAttempt($job, $options, $e);
+        }
+    }
+
     /**
      * Rolls back what the job left open, so that nothing of it is committed later.
      *

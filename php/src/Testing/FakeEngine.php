@@ -56,6 +56,9 @@ final class FakeEngine implements Engine
 
     public bool $timedOut = false;
 
+    /** Called before each inline job, in its lane. */
+    public ?Closure $beforeJob = null;
+
     /** Inline jobs end by exit() at once. */
     public bool $exits = false;
 
@@ -164,6 +167,10 @@ final class FakeEngine implements Engine
     {
         if ($this->exits) {
             return false;
+        }
+
+        if ($this->beforeJob !== null) {
+            ($this->beforeJob)($this);
         }
 
         $callback();

@@ -4,36 +4,48 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E\Support;
 
-/** A Redis server of the tests' own, on a free port, which ends with them. */
+/** A Redis server on a free port, which ends with the tests. */
 final class RedisServer
 {
-    private static ?int $port = null;
+    private static ?self $shared = null;
 
-    private static mixed $process = null;
+    private function __construct(public readonly int $port, private readonly mixed $process) {}
 
+    /** The port of the one that all tests share. */
     public static function port(): int
     {
-        if (self::$port !== null) {
-            return self::$port;
+        return (self::$shared ??= self::start())->port;
+    }
+
+    public static function start(?int $port = null): self
+    {
+        if ($port === null) {
+            $probe = stream_socket_server('tcp://127.0.0.1:0');
+            $port = (int) substr(strrchr(stream_socket_get_name($probe, false), ':'), 1);
+            fclose($probe);
         }
 
-        $probe = stream_socket_server('tcp://127.0.0.1:0');
-        $port = (int) substr(strrchr(stream_socket_get_name($probe, false), ':'), 1);
-        fclose($probe);
-
-        self::$process = proc_open(
+        $server = new self($port, proc_open(
             ['timeout', '1800', 'redis-server', '--port', (string) $port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
             [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['file', '/dev/null', 'w']],
             $pipes,
-        );
+        ));
 
         $owner = getmypid();
-        register_shutdown_function(static fn () => $owner === getmypid() && proc_terminate(self::$process));
+        register_shutdown_function(static fn () => $owner === getmypid() && $server->stop());
 
         for ($tries = 0; $tries < 100 && ! @fsockopen('127.0.0.1', $port); $tries++) {
             usleep(50_000);
         }
 
-        return self::$port = $port;
+        return $server;
+    }
+
+    public function stop(): void
+    {
+        if (is_resource($this->process)) {
+            proc_terminate($this->process);
+            proc_close($this->process);
+        }
     }
 }

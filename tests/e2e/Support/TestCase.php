@@ -63,10 +63,10 @@ abstract class TestCase extends BaseTestCase
     }
 
     /** Boots the application with this queue connection as the default. */
-    protected function use(string $connection): void
+    protected function use(string $connection, ?int $redisPort = null): void
     {
         if ($connection === 'redis') {
-            putenv('KQUEUE_TEST_REDIS_PORT='.RedisServer::port());
+            putenv('KQUEUE_TEST_REDIS_PORT='.($redisPort ?? RedisServer::port()));
         }
 
         putenv("KQUEUE_TEST_CONNECTION={$connection}");

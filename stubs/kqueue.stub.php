@@ -40,37 +40,41 @@ namespace KQueue {
          * @throws Exception\InvalidArgument neither callable nor with handle(); an isolated job that cannot be serialized;
          *                                   isolated with no children; a negative time
          */
-        public function dispatch(callable|object $job, ?bool $isolated = null, ?float $timeout = null, int $priority = 0, float $delay = 0.0): int {}
+        public function dispatch(mixed $job, ?bool $isolated = null, ?float $timeout = null, int $priority = 0, float $delay = 0.0): int {}
 
         /**
          * Calls $callback once, $seconds after now (inline, in a lane). @return int the timer's id, for cancel()
          *
-         * @throws Exception\InvalidArgument a negative time
+         * @param callable(): void $callback
+         *
+         * @throws Exception\InvalidArgument a negative time, or no callable
          */
-        public function after(float $seconds, callable $callback): int {}
+        public function after(float $seconds, mixed $callback): int {}
 
         /**
          * Calls $callback every $seconds, inline, in a lane; never twice at once. A timer of this kind does not keep run()
          * going. @return int the timer's id, for cancel()
          *
-         * @throws Exception\InvalidArgument a time of zero or less
+         * @param callable(): void $callback
+         *
+         * @throws Exception\InvalidArgument a time of zero or less, or no callable
          */
-        public function every(float $seconds, callable $callback): int {}
+        public function every(float $seconds, mixed $callback): int {}
 
         /** Cancels a timer, or a job that has not started. @return bool whether there was one */
         public function cancel(int $id): bool {}
 
         /** @param callable(int $id, mixed $job): void $callback called in the job's lane as it starts */
-        public function onStarted(callable $callback): static {}
+        public function onStarted(mixed $callback): Runtime {}
 
         /** @param callable(int $id, mixed $result, float $seconds): void $callback called when a job has returned */
-        public function onFinished(callable $callback): static {}
+        public function onFinished(mixed $callback): Runtime {}
 
         /**
          * @param callable(int $id, \Throwable $error, float $seconds): void $callback called when a job threw, overran its
          *                                             timeout (Exception\JobTimedOut) or lost its child (Exception\ChildDied)
          */
-        public function onFailed(callable $callback): static {}
+        public function onFailed(mixed $callback): Runtime {}
 
         /**
          * Runs until nothing is left to do or stop() was called. SIGTERM, SIGINT and SIGQUIT act as stop(); a second one
@@ -100,6 +104,9 @@ namespace KQueue {
      */
     final class Engine
     {
+        /** All methods are static. */
+        public function __construct() {}
+
         /**
          * Makes the calling process the master: forks the runner from its image, forks isolated children on demand, forwards
          * signals, replaces a runner that dies. Returns when the run is over. The caller must hold no open connection.
@@ -118,20 +125,21 @@ namespace KQueue {
          * @throws Exception\Unsupported this PHP cannot run lanes
          * @throws Exception\EngineError a process could not be forked
          */
-        public static function supervise(array $options, callable $runner, callable $child, callable $rescue): int {}
+        public static function supervise(array $options, mixed $runner, mixed $child, mixed $rescue): int {}
 
         /**
          * In the runner: calls $boot in a pristine lane (statics as declared) and keeps its statics as the template that lanes
          * are cloned from.
          *
-         * @param list<class-string> $shared classes whose objects all lanes share instead of copying
+         * @param callable(): void        $boot
+         * @param list<class-string>|null $shared classes whose objects all lanes share instead of copying
          *
          * @return array{objects: int, closures: int, arrays: int, shared_arrays: int, bytes: int, seconds: float, refused: list<string>, destructors: list<string>}
          *         what one clone copies; `refused` are the paths of values that cannot be copied: lanes must be booted then
          *
          * @throws \Throwable what $boot threw
          */
-        public static function template(callable $boot, array $shared = []): array {}
+        public static function template(mixed $boot, ?array $shared = null): array {}
 
         /**
          * In the runner: runs $lane in up to $concurrency lanes at once until the run is over. A lane that returns is replaced
@@ -143,7 +151,7 @@ namespace KQueue {
          *
          * @throws Exception\EngineError the self-test refused the hooks, or the event loop cannot go on
          */
-        public static function run(callable $lane, int $concurrency, bool $cloned): void {}
+        public static function run(mixed $lane, int $concurrency, bool $cloned): void {}
 
         /** In a lane: stands in line until this lane is the leader (true), or the lane should end (false). */
         public static function lead(): bool {}
@@ -165,32 +173,47 @@ namespace KQueue {
         /** In a lane: its job has ended, in whatever way. */
         public static function finished(): void {}
 
+        /** In a lane: whether its job overran its deadline; afterwards the lane may wait again, for its bookkeeping. */
+        public static function timedOut(): bool {}
+
         /**
          * Calls $callback and survives an exit() in it.
          *
+         * @param callable(): void $callback
+         *
          * @return bool false if the callback was ended by exit(); what it throws otherwise passes through
          */
-        public static function contain(callable $callback): bool {}
+        public static function contain(mixed $callback): bool {}
 
         /**
          * In a lane: waits for a free isolated child, has it run $request, waits for the end. Only this lane is suspended.
          *
+         * @param string                             $request
          * @param callable(string $question): string $answer called in this lane for each ask() of the child
          *
          * @return array{status: 'done'|'exited'|'died'|'timeout', result: string, reason: string}
          *         done: the child's handler returned `result`; exited: the job called exit(); died: `reason` tells how ("killed by
          *         signal 11 (SIGSEGV)", "out of memory at 512 MB", "fatal error: ..."); timeout: it was ended at its deadline
          */
-        public static function isolate(string $request, callable $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array {}
+        public static function isolate(mixed $request, mixed $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array {}
 
-        /** In an isolated child: asks the lane that owns the job, and waits for the answer. */
-        public static function ask(string $question): string {}
+        /**
+         * In an isolated child: asks the lane that owns the job, and waits for the answer.
+         *
+         * @param string $question
+         *
+         * @return string
+         */
+        public static function ask(mixed $question): mixed {}
 
         /** In the runner: reserve nothing more, let running jobs end, then return from run(). The first call's reason stays. */
         public static function stop(int $status = 0, string $reason = 'interrupted'): void {}
 
         /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. */
         public static function pause(bool $paused): void {}
+
+        /** In the runner: a word that one leader leaves for the next. Sets it if one is given. @return string the word before */
+        public static function baton(?string $word = null): string {}
 
         /**
          * @return array{role: 'none'|'master'|'runner'|'child', stopping: bool, paused: bool, status: int, reason: string|null,
@@ -219,7 +242,10 @@ namespace KQueue\Exception {
     /** A job overran its timeout. */
     class JobTimedOut extends \RuntimeException implements KQueueException {}
 
-    /** An isolated job failed together with its child, or called exit() in it. */
+    /** A job called exit(). */
+    class JobExited extends \RuntimeException implements KQueueException {}
+
+    /** An isolated job failed together with its child. */
     class ChildDied extends \RuntimeException implements KQueueException {}
 
     /** A throwable of an isolated job, as its child described it: class, message, file and line of the original. */

@@ -21,7 +21,7 @@ impl Program for Plain {
     }
 
     fn child(&mut self, link: ChildLink) -> i32 {
-        run::forget();
+        forget_parent();
         child::serve(link, &mut plain::handle_request)
     }
 
@@ -40,6 +40,7 @@ pub(crate) struct Laravel {
 
 impl Program for Laravel {
     fn runner(&mut self, link: MasterLink) -> i32 {
+        forget_parent();
         engine::become_runner(link, &self.options);
         let (ending, result) = zend::call(self.runner.as_ptr(), &mut []);
         engine::leave_runner();
@@ -47,7 +48,7 @@ impl Program for Laravel {
     }
 
     fn child(&mut self, link: ChildLink) -> i32 {
-        run::forget();
+        forget_parent();
         let callable = self.child.as_ptr();
         child::serve(link, &mut |request: &[u8]| -> Reply {
             child::call_handler(callable, request)
@@ -55,13 +56,20 @@ impl Program for Laravel {
     }
 
     fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
-        run::forget();
+        forget_parent();
         let jobs: Vec<Owned> = lost.iter().map(|lost| lost_job(lost, death)).collect();
         let values: Vec<zend::Value> = jobs.iter().map(Owned::borrowed).collect();
         let list = convert::list(&values);
         let (ending, result) = zend::call(self.rescue.as_ptr(), &mut [list.borrowed()]);
         finish(ending, &result, "giving jobs back")
     }
+}
+
+/// In a new process: the run is its parent's, and so is what PHP has buffered; random numbers must be its own.
+fn forget_parent() {
+    run::forget();
+    zend::fresh_output();
+    let _ = child::call_function("mt_srand", &mut []);
 }
 
 /// What a PHP callable's end means for its process.
@@ -74,10 +82,7 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
         }
         Ending::Threw => {
             if let Some(exception) = zend::take_exception() {
-                zend::warn(&format!(
-                    "KQueue: {what} failed: {}",
-                    zend::describe(&exception)
-                ));
+                zend::warn(&format!("{what} failed: {}", zend::describe(&exception)));
             }
             1
         }
@@ -94,6 +99,7 @@ fn lost_job(lost: &Lost, death: &str) -> Owned {
         .put("class", lost.info.class.clone())
         .put("connection", lost.info.connection.clone())
         .put("queue", lost.info.queue.clone())
+        .long("attempts", lost.info.attempts)
         .put("cause", lost.culprit.then(|| death.to_owned()));
     let mut zval = ext_php_rs::types::Zval::new();
     zval.set_hashtable(map.done());

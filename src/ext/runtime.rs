@@ -9,7 +9,7 @@ use std::time::Duration;
 use ext_php_rs::boxed::ZBox;
 use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
-use ext_php_rs::types::{ZendHashTable, Zval};
+use ext_php_rs::types::{ZendClassObject, ZendHashTable, Zval};
 
 use kqueue_core::scheduler::Scheduler;
 use kqueue_engine::children::Children;
@@ -42,12 +42,13 @@ pub struct Runtime {
 }
 
 fn seconds(what: &str, value: f64, least: f64) -> Result<f64, Fault> {
-    if value.is_finite() && value >= least {
-        return Ok(value);
-    }
-    Err(Fault::argument(format!(
-        "{what} must be a number of seconds of at least {least}, not {value}"
-    )))
+    wrong_seconds(what, value, least).map_or(Ok(value), |wrong| Err(Fault::argument(wrong)))
+}
+
+/// What is wrong with a time; None: nothing.
+fn wrong_seconds(what: &str, value: f64, least: f64) -> Option<String> {
+    (!(value.is_finite() && value >= least))
+        .then(|| format!("{what} must be a number of seconds of at least {least}, not {value}"))
 }
 
 #[php_impl]
@@ -107,10 +108,13 @@ impl Runtime {
         priority: i64,
         delay: f64,
     ) -> PhpResult<i64> {
-        let delay = seconds("delay", delay, 0.0)?;
-        let timeout = timeout
-            .map(|timeout| seconds("timeout", timeout, 0.0))
-            .transpose()?;
+        let wrong: Vec<String> = [("timeout", timeout), ("delay", Some(delay))]
+            .into_iter()
+            .filter_map(|(what, value)| wrong_seconds(what, value?, 0.0))
+            .collect();
+        if !wrong.is_empty() {
+            return Err(Fault::argument(wrong.join("; ")).into());
+        }
         let given = convert::own(job);
         let has_handle = job
             .object()
@@ -166,27 +170,30 @@ impl Runtime {
     }
 
     #[php(name = "onStarted")]
-    pub fn on_started(&self, callback: &Zval) -> PhpResult<()> {
-        self.plain
-            .borrow_mut()
-            .on(Moment::Started, callable(callback)?);
-        Ok(())
+    pub fn on_started<'a>(
+        self_: &'a mut ZendClassObject<Runtime>,
+        callback: &Zval,
+    ) -> PhpResult<&'a mut ZendClassObject<Runtime>> {
+        self_.on(Moment::Started, callback)?;
+        Ok(self_)
     }
 
     #[php(name = "onFinished")]
-    pub fn on_finished(&self, callback: &Zval) -> PhpResult<()> {
-        self.plain
-            .borrow_mut()
-            .on(Moment::Finished, callable(callback)?);
-        Ok(())
+    pub fn on_finished<'a>(
+        self_: &'a mut ZendClassObject<Runtime>,
+        callback: &Zval,
+    ) -> PhpResult<&'a mut ZendClassObject<Runtime>> {
+        self_.on(Moment::Finished, callback)?;
+        Ok(self_)
     }
 
     #[php(name = "onFailed")]
-    pub fn on_failed(&self, callback: &Zval) -> PhpResult<()> {
-        self.plain
-            .borrow_mut()
-            .on(Moment::Failed, callable(callback)?);
-        Ok(())
+    pub fn on_failed<'a>(
+        self_: &'a mut ZendClassObject<Runtime>,
+        callback: &Zval,
+    ) -> PhpResult<&'a mut ZendClassObject<Runtime>> {
+        self_.on(Moment::Failed, callback)?;
+        Ok(self_)
     }
 
     pub fn run(&self) -> PhpResult<()> {
@@ -253,6 +260,11 @@ impl Runtime {
 }
 
 impl Runtime {
+    fn on(&self, moment: Moment, callback: &Zval) -> Result<(), Fault> {
+        self.plain.borrow_mut().on(moment, callable(callback)?);
+        Ok(())
+    }
+
     /// One run. The error is one that escaped a callback.
     fn run_once(&self) -> Result<Option<Owned>, Fault> {
         let (scheduler, began) = {

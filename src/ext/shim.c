@@ -436,6 +436,15 @@ void kq_flush_output(void)
 	} zend_end_try();
 }
 
+/* In a new process: what its parent has buffered is the parent's to write. Dropped without a word to the buffers' callbacks. */
+void kq_fresh_output(void)
+{
+	int implicit_flush = OG(flags) & PHP_OUTPUT_IMPLICITFLUSH;
+	php_output_deactivate();
+	php_output_activate();
+	OG(flags) |= implicit_flush;
+}
+
 bool kq_extension_loaded(const char *name, size_t length)
 {
 	return zend_hash_str_exists(&module_registry, name, length) || zend_get_extension(name) != NULL;
@@ -467,7 +476,8 @@ bool kq_has_public_method(zend_object *object, const char *lower, size_t length)
 	return function && (function->common.fn_flags & ZEND_ACC_PUBLIC) && !(function->common.fn_flags & ZEND_ACC_ABSTRACT);
 }
 
-void kq_warn(const char *message) { php_error_docref(NULL, E_WARNING, "%s", message); }
+/* Not php_error_docref: it wants the name of the running function, and a lane's first frame has none. */
+void kq_warn(const char *message) { zend_error(E_WARNING, "KQueue: %s", message); }
 
 /* "file" and "line" are Exception's own. */
 void kq_set_property(zend_object *object, zend_class_entry *scope, const char *name, size_t length, zval *value)

@@ -91,6 +91,7 @@ void kq_reset_blocks(void);
 const char *kq_last_error(void);
 int kq_last_error_type(void);
 void kq_flush_output(void);
+void kq_fresh_output(void);
 bool kq_extension_loaded(const char *name, size_t length);
 char *kq_ini(const char *name, size_t length);
 void kq_throw(zend_class_entry *class_entry, const char *message);

@@ -11,7 +11,15 @@ use std::ffi::{CStr, c_char};
 use std::ptr;
 
 /// Bound by build.rs for the PHP that this extension is built for.
-#[allow(warnings, clippy::all, missing_docs, unsafe_code, reason = "generated")]
+#[allow(
+    warnings,
+    clippy::all,
+    clippy::pedantic,
+    clippy::undocumented_unsafe_blocks,
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "generated"
+)]
 pub(crate) mod sys {
     include!(concat!(env!("OUT_DIR"), "/zend_sys.rs"));
 }
@@ -380,6 +388,12 @@ pub(crate) fn set_last_error(message: &str) {
 pub(crate) fn flush_output() {
     // SAFETY: on the PHP thread; a fatal error in an output callback ends in the shim.
     unsafe { sys::kq_flush_output() };
+}
+
+/// Forgets what PHP has buffered, without writing it.
+pub(crate) fn fresh_output() {
+    // SAFETY: on the PHP thread, while no output is under way: a process that was forked just now.
+    unsafe { sys::kq_fresh_output() };
 }
 
 /// Whether an object has a public method of this lower-case name.

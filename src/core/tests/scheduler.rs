@@ -49,6 +49,8 @@ fn play(mut scheduler: Scheduler, script: &str) {
                 now = Duration::from_secs(seconds.parse().unwrap());
                 scheduler.advance(now);
             }
+            ["pause"] => scheduler.pause(true),
+            ["go", "on"] => scheduler.pause(false),
             ["stop"] => scheduler.stop(0, "stopped"),
             ["resume"] => scheduler.resume(),
             // What it says.
@@ -238,6 +240,19 @@ fn a_leader_may_reserve_the_job_that_it_had_when_the_stop_came() {
         "start a; line a; grants a leads; stop; reserve a; counts flight 1
          wants no; over no; finish a; line a; grants a ends; end a; over yes",
     );
+}
+
+#[test]
+fn while_paused_nobody_leads_anew() {
+    leader(
+        3,
+        "start a; line a; grants a leads; pause; leader a; reserve a; wants no
+         start b; line b; grants; finish a; line a; grants; leader none
+         go on; grants b leads; pause; line b; grants; over no
+         stop; grants a ends b ends; end a; end b; over yes",
+    );
+    leader(1, "pause; wants no; over no; go on; wants yes");
+    jobs(1, "pause; push 1; wants yes; start a; line a; grants a 1");
 }
 
 #[test]
@@ -461,6 +476,7 @@ enum Step {
     Remove(usize),
     Pass(u64),
     Grant,
+    Pause(bool),
     Stop,
 }
 
@@ -477,6 +493,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..40_usize).prop_map(Step::Remove),
         2 => (0..5_u64).prop_map(Step::Pass),
         9 => Just(Step::Grant),
+        1 => any::<bool>().prop_map(Step::Pause),
         1 => prop::bool::weighted(0.1).prop_map(|stop| if stop { Step::Stop } else { Step::Grant }),
     ]
 }
@@ -585,6 +602,7 @@ impl Model {
                 self.scheduler.advance(self.now);
             }
             Step::Grant => self.grant(),
+            Step::Pause(paused) => self.scheduler.pause(paused),
             Step::Stop => {
                 self.scheduler.stop(0, "stopped");
                 self.stopped = true;
@@ -596,7 +614,7 @@ impl Model {
     fn grant(&mut self) {
         let Some((lane, grant)) = self.scheduler.grant() else {
             let work_waits = if self.with_leader {
-                self.scheduler.leader().is_none()
+                self.scheduler.leader().is_none() && !self.scheduler.paused()
             } else {
                 self.scheduler.waiting().0 > 0 && self.foreground_left()
             };
@@ -610,7 +628,10 @@ impl Model {
         assert_eq!(self.lanes[lane as usize], Seen::Line, "it stood in line");
         assert!(!self.stopped || grant == Grant::End);
         self.lanes[lane as usize] = match grant {
-            Grant::Lead => Seen::Leads,
+            Grant::Lead => {
+                assert!(!self.scheduler.paused());
+                Seen::Leads
+            }
             Grant::End => {
                 assert!(self.stopped || !self.foreground_left());
                 Seen::Loose

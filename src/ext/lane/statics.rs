@@ -217,7 +217,8 @@ pub(crate) fn drop_live(slots: *const Slots) {
         // SAFETY: the table of slots outlives the run. Each live value is taken out of its slot before it is dropped, so a
         // destructor that looks sees null and not a freed value.
         unsafe {
-            let Some(slot) = (&(*slots).slots).get(index).copied() else {
+            let table = &(*slots).slots;
+            let Some(slot) = table.get(index).copied() else {
                 break;
             };
             let mut value = *slot.live;

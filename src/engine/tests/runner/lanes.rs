@@ -277,7 +277,7 @@ impl Run {
     fn look(&mut self, id: LaneId) -> Pause {
         let lane = self.lanes[id as usize].as_mut().unwrap();
         let desk = self.desk.borrow();
-        if desk.scheduler.stopping().is_some() {
+        if desk.scheduler.stopping().is_some() || desk.scheduler.paused() {
             lane.doing = Doing::Nothing;
             return Pause::Line;
         }

@@ -33,6 +33,7 @@ typedef struct kq_context {
 	zend_class_entry *exception_class;
 	bool started;
 	bool ended;
+	bool bailed_out;
 } kq_context;
 
 bool kq_context_init(kq_context *context, void (*main)(void *), void *argument);
@@ -90,7 +91,10 @@ void kq_leave_block(void);
 void kq_reset_blocks(void);
 const char *kq_last_error(void);
 int kq_last_error_type(void);
-void kq_flush_output(void);
+void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, const zval *exception_handler);
+bool kq_flush_output(void);
+void kq_show_exception(void);
+void kq_lift_memory_limit(void);
 void kq_fresh_output(void);
 bool kq_extension_loaded(const char *name, size_t length);
 char *kq_ini(const char *name, size_t length);

@@ -261,7 +261,9 @@ impl Lanes for Table {
         self.ended += 1;
         if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
             // SAFETY: on the PHP thread, in the scheduler's context.
-            unsafe { sys::kq_collect_cycles() };
+            if !unsafe { sys::kq_collect_cycles() } {
+                run::poison();
+            }
         }
     }
 }
@@ -324,8 +326,12 @@ impl Table {
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
         drop(copy);
+        // Destructors of the copy may have thrown.
+        zend::take_exception();
         // SAFETY: on the PHP thread.
-        unsafe { sys::kq_collect_cycles() };
+        if !unsafe { sys::kq_collect_cycles() } {
+            zend::bailout();
+        }
         Trial {
             counts: template.counts(),
             bytes,

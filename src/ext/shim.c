@@ -271,7 +271,7 @@ zend_property_info *kq_property_of_slot(zend_object *object, uint32_t slot)
 	return info && ZEND_TYPE_IS_SET(info->type) ? info : NULL;
 }
 
-bool kq_has_hooks_or_lazy(zend_object *object)
+bool kq_is_lazy(zend_object *object)
 {
 #if PHP_VERSION_ID >= 80400
 	return zend_object_is_lazy(object);
@@ -502,7 +502,19 @@ void kq_lift_memory_limit(void)
 #endif
 }
 
-int kq_collect_cycles(void) { return gc_collect_cycles(); }
+/* For the scheduler's context, where nobody catches what a destructor throws. False: a fatal error in one. */
+bool kq_collect_cycles(void)
+{
+	volatile bool collected = false;
+	zend_try {
+		gc_collect_cycles();
+		if (EG(exception)) {
+			zend_clear_exception();
+		}
+		collected = true;
+	} zend_end_try();
+	return collected;
+}
 
 void kq_new_string(zval *to, const char *bytes, size_t length) { ZVAL_STRINGL_FAST(to, bytes, length); }
 

@@ -73,4 +73,101 @@ $job = function () {
 lanes(['A' => $job, 'B' => fn () => ($mine = $job()) === $GLOBALS['results']['A'] ? 'the same' : $mine], cloned: true, fresh: true, concurrency: 1);
 ?>
 --EXPECT--
-x
+refused: [], destructors: []
+A: {
+    "SplObjectStorage": [
+        2,
+        "data",
+        true,
+        false
+    ],
+    "subclass of it": [
+        1,
+        true,
+        "Storage"
+    ],
+    "ArrayObject": [
+        1,
+        true,
+        1,
+        2,
+        "bag",
+        true,
+        true,
+        "Bag"
+    ],
+    "SplQueue": [
+        2,
+        true,
+        2
+    ],
+    "SplStack": [
+        true,
+        1
+    ],
+    "SplDoublyLinkedList": [
+        2,
+        {
+            "1": "thing",
+            "0": "x"
+        }
+    ],
+    "SplFixedArray": [
+        3,
+        true,
+        null
+    ],
+    "heaps": [
+        1,
+        3,
+        0,
+        "heap",
+        "high",
+        "low"
+    ],
+    "ArrayIterator": [
+        true,
+        3
+    ],
+    "ArrayObject of an object": "thing",
+    "and back": "through the wrapper",
+    "dates": [
+        "2024-02-29T12:00:00+01:00 Europe\/Berlin",
+        true,
+        "Day",
+        "2024-03-01",
+        1,
+        2,
+        "2024-02-01"
+    ],
+    "period": [
+        "01-01",
+        "01-02",
+        "01-03",
+        "01-04"
+    ],
+    "exception": [
+        "failed",
+        7,
+        true,
+        true,
+        "LogicException",
+        "classes.php"
+    ],
+    "WeakMap": [
+        2,
+        true,
+        true,
+        false
+    ],
+    "WeakReference": [
+        true,
+        null,
+        true
+    ],
+    "freed": [
+        true,
+        1
+    ]
+}
+B: the same

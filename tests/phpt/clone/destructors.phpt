@@ -28,13 +28,30 @@ echo App::$name, "\n";
 $ends = [];
 
 // One that throws, and one that loads a class and asks for a lane's service, as the lane ends.
-class Throws { public function __destruct() { throw new Exception('from a destructor'); } }
+class Throws { public function __destruct() { if (! $GLOBALS['over']) { throw new Exception('from a destructor'); } } }
+$over = false;
 class Asks { public function __destruct() { try { $GLOBALS['ends'][] = 'state: '.KQueue\Engine::state()['role']; KQueue\Engine::finished(); } catch (Throwable $error) { $GLOBALS['ends'][] = $error->getMessage(); } eval('class Late'.count($GLOBALS['ends']).' { public static $x = 1; }'); } }
 template(function () { App::$one = new Throws; App::$list = [new Asks, new Throws]; App::$cycle = null; });
 lanes(['A' => fn () => 1, 'B' => fn () => 2], cloned: true, fresh: true);
 echo json_encode(array_count_values($ends)), "\n";
+$over = true;
 echo "end\n";
-exit;
 ?>
 --EXPECT--
-x
+refused: [], destructors: ["Ends","Other"]
+A: 1
+B: 1
+C: 1
+Array
+(
+    [in a cycle sees declared] => 4
+    [one sees lane] => 3
+    [one sees template] => 1
+    [other] => 4
+)
+declared
+refused: [], destructors: ["Asks","Throws"]
+A: 1
+B: 2
+{"state: none":4,"Engine::finished() works inside a lane only":1}
+end

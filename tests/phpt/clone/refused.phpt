@@ -42,4 +42,8 @@ $job = fn () => [Container::$instance['one']->value .= '+', Container::$instance
 lanes(['A' => $job, 'B' => $job], cloned: true, fresh: true, concurrency: 1);
 ?>
 --EXPECT--
-x
+refused: ["Container::$instance → Container::$instances → [file] → SplFileObject","Container::$instance → Container::$instances → [fiber] → Fiber","Container::$instance → Container::$instances → [dir] → DirectoryIterator","Container::$instance → Container::$instances → [db] → Service::$connection → Connection::$pdo → PDO","Container::$instance → Container::$instances → [db] → Service::$callback → Closure use ($gen) → Generator","Container::$instance → Container::$instances → [deep] → [1] → [x] → resource","Container::$instance → Container::$instances → [db] → Service::$pool → [0] → Connection::$socket → resource"], destructors: ["WithEnd"]
+uses them: ["Service","refused.php","Container"]
+refused: [], destructors: []
+A: ["shared+","shared-",true]
+B: ["shared++","shared--",true]

@@ -58,4 +58,21 @@ echo preg_replace('/again \d+: same\n/', '', $lines, -1, $same), "$same times th
 echo App::$static, "\n";
 ?>
 --EXPECT--
-x
+refused: [], destructors: []
+A: [
+    [
+        2,
+        2
+    ],
+    "Cannot assign string to reference held by property Typed::$number of type int",
+    "Cannot assign array to reference held by property App::$static of type int",
+    "Cannot assign int to reference held by property Typed::$list of type ?array",
+    "Cannot assign stdClass to reference held by property Typed::$other of type ?Typed",
+    7,
+    "Cannot assign string to reference held by property Typed::$number of type int",
+    "now free",
+    "Cannot assign array to property Typed::$either of type string|int",
+    5
+]
+50 times the same
+5

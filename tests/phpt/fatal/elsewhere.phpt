@@ -20,4 +20,25 @@ foreach ($programs as $name => $program) {
 }
 ?>
 --EXPECT--
-x
+== onFinished: status 255, signal 0
+Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+the neighbour ends
+
+Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+
+== onStarted: status 255, signal 0
+Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+
+== onFailed: status 255, signal 0
+Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+the neighbour ends
+
+== timer: status 255, signal 0
+Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+the neighbour ends
+
+== output callback: status 255, signal 0the neighbour ends
+
+== destructor of a result: status 255, signal 0
+Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+the neighbour ends

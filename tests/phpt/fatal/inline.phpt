@@ -31,9 +31,91 @@ $fatals = [
 foreach ($fatals as $name => $fatal) {
     foreach ([0, 1] as $isolated) {
         $result = run_php(strtr($program, ['FATAL' => $fatal, 'ISOLATED' => $isolated]));
-        echo "== $name, isolated $isolated: status $result[status], signal $result[signal]", preg_replace('/Stack trace:.*?thrown in/s', 'thrown in', $result['output']), "\n";
+        echo "== $name, isolated $isolated: status $result[status], signal $result[signal]", preg_replace(['/\d+ bytes/', '/previously declared.*?\)(?= )/'], ['N bytes', '...)'], $result['output']), "\n";
     }
 }
 ?>
 --EXPECT--
-x
+== redeclared class, isolated 0: status 255, signal 0
+Fatal error: Cannot redeclare class X (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== redeclared class, isolated 1: status 255, signal 0
+Fatal error: Cannot redeclare class X (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== memory, isolated 0: status 255, signal 0
+Fatal error: Allowed memory size of N bytes exhausted (tried to allocate N bytes) in Command line code on line 8
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== memory, isolated 1: status 255, signal 0
+Fatal error: Allowed memory size of N bytes exhausted (tried to allocate N bytes) in Command line code on line 8
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== abstract instantiation by extending, isolated 0: status 255, signal 0
+Fatal error: Class G cannot extend final class F in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== abstract instantiation by extending, isolated 1: status 255, signal 0
+Fatal error: Class G cannot extend final class F in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== user error, isolated 0: status 255, signal 0
+Fatal error: stop in Command line code on line 8
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== user error, isolated 1: status 255, signal 0
+Fatal error: stop in Command line code on line 8
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== parse error in a callback of a stack of calls, isolated 0: status 255, signal 0
+Fatal error: Cannot redeclare function strlen() in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== parse error in a callback of a stack of calls, isolated 1: status 255, signal 0
+Fatal error: Cannot redeclare function strlen() in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== in a Fiber, isolated 0: status 255, signal 0
+Fatal error: Cannot redeclare class Y (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished
+
+== in a Fiber, isolated 1: status 255, signal 0
+Fatal error: Cannot redeclare class Y (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+1 goes on: [1,2]
+1 finished
+3 ends
+3 finished

@@ -28,7 +28,7 @@ $runtime->onFinished(function ($id, $result) use (&$statuses) { if (is_int($resu
 $runtime->dispatch($fork(function () use ($note) { usleep(50000); sleep(0); $note('slept'); posix_kill(getmypid(), SIGKILL); }));
 $runtime->dispatch($fork(function () use ($note) { usleep(50000); $note('exits'); exit(7); }));
 $runtime->dispatch($fork(function () use ($note) { echo shell_exec('echo from a shell of the child'); $fiber = new Fiber(fn () => exit(8)); $fiber->start(); }));
-$runtime->dispatch($fork(function () use ($note) { usleep(1000); throw new Exception('uncaught'); }));
+$runtime->dispatch($fork(function () use ($note) { usleep(1000); ini_set('display_errors', '0'); throw new Exception('uncaught'); }));
 $runtime->dispatch($fork(function () use ($note) { usleep(1000); while (true) { try { exit(9); } finally { } } }));
 for ($i = 0; $i < 5; $i++) {
     $runtime->dispatch(function () use ($note) { usleep(20000); usleep(20000); $note('other'); return null; });
@@ -43,8 +43,28 @@ foreach ($lines as $line => $count) {
     echo "$count x $line\n";
 }
 unlink($log);
-// The parent's zygote is there still.
+// The parent's zygote did not go with the forked processes.
 class Job { public function handle() { return 'isolated'; } }
+$runtime->onFinished(function ($id, $result) { echo "$result\n"; });
+$runtime->dispatch(new Job, isolated: true);
+$runtime->run();
 ?>
 --EXPECT--
-x
+from a shell of the child
+{"1":-9,"2":7,"3":8,"4":255,"5":9}
+1 x child exits
+1 x child slept
+1 x parent delayed
+1 x parent finished 1
+1 x parent finished 10
+1 x parent finished 11
+1 x parent finished 2
+1 x parent finished 3
+1 x parent finished 4
+1 x parent finished 5
+1 x parent finished 6
+1 x parent finished 7
+1 x parent finished 8
+1 x parent finished 9
+5 x parent other
+isolated

@@ -82,4 +82,20 @@ $runtime->dispatch(function () { trigger_error('next run'); echo ob_get_level(),
 $runtime->run();
 ?>
 --EXPECT--
-x
+ob_start: overlap, {"fast":[1,"fast 1 fast 2 ",0],"slow":[1,"slow 1 slow 2 ",0]}
+set_error_handler: overlap, {"fast":[["fast 1","second: fast 2","fast 3"],true],"slow":[["slow 1","second: slow 2","slow 3"],true]}
+the program's handler: in fast
+the program's handler: in slow
+the base handler: overlap, {"fast":null,"slow":null}
+set_exception_handler: overlap, {"fast":[true,true],"slow":[true,true]}
+error_reporting: overlap, {"fast":[true,true],"slow":[true,true]}
+afterwards: as before
+@: overlap, {"fast":true,"slow":false}
+the program's handler: file_get_contents(/no/such/file): Failed to open stream: No such file or directory
+the program's handler: file_get_contents(/no/such/file): Failed to open stream: No such file or directory
+errors that throw: overlap, {"fast":true,"slow":true}
+left in a buffer
+the program's handler: after the run
+0 E_ALL
+the program's handler: next run
+0 E_ALL

@@ -23,4 +23,9 @@ $runtime->onFailed(fn () => null);
 $runtime->run();
 ?>
 --EXPECT--
-x
+[0,true,true,true]
+<left in a buffer
+>[0,true,true,true]
+[0,true,true,true]
+left by an exit
+[0,true,true,true]

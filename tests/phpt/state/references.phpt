@@ -78,4 +78,12 @@ try {
 }
 ?>
 --EXPECT--
-x
+A: ["A",65,{"typed":66},"Cannot assign string to reference held by property Refs::$typed of type int","Cannot assign array to reference held by property Refs::$typed of type int",66]
+B: ["B",66,{"typed":67},"Cannot assign string to reference held by property Refs::$typed of type int","Cannot assign array to reference held by property Refs::$typed of type int",67]
+[1,2,3,[]]
+2
+refused: [], destructors: []
+A: [2,2,3,"A","A",68,[1,"A"],"Cannot assign string to reference held by property Refs::$typed of type int","Cannot assign string to reference held by property Refs::$list of type ?array"]
+B: [2,2,3,"B","B",69,[1,"B"],"Cannot assign string to reference held by property Refs::$typed of type int","Cannot assign string to reference held by property Refs::$list of type ?array"]
+["untied",2,3,[],null]
+Cannot assign string to reference held by property Refs::$typed of type int

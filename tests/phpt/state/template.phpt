@@ -66,4 +66,21 @@ echo implode(' ', array_keys($audit)), "\n";
 echo "objects $audit[objects], closures $audit[closures], arrays $audit[arrays], ", $audit['bytes'] > 100 && $audit['seconds'] < 10 ? 'plausible' : 'strange', "\n";
 ?>
 --EXPECT--
-x
+boot sees: nothing 0
+refused: [], destructors: []
+the process: process 7
+A: ["template",1,"declared",true,true,"A","A","A",11]
+B: ["template",1,"declared",true,true,"B","B","B",11]
+C: ["template",1,"declared",true,true,"C","C","C",11]
+the process: process 7 []
+lanes can be cloned only after template()
+DomainException: cannot boot
+KQueue\Exception\EngineError: booting the template was ended by exit()
+Error: not callable: function "no_such_function" not found or invalid function name
+the process: process
+refused: [], destructors: []
+first: 101
+second: 102
+third: 103
+objects closures arrays shared_arrays bytes seconds refused destructors
+objects 1, closures 1, arrays 2, plausible

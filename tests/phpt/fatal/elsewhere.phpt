@@ -19,26 +19,26 @@ foreach ($programs as $name => $program) {
     echo "== $name: status $result[status], signal $result[signal]$result[output]\n";
 }
 ?>
---EXPECT--
+--EXPECTF--
 == onFinished: status 255, signal 0
-Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 the neighbour ends
 
-Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 
 == onStarted: status 255, signal 0
-Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 
 == onFailed: status 255, signal 0
-Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 the neighbour ends
 
 == timer: status 255, signal 0
-Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 the neighbour ends
 
 == output callback: status 255, signal 0the neighbour ends
 
 == destructor of a result: status 255, signal 0
-Fatal error: Cannot redeclare class X (previously declared in Command line code(1) : eval()'d code:1) in Command line code(1) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 the neighbour ends

@@ -35,16 +35,16 @@ foreach ($fatals as $name => $fatal) {
     }
 }
 ?>
---EXPECT--
+--EXPECTF--
 == redeclared class, isolated 0: status 255, signal 0
-Fatal error: Cannot redeclare class X (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 1 goes on: [1,2]
 1 finished
 3 ends
 3 finished
 
 == redeclared class, isolated 1: status 255, signal 0
-Fatal error: Cannot redeclare class X (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 1 goes on: [1,2]
 1 finished
 3 ends
@@ -93,28 +93,28 @@ Fatal error: stop in Command line code on line 8
 3 finished
 
 == parse error in a callback of a stack of calls, isolated 0: status 255, signal 0
-Fatal error: Cannot redeclare function strlen() in Command line code(8) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 1 goes on: [1,2]
 1 finished
 3 ends
 3 finished
 
 == parse error in a callback of a stack of calls, isolated 1: status 255, signal 0
-Fatal error: Cannot redeclare function strlen() in Command line code(8) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 1 goes on: [1,2]
 1 finished
 3 ends
 3 finished
 
 == in a Fiber, isolated 0: status 255, signal 0
-Fatal error: Cannot redeclare class Y (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 1 goes on: [1,2]
 1 finished
 3 ends
 3 finished
 
 == in a Fiber, isolated 1: status 255, signal 0
-Fatal error: Cannot redeclare class Y (...) : eval()'d code:1) in Command line code(8) : eval()'d code on line 1
+Fatal error: Cannot %s in Command line code%s
 1 goes on: [1,2]
 1 finished
 3 ends

@@ -1,10 +1,12 @@
 #!/bin/sh
 # Runs about 200 jobs (waits, web requests, orders, reports, failures, crashes) with kqueue:run and says what became of them.
 #
-# PHP names the interpreter with the extension, JOBS the number of jobs, QUEUE_CONNECTION=redis another queue.
+# PHP names the interpreter with the extension, JOBS the number of jobs, QUEUE_CONNECTION=redis another queue; arguments go to
+# kqueue:run, for example -v.
 set -eu
 
 cd "$(dirname "$0")"
+[ $# -gt 0 ] || set -- --quiet
 
 PHP=${PHP:-php}
 JOBS=${JOBS:-200}
@@ -45,6 +47,6 @@ $PHP artisan demo:clear
 $PHP artisan demo:queue --jobs="$JOBS" --url="$url"
 echo "Running them with kqueue:run --concurrency=100 ..."
 start=$(date +%s.%N)
-$PHP artisan kqueue:run --concurrency=100 --stop-when-empty-for=2 --sleep=0.1 ${KQUEUE_OPTIONS:---quiet}
+$PHP artisan kqueue:run --concurrency=100 --stop-when-empty-for=2 --sleep=0.1 "$@"
 
 $PHP artisan demo:report --jobs="$JOBS" --since="$start" --sample="$folder/sample"

@@ -54,6 +54,11 @@ final class NativeEngine implements Contracts\Engine
         return Native::timedOut();
     }
 
+    public function baton(?string $word = null): string
+    {
+        return Native::baton($word);
+    }
+
     public function contain(callable $callback): bool
     {
         return Native::contain($callback);

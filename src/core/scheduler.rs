@@ -3,13 +3,17 @@
 //! Two ways to feed lanes share one line. With a *leader* (Laravel) the first lane in line talks to the queue and passes the
 //! lead on when it has a job. With *jobs* (plain PHP) each lane in line is handed the best waiting job.
 //!
-//! Invariant: at most one lane leads. Invariant: `in_flight` counts lanes between a reservation (or a handed job) and its end,
-//! whatever that end is. One owner, so no lock; time is passed in.
+//! Invariant: a lane is in one place: it starts, stands in line, leads, has a job, or is between those. So at most one leads, and
+//! none that has a job stands in line.
+//! Invariant: jobs in flight are those reserved (or handed out) and not finished; background jobs are in none of these counts.
+//! Invariant: after `stop` a lane in line gets nothing but its end.
+//! One owner, so no lock; time is passed in.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-/// The number of a lane's slot; reused after the lane has ended.
+/// The number of a lane's slot, counted from 0; reused after the lane has ended.
 pub type LaneId = u32;
 /// The number of a job or timer of the plain runtime, counted from 1.
 pub type JobId = u64;
@@ -37,53 +41,14 @@ pub struct Stop {
 }
 
 /// A job that waits for a lane.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// Its number.
+    /// Its number. No two that wait have the same.
     pub id: JobId,
     /// Higher starts first.
     pub priority: i64,
-    /// Background work (a repeating timer) does not keep a run going.
+    /// Background work (a repeating timer) does not keep a run going, and starts only while something else does.
     pub background: bool,
-}
-
-#[derive(Debug)]
-enum Feed {
-    Leader { leader: Option<LaneId> },
-    Jobs(Jobs),
-}
-
-/// Waiting and delayed jobs. Order: priority, then dispatch.
-#[derive(Debug, Default)]
-struct Jobs {
-    ready: BTreeMap<(std::cmp::Reverse<i64>, u64), Waiting>,
-    delayed: BTreeMap<(Moment, u64), Waiting>,
-    sequence: u64,
-    foreground: usize,
-}
-
-impl Jobs {
-    fn remove(&mut self, id: JobId) -> bool {
-        let ready = self
-            .ready
-            .iter()
-            .find(|(_, job)| job.id == id)
-            .map(|(key, _)| *key);
-        let delayed = self
-            .delayed
-            .iter()
-            .find(|(_, job)| job.id == id)
-            .map(|(key, _)| *key);
-        let removed = ready
-            .and_then(|key| self.ready.remove(&key))
-            .or_else(|| delayed.and_then(|key| self.delayed.remove(&key)));
-        if let Some(job) = &removed
-            && !job.background
-        {
-            self.foreground -= 1;
-        }
-        removed.is_some()
-    }
 }
 
 /// One runner's decisions.
@@ -91,13 +56,15 @@ impl Jobs {
 pub struct Scheduler {
     feed: Feed,
     limit: usize,
+    places: Vec<Place>,
+    line: VecDeque<LaneId>,
     lanes: usize,
     /// Lanes that were started and have not stood in line yet: no second one is started meanwhile.
-    starting: HashSet<LaneId>,
-    line: VecDeque<LaneId>,
-    busy: HashSet<LaneId>,
-    busy_foreground: usize,
-    background: HashSet<LaneId>,
+    starting: usize,
+    busy: usize,
+    busy_in_background: usize,
+    /// No further lane could be made. Tried again when one has ended.
+    full: bool,
     stop: Option<Stop>,
     paused: bool,
     reserved: u64,
@@ -105,13 +72,31 @@ pub struct Scheduler {
     last_finished: Option<Moment>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Absent,
+    Starting,
+    Line,
+    Leads,
+    Busy,
+    BusyInBackground,
+    /// Its job has ended, or it was told to end.
+    Between,
+}
+
+#[derive(Debug)]
+enum Feed {
+    Leader(Option<LaneId>),
+    Jobs(Jobs),
+}
+
 impl Scheduler {
-    /// A scheduler whose lanes take turns to lead; at most `limit` lanes.
+    /// A scheduler whose lanes take turns to lead; at most `limit` lanes, and at least one.
     pub fn with_leader(limit: usize) -> Self {
-        Self::new(limit, Feed::Leader { leader: None })
+        Self::new(limit, Feed::Leader(None))
     }
 
-    /// A scheduler that hands out jobs; at most `limit` lanes.
+    /// A scheduler that hands out jobs; at most `limit` lanes, and at least one.
     pub fn with_jobs(limit: usize) -> Self {
         Self::new(limit, Feed::Jobs(Jobs::default()))
     }
@@ -119,13 +104,14 @@ impl Scheduler {
     fn new(limit: usize, feed: Feed) -> Self {
         Self {
             feed,
-            limit,
-            lanes: 0,
-            starting: HashSet::new(),
+            limit: limit.max(1),
+            places: Vec::new(),
             line: VecDeque::new(),
-            busy: HashSet::new(),
-            busy_foreground: 0,
-            background: HashSet::new(),
+            lanes: 0,
+            starting: 0,
+            busy: 0,
+            busy_in_background: 0,
+            full: false,
             stop: None,
             paused: false,
             reserved: 0,
@@ -136,144 +122,123 @@ impl Scheduler {
 
     /// Whether one more lane is needed now.
     pub fn wants_lane(&self) -> bool {
-        if self.lanes >= self.limit || !self.line.is_empty() || !self.starting.is_empty() {
+        if self.stop.is_some()
+            || self.full
+            || self.lanes >= self.limit
+            || self.starting > 0
+            || !self.line.is_empty()
+        {
             return false;
         }
         match &self.feed {
-            Feed::Leader { leader } => leader.is_none() && self.stop.is_none(),
-            Feed::Jobs(jobs) => !jobs.ready.is_empty() && self.stop.is_none(),
+            Feed::Leader(leader) => leader.is_none() && !self.paused,
+            Feed::Jobs(jobs) => !jobs.ready.is_empty() && self.foreground_left(),
         }
     }
 
     /// A lane was made; it will stand in line.
     pub fn started(&mut self, lane: LaneId) {
-        self.lanes += 1;
-        self.starting.insert(lane);
+        if self.place(lane) == Place::Absent {
+            self.lanes += 1;
+            self.move_to(lane, Place::Starting);
+        }
     }
 
-    /// A lane is gone, whatever it was doing.
+    /// A wanted lane could not be made: the run goes on with those it has. False if it has none.
+    pub fn refused(&mut self) -> bool {
+        self.full = true;
+        self.lanes > 0
+    }
+
+    /// A lane is gone, whatever it was doing. If it had a job, that is finished.
     pub fn ended(&mut self, lane: LaneId, now: Moment) {
-        self.lanes -= 1;
-        self.starting.remove(&lane);
-        self.line.retain(|other| *other != lane);
-        if let Feed::Leader { leader } = &mut self.feed
-            && *leader == Some(lane)
-        {
-            *leader = None;
-        }
         self.finish(lane, now);
+        if self.place(lane) != Place::Absent {
+            self.lanes -= 1;
+            self.full = false;
+            self.move_to(lane, Place::Absent);
+        }
     }
 
-    /// A lane has nothing to do: it stands at the end of the line. A leader that comes back without a job gives up the lead.
-    pub fn line_up(&mut self, lane: LaneId) {
-        self.starting.remove(&lane);
-        if let Feed::Leader { leader } = &mut self.feed
-            && *leader == Some(lane)
-        {
-            *leader = None;
+    /// A lane has nothing to do: it stands at the end of the line. A leader that comes back without a job gives up the lead; a job
+    /// that it has not finished is finished.
+    pub fn line_up(&mut self, lane: LaneId, now: Moment) {
+        self.finish(lane, now);
+        if self.place(lane) != Place::Absent {
+            self.move_to(lane, Place::Line);
         }
-        self.line.push_back(lane);
     }
 
     /// The next lane that may leave the line, and with what. Call until it gives None.
     pub fn grant(&mut self) -> Option<(LaneId, Grant)> {
-        let first = *self.line.front()?;
-        let grant = match &mut self.feed {
-            Feed::Leader { .. } if self.stop.is_some() => Grant::End,
-            Feed::Leader { leader: Some(_) } => return None,
-            Feed::Leader { leader } => {
-                *leader = Some(first);
-                Grant::Lead
-            }
-            Feed::Jobs(jobs) => match jobs.ready.pop_first() {
-                Some((_, job)) if self.stop.is_none() => {
-                    self.busy.insert(first);
-                    if job.background {
-                        self.background.insert(first);
-                    } else {
-                        jobs.foreground -= 1;
-                        self.busy_foreground += 1;
-                    }
+        let lane = *self.line.front()?;
+        let foreground_left = self.foreground_left();
+        let none_busy = self.busy + self.busy_in_background == 0;
+        let (grant, place) = match &mut self.feed {
+            _ if self.stop.is_some() => (Grant::End, Place::Between),
+            Feed::Leader(Some(_)) => return None,
+            Feed::Leader(None) if self.paused => return None,
+            Feed::Leader(None) => (Grant::Lead, Place::Leads),
+            Feed::Jobs(jobs) if foreground_left => {
+                let job = jobs.pop()?;
+                if job.background {
+                    (Grant::Job(job.id), Place::BusyInBackground)
+                } else {
                     self.reserved += 1;
-                    Grant::Job(job.id)
+                    (Grant::Job(job.id), Place::Busy)
                 }
-                other => {
-                    if let Some((key, job)) = other {
-                        jobs.ready.insert(key, job);
-                    }
-                    if !self.nothing_left() {
-                        return None;
-                    }
-                    Grant::End
-                }
-            },
+            }
+            // A background job that runs may still hand in others.
+            Feed::Jobs(_) if !none_busy => return None,
+            Feed::Jobs(_) => (Grant::End, Place::Between),
         };
-        self.line.pop_front();
-        Some((first, grant))
+        self.move_to(lane, place);
+        Some((lane, grant))
     }
 
     /// The leader has a job: the lead passes on. False if the lane was not the leader.
     pub fn reserved(&mut self, lane: LaneId) -> bool {
-        match &mut self.feed {
-            Feed::Leader { leader } if *leader == Some(lane) => *leader = None,
-            _ => return false,
+        let leads = self.place(lane) == Place::Leads;
+        if leads {
+            self.move_to(lane, Place::Busy);
+            self.reserved += 1;
         }
-        self.busy.insert(lane);
-        self.busy_foreground += 1;
-        self.reserved += 1;
-        true
+        leads
     }
 
     /// The lane's job has ended. False if it had none.
     pub fn finish(&mut self, lane: LaneId, now: Moment) -> bool {
-        if !self.busy.remove(&lane) {
-            return false;
-        }
-        if !self.background.remove(&lane) {
-            self.busy_foreground -= 1;
+        let place = self.place(lane);
+        if place == Place::Busy {
             self.finished += 1;
             self.last_finished = Some(now);
         }
-        true
+        let had_job = matches!(place, Place::Busy | Place::BusyInBackground);
+        if had_job {
+            self.move_to(lane, Place::Between);
+        }
+        had_job
     }
 
     /// Takes in a job of the plain runtime, due at once or at a moment.
     pub fn push(&mut self, job: Waiting, due: Option<Moment>) {
-        let Feed::Jobs(jobs) = &mut self.feed else {
-            return;
-        };
-        jobs.sequence += 1;
-        if !job.background {
-            jobs.foreground += 1;
+        if let Feed::Jobs(jobs) = &mut self.feed {
+            jobs.push(job, due);
         }
-        match due {
-            Some(moment) => jobs.delayed.insert((moment, jobs.sequence), job),
-            None => jobs
-                .ready
-                .insert((std::cmp::Reverse(job.priority), jobs.sequence), job),
-        };
     }
 
     /// Removes a job that has not started. False if there is none.
     pub fn remove(&mut self, id: JobId) -> bool {
         match &mut self.feed {
             Feed::Jobs(jobs) => jobs.remove(id),
-            Feed::Leader { .. } => false,
+            Feed::Leader(_) => false,
         }
     }
 
-    /// Moves what is due into the line of ready jobs.
+    /// Moves what is due to the jobs that are ready.
     pub fn advance(&mut self, now: Moment) {
-        let Feed::Jobs(jobs) = &mut self.feed else {
-            return;
-        };
-        while let Some(entry) = jobs.delayed.first_entry() {
-            if entry.key().0 > now {
-                break;
-            }
-            let ((_, sequence), job) = entry.remove_entry();
-            jobs.ready
-                .insert((std::cmp::Reverse(job.priority), sequence), job);
+        if let Feed::Jobs(jobs) = &mut self.feed {
+            jobs.advance(now);
         }
     }
 
@@ -295,6 +260,20 @@ impl Scheduler {
         });
     }
 
+    /// Makes ready for another run. Lanes that the last one left are gone; jobs that wait stay.
+    pub fn resume(&mut self) {
+        self.finished += self.busy as u64;
+        self.places.clear();
+        self.line.clear();
+        if let Feed::Leader(leader) = &mut self.feed {
+            *leader = None;
+        }
+        (self.lanes, self.starting) = (0, 0);
+        (self.busy, self.busy_in_background) = (0, 0);
+        self.full = false;
+        self.stop = None;
+    }
+
     /// Pauses or resumes reserving; the leader asks.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
@@ -302,23 +281,17 @@ impl Scheduler {
 
     /// Whether nothing is left to do and no lane is left to do it.
     pub fn over(&self) -> bool {
-        self.lanes == 0 && self.nothing_left()
-    }
-
-    fn nothing_left(&self) -> bool {
-        if self.stop.is_some() {
-            return self.busy.is_empty() || matches!(self.feed, Feed::Leader { .. });
-        }
-        match &self.feed {
-            Feed::Leader { .. } => false,
-            Feed::Jobs(jobs) => jobs.foreground == 0 && self.busy.is_empty(),
-        }
+        let done = match &self.feed {
+            Feed::Jobs(jobs) => jobs.foreground == 0,
+            Feed::Leader(_) => false,
+        };
+        self.lanes == 0 && (done || self.stop.is_some())
     }
 
     /// The lane that leads.
     pub fn leader(&self) -> Option<LaneId> {
         match &self.feed {
-            Feed::Leader { leader } => *leader,
+            Feed::Leader(leader) => *leader,
             Feed::Jobs(_) => None,
         }
     }
@@ -333,14 +306,9 @@ impl Scheduler {
         self.paused
     }
 
-    /// Whether this lane has a job.
-    pub fn is_busy(&self, lane: LaneId) -> bool {
-        self.busy.contains(&lane)
-    }
-
     /// Jobs in flight.
     pub fn in_flight(&self) -> usize {
-        self.busy_foreground
+        self.busy
     }
 
     /// Jobs taken so far.
@@ -372,14 +340,125 @@ impl Scheduler {
     pub fn waiting(&self) -> (usize, usize) {
         match &self.feed {
             Feed::Jobs(jobs) => (jobs.ready.len(), jobs.delayed.len()),
-            Feed::Leader { .. } => (0, 0),
+            Feed::Leader(_) => (0, 0),
+        }
+    }
+
+    /// Whether there is a job that keeps the run going.
+    fn foreground_left(&self) -> bool {
+        match &self.feed {
+            Feed::Jobs(jobs) => jobs.foreground + self.busy > 0,
+            Feed::Leader(_) => true,
+        }
+    }
+
+    fn place(&self, lane: LaneId) -> Place {
+        let place = self.places.get(lane as usize);
+        place.copied().unwrap_or(Place::Absent)
+    }
+
+    /// The only way to another place: leaves the old one, enters the new one.
+    fn move_to(&mut self, lane: LaneId, place: Place) {
+        let index = lane as usize;
+        if self.places.len() <= index {
+            self.places.resize(index + 1, Place::Absent);
+        }
+        match std::mem::replace(&mut self.places[index], place) {
+            Place::Starting => self.starting -= 1,
+            // Nearly always the first.
+            Place::Line if self.line.front() == Some(&lane) => drop(self.line.pop_front()),
+            Place::Line => self.line.retain(|other| *other != lane),
+            Place::Leads => self.feed = Feed::Leader(None),
+            Place::Busy => self.busy -= 1,
+            Place::BusyInBackground => self.busy_in_background -= 1,
+            Place::Absent | Place::Between => {}
+        }
+        match place {
+            Place::Starting => self.starting += 1,
+            Place::Line => self.line.push_back(lane),
+            Place::Leads => self.feed = Feed::Leader(Some(lane)),
+            Place::Busy => self.busy += 1,
+            Place::BusyInBackground => self.busy_in_background += 1,
+            Place::Absent | Place::Between => {}
         }
     }
 }
 
-impl Scheduler {
-    /// A stopped scheduler may be run again.
-    pub fn resume(&mut self) {
-        self.stop = None;
+/// Waiting and delayed jobs. Order: priority, then dispatch.
+#[derive(Debug, Default)]
+struct Jobs {
+    ready: BTreeMap<ReadyKey, Waiting>,
+    delayed: BTreeMap<DelayedKey, Waiting>,
+    /// Where each of them is.
+    keys: HashMap<JobId, Key>,
+    sequence: u64,
+    foreground: usize,
+}
+
+type ReadyKey = (Reverse<i64>, u64);
+type DelayedKey = (Moment, u64);
+
+#[derive(Debug, Clone, Copy)]
+enum Key {
+    Ready(ReadyKey),
+    Delayed(DelayedKey),
+}
+
+impl Jobs {
+    fn push(&mut self, job: Waiting, due: Option<Moment>) {
+        self.remove(job.id);
+        self.sequence += 1;
+        if !job.background {
+            self.foreground += 1;
+        }
+        match due {
+            None => self.make_ready(job, self.sequence),
+            Some(moment) => {
+                let key = (moment, self.sequence);
+                self.delayed.insert(key, job);
+                self.keys.insert(job.id, Key::Delayed(key));
+            }
+        }
+    }
+
+    fn make_ready(&mut self, job: Waiting, sequence: u64) {
+        let key = (Reverse(job.priority), sequence);
+        self.ready.insert(key, job);
+        self.keys.insert(job.id, Key::Ready(key));
+    }
+
+    fn advance(&mut self, now: Moment) {
+        while let Some(entry) = self.delayed.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let ((_, sequence), job) = entry.remove_entry();
+            self.make_ready(job, sequence);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Waiting> {
+        let (_, job) = self.ready.pop_first()?;
+        self.keys.remove(&job.id);
+        self.gone(job);
+        Some(job)
+    }
+
+    fn remove(&mut self, id: JobId) -> bool {
+        let job = match self.keys.remove(&id) {
+            Some(Key::Ready(key)) => self.ready.remove(&key),
+            Some(Key::Delayed(key)) => self.delayed.remove(&key),
+            None => None,
+        };
+        if let Some(job) = job {
+            self.gone(job);
+        }
+        job.is_some()
+    }
+
+    fn gone(&mut self, job: Waiting) {
+        if !job.background {
+            self.foreground -= 1;
+        }
     }
 }

@@ -81,6 +81,8 @@ pub enum FatalKind {
 pub enum Frame {
     /// Runner to child: run this.
     Run(Run),
+    /// Child to runner: it has taken up the job. A job whose child ends before that has not begun and costs no attempt.
+    Started,
     /// Child to runner: a question for the lane that owns the job.
     Ask(Vec<u8>),
     /// Runner to child: the answer.
@@ -118,7 +120,7 @@ impl Frame {
             Frame::Ask(bytes) | Frame::Answer(bytes) | Frame::Done(bytes) => {
                 out.extend_from_slice(bytes);
             }
-            Frame::Exited => {}
+            Frame::Started | Frame::Exited => {}
             Frame::Fatal { kind, message } => {
                 let (tag, limit_mb) = match kind {
                     FatalKind::OutOfMemory { limit_mb } => (1, *limit_mb),
@@ -140,6 +142,7 @@ impl Frame {
             Frame::Done(_) => 4,
             Frame::Exited => 5,
             Frame::Fatal { .. } => 6,
+            Frame::Started => 7,
         }
     }
 
@@ -147,7 +150,7 @@ impl Frame {
         match self {
             Frame::Run(run) => 16 + run.request.len(),
             Frame::Ask(bytes) | Frame::Answer(bytes) | Frame::Done(bytes) => bytes.len(),
-            Frame::Exited => 0,
+            Frame::Started | Frame::Exited => 0,
             Frame::Fatal { message, .. } => 9 + message.len(),
         }
     }
@@ -168,6 +171,8 @@ impl Frame {
             4 => Ok(Frame::Done(payload.to_vec())),
             5 if payload.is_empty() => Ok(Frame::Exited),
             5 => Err(WireError::Malformed("Exited")),
+            7 if payload.is_empty() => Ok(Frame::Started),
+            7 => Err(WireError::Malformed("Started")),
             6 => decode_fatal(fields).ok_or(WireError::Malformed("Fatal")),
             other => Err(WireError::Kind(other)),
         }
@@ -247,7 +252,7 @@ impl Decoder {
         let Some((header, rest)) = waiting.split_at_checked(HEADER) else {
             return Ok(None);
         };
-        if !(1..=6).contains(&header[1]) {
+        if !(1..=7).contains(&header[1]) {
             return Err(WireError::Kind(header[1]));
         }
         if header[2] != 0 || header[3] != 0 {

@@ -25,6 +25,9 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// After this many children in a row that ended before they took up a job, their ends count as the jobs'.
+const FALSE_STARTS: u32 = 5;
+
 /// What the runner's loop must know from the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
@@ -44,6 +47,8 @@ pub struct Children {
     pool: Pool,
     free_slots: Vec<u32>,
     master_gone: bool,
+    /// How many children in a row ended before they took up a job.
+    false_starts: u32,
 }
 
 impl Children {
@@ -59,6 +64,7 @@ impl Children {
             pool: Pool::new(limit, max_jobs),
             free_slots: (0..slots).rev().collect(),
             master_gone: false,
+            false_starts: 0,
         }
     }
 
@@ -186,6 +192,7 @@ impl Children {
             return;
         };
         entry.jobs += 1;
+        entry.started = false;
         entry.timeout = timeout;
         entry.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         if let Some(timeout) = timeout {
@@ -201,6 +208,7 @@ impl Children {
             return;
         };
         let deadline = entry.deadline.take();
+        self.false_starts = 0;
         let mut reusable = entry.is_reusable();
         if let Some(deadline) = deadline {
             let cleared = self.link.send(&Control::Clear { child });
@@ -230,15 +238,29 @@ impl Children {
     }
 
     /// How a child ended, once [`Received::Closed`] was read and the master has reaped it; none until then. Asking for it
-    /// lets go of the child.
+    /// lets go of the child. After [`Ending::NotStarted`] the lane should line up again: its job has not begun. (Several
+    /// of these in a row are reported as what they are, so this cannot go on for ever.)
     pub fn outcome(&mut self, child: ChildId) -> Option<Ending> {
         let Some(entry) = self.children.get(&child) else {
             // Unknown is not "not yet": who asks twice must not wait for ever.
             return Some(Ending::MasterGone);
         };
         let ending = entry.ending()?;
+        let started = entry.started || ending == Ending::MasterGone;
         self.forget(child);
-        Some(ending)
+        if started {
+            self.false_starts = 0;
+            return Some(ending);
+        }
+        self.false_starts += 1;
+        // If children cannot even begin, trying for ever would hide it.
+        if self.false_starts >= FALSE_STARTS {
+            return Some(ending);
+        }
+        tracing::warn!(
+            "an isolated child {ending} before its job began; the job gets another child"
+        );
+        Some(Ending::NotStarted)
     }
 
     /// How many of what.

@@ -1,7 +1,7 @@
 //! Blocking libc calls that suspend only the calling lane.
 //!
 //! Shared objects reach libc through slots of their global offset table. [`install`] points those slots at the hooks of this
-//! module's families (`sleep`, `poll`, `select`, `socket`, `file`, `process`, `dns`). A hook makes the real call whenever it may
+//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `process`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
 //! not suspend, or need not; otherwise it hands the lane to the [`Waiter`] until the call would no longer block.
 //!
 //! Invariant: the object this code lives in is never patched, so a plain `libc::poll` here is always the real one.
@@ -24,12 +24,15 @@ mod file;
 mod gate;
 mod got;
 mod helper;
+mod hosts;
 mod iov;
 mod poll;
 mod process;
 mod select;
+mod signal;
 mod sleep;
 mod socket;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -85,8 +88,6 @@ pub enum InterposeError {
     Forked,
     #[error("calls can be interposed on x86_64 and aarch64 with glibc only")]
     Unsupported,
-    #[error("libc has no function {0}")]
-    NoFunction(&'static str),
     #[error("cannot register the fork handler: {0}")]
     ForkHandler(std::io::Error),
     #[error("cannot make the relocated slots of {object} writable: {source}")]
@@ -112,7 +113,7 @@ impl Hook {
 }
 
 /// Every interposed function, by family.
-const FAMILIES: [&[Hook]; 8] = [
+const FAMILIES: [&[Hook]; 10] = [
     sleep::HOOKS,
     poll::HOOKS,
     select::HOOKS,
@@ -120,7 +121,9 @@ const FAMILIES: [&[Hook]; 8] = [
     connect::HOOKS,
     file::HOOKS,
     process::HOOKS,
+    signal::HOOKS,
     dns::HOOKS,
+    hosts::HOOKS,
 ];
 
 /// What the last walk left behind. Written by [`install`], [`refresh`] and [`uninstall`] only.

@@ -258,10 +258,10 @@ impl ChildLink {
         }
     }
 
-    /// The next job; none when it is time to leave.
+    /// The next job; none when it is time to leave. The runner learns that the job has begun.
     pub fn receive(&mut self) -> Option<Run> {
         match self.read() {
-            Ok(Some(Frame::Run(run))) => Some(run),
+            Ok(Some(Frame::Run(run))) => self.write(&Frame::Started).ok().map(|()| run),
             Ok(None) => None,
             Ok(Some(other)) => {
                 tracing::error!(?other, "the runner sent no job; the child leaves");

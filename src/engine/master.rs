@@ -5,23 +5,28 @@
 //! Invariant: messages are read before deadlines are looked at (see `children`).
 //! Invariant: jobs are given back only when the runner and all its children are dead: nobody works on them any more.
 //!
-//! Stop signals: the first is passed on to the runner, which drains; children are still served. The second ends everything
+//! Stop signals (and SIGHUP, which is passed on as SIGTERM): the first is passed on to the runner, which drains; children are still served. The second ends everything
 //! at once, gives the jobs back, and the run returns 0, as an interrupted `queue:work` does.
+
+mod aftermath;
+mod report;
+
+use aftermath::{Aftermath, Next, continue_with};
+use report::say;
 
 use crate::error::EngineError;
 use crate::link::{ChildLink, MasterLink, Packet, Packets, stream_pair};
 use crate::reaper::{self, Process};
 use crate::role::{self, Role};
 use crate::scoreboard::{Lost, Scoreboard, now_ms};
-use crate::signals::{PAUSE, RESUME, STOP, Signals};
+use crate::signals::{self, PAUSE, RESUME, STOP, Signals};
 use crate::zygote::{self, Side};
 use kqueue_core::wire::Control;
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,8 +34,6 @@ use std::time::{Duration, Instant};
 const WATCHED: [i32; 6] = [STOP[0], STOP[1], STOP[2], PAUSE, RESUME, libc::SIGCHLD];
 /// How often the master looks whether the runner is stuck, and tries again what failed.
 const ROUND: Duration = Duration::from_secs(1);
-/// How long a killed child may take to die before the run goes on without it.
-const STUCK_CHILDREN: Duration = Duration::from_secs(10);
 /// How often a runner or a rescue is tried to be forked before the master gives up.
 const FORK_ATTEMPTS: u32 = 30;
 
@@ -82,7 +85,10 @@ pub fn supervise(
     board: Arc<Scoreboard>,
     program: &mut dyn Program,
 ) -> Result<i32, EngineError> {
-    let signals = Signals::install(&WATCHED)?;
+    // A terminal that closes must not end hundreds of jobs in the middle. Under nohup SIGHUP is ignored and stays so.
+    let hangup = (!signals::is_ignored(libc::SIGHUP)).then_some(libc::SIGHUP);
+    let watched: Vec<i32> = WATCHED.into_iter().chain(hangup).collect();
+    let signals = Signals::install(&watched)?;
     let mut master = Master::new(plan, board, program, signals);
     let old = role::set(Role::Master);
     let result = master.fork_runner().and_then(|()| master.serve());
@@ -142,25 +148,6 @@ enum Phase {
     Restarting { at: Instant, attempts: u32 },
     /// The run is over, with this status.
     Over(i32),
-}
-
-/// What is left to do after a runner's end.
-#[derive(Debug)]
-struct Aftermath {
-    lost: Vec<Lost>,
-    death: String,
-    next: Next,
-    /// A child that cannot be killed (it hangs in the kernel) is waited for until then.
-    patience: Instant,
-    /// Forking the rescue failed this often, and is tried again then.
-    attempts: u32,
-    not_before: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Restart,
-    Return(i32),
 }
 
 struct Master<'a> {
@@ -301,6 +288,10 @@ impl<'a> Master<'a> {
         if self.standalone || signal == libc::SIGCHLD {
             return;
         }
+        let signal = match signal {
+            libc::SIGHUP => libc::SIGTERM,
+            other => other,
+        };
         if STOP.contains(&signal) {
             self.stops += 1;
             if self.stops > 1 {
@@ -382,72 +373,6 @@ impl<'a> Master<'a> {
         }
     }
 
-    fn runner_ended(&mut self, pid: i32, status: i32) {
-        let now = Instant::now();
-        self.runner = None;
-        self.link = None;
-        let goodbye = self.board.said_goodbye() && libc::WIFEXITED(status);
-        let interrupted = self.stops > 1;
-        let mut lost = self.board.in_flight();
-        if goodbye || interrupted {
-            lost.iter_mut().for_each(|job| job.culprit = false);
-        }
-        let how = match self.verdict.take() {
-            Some(verdict) => verdict,
-            None => reaper::describe(status),
-        };
-        for child in self.children.values_mut() {
-            if goodbye && !interrupted {
-                child.leave(now, self.plan.grace);
-            } else {
-                child.kill();
-            }
-        }
-        let next = if goodbye {
-            Next::Return(libc::WEXITSTATUS(status))
-        } else if interrupted {
-            Next::Return(0)
-        } else {
-            say(&obituary(pid, &how, &lost, &self.board.torn()));
-            self.after_death(now, status)
-        };
-        self.phase = Phase::Clearing(self.aftermath(lost, format!("the runner {how}"), next));
-    }
-
-    fn after_death(&mut self, now: Instant, status: i32) -> Next {
-        let window = self.plan.restart_window;
-        self.deaths
-            .retain(|&death| now.duration_since(death) < window);
-        self.deaths.push(now);
-        let exit_status = reaper::exit_status(status).max(1);
-        if self.stops > 0 {
-            return Next::Return(exit_status);
-        }
-        if self.deaths.len() >= self.plan.restart_limit as usize {
-            say(&format!(
-                "{} runners died within {} s, so this run ends with status {exit_status}. The lines above name the jobs \
-                 they were running; run those isolated (KQueueJob::$isolated, or --isolate), or fix what kills them, and \
-                 start again",
-                self.deaths.len(),
-                window.as_secs_f64(),
-            ));
-            return Next::Return(exit_status);
-        }
-        Next::Restart
-    }
-
-    fn aftermath(&self, lost: Vec<Lost>, death: String, next: Next) -> Aftermath {
-        let now = Instant::now();
-        Aftermath {
-            lost,
-            death,
-            next,
-            patience: now + self.plan.grace * 2 + STUCK_CHILDREN,
-            attempts: 0,
-            not_before: now,
-        }
-    }
-
     fn tick(&mut self, now: Instant) {
         let grace = self.plan.grace;
         for child in self.children.values_mut() {
@@ -501,67 +426,13 @@ impl<'a> Master<'a> {
         self.runner.as_mut().map(Process::kill);
     }
 
-    /// All who worked on the lost jobs are dead: hand them to a rescue.
-    fn give_back(&mut self, mut after: Aftermath, now: Instant) -> Phase {
-        if !self.children.is_empty() {
-            say("some isolated children do not die; going on without them");
-            self.children.clear();
-        }
-        if after.lost.is_empty() {
-            return continue_with(after.next);
-        }
-        match zygote::fork(Role::Rescue) {
-            Ok(Side::Parent(pid)) => {
-                let mut process = Process::new(pid);
-                process.set_deadline(now.checked_add(self.plan.rescue_limit));
-                Phase::Rescuing(process, after.next)
-            }
-            Ok(Side::Child) => zygote::run(|| {
-                self.release();
-                self.program.rescue(after.lost, &after.death)
-            }),
-            Err(error) => {
-                after.attempts += 1;
-                if after.attempts >= FORK_ATTEMPTS {
-                    say(&format!(
-                        "{} jobs cannot be given back now; they come back when their reservation expires (retry_after): \
-                         {error}",
-                        after.lost.len()
-                    ));
-                    return continue_with(after.next);
-                }
-                after.not_before = now + ROUND;
-                Phase::Clearing(after)
-            }
-        }
-    }
-
-    fn restart(&mut self, attempts: u32, now: Instant) -> Phase {
-        self.restarts += 1;
-        match self.fork_runner() {
-            Ok(()) => Phase::Serving,
-            Err(error) if attempts + 1 >= FORK_ATTEMPTS => {
-                say(&format!(
-                    "no new runner can be started, so this run ends: {error}"
-                ));
-                Phase::Over(1)
-            }
-            Err(_) => {
-                self.restarts -= 1;
-                Phase::Restarting {
-                    at: now + ROUND,
-                    attempts: attempts + 1,
-                }
-            }
-        }
-    }
-
     fn fork_runner(&mut self) -> Result<(), EngineError> {
         let (ours, theirs) = Packets::pair()?;
         self.board.reset();
+        self.board.set_restarts(self.restarts);
         match zygote::fork(Role::Runner)? {
             Side::Parent(pid) => {
-                self.board.set_runner(pid, self.restarts);
+                self.board.set_runner(pid);
                 self.link = Some(ours);
                 self.runner = Some(Process::new(pid));
                 self.seen = None;
@@ -571,6 +442,8 @@ impl<'a> Master<'a> {
             Side::Child => zygote::run(|| {
                 drop(ours);
                 self.release();
+                // The same number as the master writes; whoever comes first.
+                self.board.set_runner(std::process::id() as i32);
                 let status = self.program.runner(MasterLink::new(theirs));
                 self.board.say_goodbye();
                 status
@@ -630,53 +503,5 @@ impl<'a> Master<'a> {
             .chain(&self.runner)
             .chain(rescue)
             .find(|process| process.pid == pid)
-    }
-}
-
-fn continue_with(next: Next) -> Phase {
-    match next {
-        Next::Restart => Phase::Restarting {
-            at: Instant::now(),
-            attempts: 0,
-        },
-        Next::Return(status) => Phase::Over(status),
-    }
-}
-
-/// The line in the log that says how a runner died and what it was doing.
-fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> String {
-    let jobs = |count: usize, word: &str| match count {
-        1 => format!("its {word}job goes back"),
-        _ => format!("its {count} {word}jobs go back"),
-    };
-    let mut line = format!("runner {pid} {how}");
-    match lost.iter().find(|job| job.culprit) {
-        Some(Lost { info, .. }) => {
-            line += &format!(" while running {} (job {})", info.class, info.id);
-            if lost.len() > 1 {
-                line += &format!("; {}", jobs(lost.len() - 1, "other "));
-            }
-        }
-        None if lost.is_empty() => line += "; no job was in flight",
-        None => line += &format!("; {}", jobs(lost.len(), "")),
-    }
-    if !torn.is_empty() {
-        line += &format!(
-            "; {} just taken from the queue comes back when its reservation expires (retry_after)",
-            torn.len()
-        );
-    }
-    line
-}
-
-/// One line on stderr, if somebody reads it: a full pipe must not stop the master.
-fn say(line: &str) {
-    let stderr = std::io::stderr();
-    let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    let writable = poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
-    if writable {
-        let _ = stderr
-            .lock()
-            .write_all(format!("kqueue: {line}\n").as_bytes());
     }
 }

@@ -324,7 +324,8 @@ impl Desk {
             }
             Pause::Line => {
                 self.slot(lane).state = State::InLine;
-                self.scheduler.line_up(lane);
+                let now = self.now();
+                self.scheduler.line_up(lane, now);
             }
             Pause::Idle(time) => {
                 self.slot(lane).state = State::Idle;

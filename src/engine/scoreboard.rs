@@ -32,8 +32,10 @@ pub struct JobInfo {
     pub class: String,
     /// The queue connection; at most 64 bytes.
     pub connection: String,
-    /// The queue; at most 144 bytes.
+    /// The queue; at most 136 bytes.
     pub queue: String,
+    /// How often the job has been reserved, this time included.
+    pub attempts: u32,
     /// When it started, by [`now_ms`].
     pub started_ms: u64,
     /// When it must have ended, by [`now_ms`]; 0 = no limit.
@@ -120,7 +122,7 @@ struct Header {
 const ID: usize = 96;
 const CLASS: usize = 176;
 const CONNECTION: usize = 64;
-const QUEUE: usize = 144;
+const QUEUE: usize = 136;
 const TEXTS: [usize; 4] = [ID, CLASS, CONNECTION, QUEUE];
 const WORDS: usize = (ID + CLASS + CONNECTION + QUEUE) / 8;
 
@@ -132,6 +134,7 @@ struct LaneSlot {
     busy: AtomicU32,
     started_ms: AtomicU64,
     deadline_ms: AtomicU64,
+    attempts: AtomicU64,
     /// Four lengths of 16 bits.
     lengths: AtomicU64,
     text: [AtomicU64; WORDS],
@@ -215,6 +218,8 @@ impl Scoreboard {
         fence(Ordering::Release);
         slot.started_ms.store(info.started_ms, Ordering::Relaxed);
         slot.deadline_ms.store(info.deadline_ms, Ordering::Relaxed);
+        slot.attempts
+            .store(u64::from(info.attempts), Ordering::Relaxed);
         let texts = [&info.id, &info.class, &info.connection, &info.queue];
         let (mut lengths, mut word) = (0u64, 0);
         for (index, (text, room)) in texts.into_iter().zip(TEXTS).enumerate() {
@@ -325,6 +330,7 @@ impl Scoreboard {
             }
             let started_ms = slot.started_ms.load(Ordering::Relaxed);
             let deadline_ms = slot.deadline_ms.load(Ordering::Relaxed);
+            let attempts = slot.attempts.load(Ordering::Relaxed) as u32;
             let lengths = slot.lengths.load(Ordering::Relaxed);
             let mut bytes = [0u8; WORDS * 8];
             for (chunk, word) in bytes.chunks_exact_mut(8).zip(&slot.text) {
@@ -347,6 +353,7 @@ impl Scoreboard {
                 class: next(),
                 connection: next(),
                 queue: next(),
+                attempts,
                 started_ms,
                 deadline_ms,
             }));
@@ -417,8 +424,11 @@ impl Scoreboard {
         self.header().goodbye.load(Ordering::Acquire) == 1
     }
 
-    pub(crate) fn set_runner(&self, pid: i32, restarts: u32) {
+    pub(crate) fn set_runner(&self, pid: i32) {
         self.header().runner.store(pid, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_restarts(&self, restarts: u32) {
         self.header().restarts.store(restarts, Ordering::Relaxed);
     }
 

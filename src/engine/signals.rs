@@ -130,6 +130,11 @@ pub fn describe(signal: i32) -> String {
     }
 }
 
+/// Whether the process was started with this signal ignored, as nohup does.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    handler_of(signal) == libc::SIG_IGN
+}
+
 /// Blocks every signal; the old mask is for [`restore_mask`].
 pub(crate) fn block_all() -> libc::sigset_t {
     let mut all = set_of(&[]);
@@ -144,7 +149,7 @@ pub(crate) fn restore_mask(mask: &libc::sigset_t) {
 }
 
 /// In a new process, with all signals blocked: handlers become defaults (what is ignored stays ignored, as after exec),
-/// [`STOP`] and [`PAUSE`] are obeyed only if the parent or the process itself sends them, and the mask becomes empty.
+/// [`STOP`], SIGHUP and [`PAUSE`] are obeyed only if the parent or the process itself sends them, and the mask becomes empty.
 ///
 /// A service manager may send its stop signal to every process it finds (systemd does by default). Who stops is the
 /// master's decision alone: it lets running jobs end first.
@@ -163,7 +168,10 @@ pub(crate) fn reset_in_new_process(parent: i32) {
     EVENT.store(-1, Ordering::SeqCst);
     PENDING.store(0, Ordering::SeqCst);
     PARENT.store(parent, Ordering::SeqCst);
-    for signal in STOP.into_iter().chain([PAUSE]) {
+    for signal in STOP.into_iter().chain([PAUSE, libc::SIGHUP]) {
+        if signal == libc::SIGHUP && is_ignored(signal) {
+            continue;
+        }
         set_handler(signal, obey_parent as *const () as usize, libc::SA_SIGINFO);
     }
     change_mask(libc::SIG_SETMASK, &set_of(&[]));

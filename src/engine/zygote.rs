@@ -40,7 +40,12 @@ pub fn check_threads() -> Result<(), EngineError> {
     if threads.len() == 1 {
         return Ok(());
     }
-    let names = threads.iter().map(|entry| {
+    // SAFETY: plain call.
+    let own = unsafe { libc::gettid() }.to_string();
+    let others = threads
+        .iter()
+        .filter(|entry| entry.file_name() != own.as_str());
+    let names = others.map(|entry| {
         let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         format!("{} {}", name.trim_end(), entry.file_name().display())
     });

@@ -102,6 +102,9 @@ fn main() {
         .flag("-Wno-unused-parameter")
         .compile("kqueue_shim");
 
+    // Never unloaded: helper threads may still run its code, and libraries may have copied a hook's address.
+    println!("cargo:rustc-link-arg=-Wl,-z,nodelete");
+
     let mut builder = bindgen::Builder::default()
         .header("shim.h")
         .clang_args(&flags)
@@ -164,7 +167,6 @@ fn output(program: &str, argument: &str) -> String {
 }
 
 fn fail(message: &str) -> ! {
-    println!("cargo:warning={message}");
-    eprintln!("{message}");
+    println!("cargo::error={message}");
     std::process::exit(1)
 }

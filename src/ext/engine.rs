@@ -16,7 +16,7 @@ use kqueue_engine::link::MasterLink;
 use kqueue_engine::master::{self, Plan};
 use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::{Desk, Pause, Wake};
-use kqueue_engine::scoreboard::{JobInfo, Scoreboard, now_ms};
+use kqueue_engine::scoreboard::{Counter, JobInfo, Scoreboard, now_ms};
 use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
@@ -59,6 +59,7 @@ struct After {
     signal: Option<i32>,
     reserved: u64,
     finished: u64,
+    last_finished: Option<Instant>,
     suspensions: u64,
 }
 
@@ -264,8 +265,12 @@ impl Engine {
             status: stop.as_ref().map_or(0, |stop| stop.status),
             reason: stop.map(|stop| stop.reason),
             signal: desk.last_signal(),
-            reserved: desk.scheduler.reserved_so_far(),
-            finished: desk.scheduler.finished_so_far(),
+            reserved: counted(Counter::Reserved, desk.scheduler.reserved_so_far()),
+            finished: counted(Counter::Finished, desk.scheduler.finished_so_far()),
+            last_finished: desk
+                .scheduler
+                .last_finished()
+                .map(|moment| Instant::now() - desk.now().saturating_sub(moment)),
             suspensions: desk.suspensions(),
         };
         let children = desk.children.take();
@@ -288,14 +293,13 @@ impl Engine {
 
     pub fn lead() -> PhpResult<bool> {
         let lane = here("lead")?;
-        let (leads, stopping) = with_desk(|desk| {
-            (
-                desk.scheduler.leader() == Some(lane),
-                desk.scheduler.stopping().is_some(),
-            )
-        })
-        .unwrap_or_default();
-        if leads && !stopping {
+        let goes_on = with_desk(|desk| {
+            let scheduler = &desk.scheduler;
+            scheduler.leader() == Some(lane)
+                && scheduler.stopping().is_none()
+                && !scheduler.paused()
+        });
+        if goes_on == Some(true) {
             return Ok(true);
         }
         Ok(matches!(
@@ -320,6 +324,7 @@ impl Engine {
             class: convert::text(job, "class"),
             connection: convert::text(job, "connection"),
             queue: convert::text(job, "queue"),
+            attempts: convert::integer(job, "attempts", 0)?.clamp(0, i64::from(u32::MAX)) as u32,
             started_ms: now_ms(),
             deadline_ms: if timeout > 0.0 {
                 now_ms() + (timeout * 1000.0) as u64
@@ -334,6 +339,7 @@ impl Engine {
         }
         if let Some(board) = board() {
             board.set_job(lane, &info);
+            board.count(Counter::Reserved, 1);
         }
         run::set_deadline(lane, Some(timeout));
         Ok(())
@@ -343,6 +349,7 @@ impl Engine {
         let lane = here("finished")?;
         if let Some(board) = board() {
             board.clear_job(lane);
+            board.count(Counter::Finished, 1);
         }
         with_desk(|desk| desk.finished(lane));
         Ok(())
@@ -460,12 +467,19 @@ impl Engine {
                 .long("in_flight", 0)
                 .long("reserved", after.reserved)
                 .long("finished", after.finished)
-                .put("last_finished", None::<f64>)
+                .put(
+                    "last_finished",
+                    after
+                        .last_finished
+                        .map(|moment| moment.elapsed().as_secs_f64()),
+                )
                 .long("lanes", 0)
                 .long("idle_lanes", 0)
                 .long("suspensions", after.suspensions)
                 .long("static_slots", 0)
                 .long("hooks", 0)
+                .long("clones", 0)
+                .put("clone_seconds", 0.0)
                 .done();
         };
         let desk = run.desk.borrow();
@@ -480,8 +494,14 @@ impl Engine {
             )
             .put("signal", desk.last_signal().map(i64::from))
             .long("in_flight", scheduler.in_flight())
-            .long("reserved", scheduler.reserved_so_far())
-            .long("finished", scheduler.finished_so_far())
+            .long(
+                "reserved",
+                counted(Counter::Reserved, scheduler.reserved_so_far()),
+            )
+            .long(
+                "finished",
+                counted(Counter::Finished, scheduler.finished_so_far()),
+            )
             .put(
                 "last_finished",
                 scheduler
@@ -493,6 +513,8 @@ impl Engine {
             .long("suspensions", desk.suspensions())
             .long("static_slots", run.table.slots.len())
             .long("hooks", run.hooks)
+            .long("clones", run.table.clones)
+            .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
 }
@@ -509,4 +531,9 @@ fn board() -> Option<Arc<Scoreboard>> {
             .as_ref()
             .map(|options| Arc::clone(&options.board))
     })
+}
+
+/// Over the whole run, runners that died included; without a master this runner's own count.
+fn counted(counter: Counter, own: u64) -> u64 {
+    board().map_or(own, |board| board.counter(counter))
 }

@@ -32,38 +32,46 @@ pub(crate) struct Limits {
 }
 
 /// Runs `request` in a child; only this lane is suspended. `answer` is called in the lane for each question of the child.
+///
+/// A child that dies before the job began has cost the job nothing: it stands in line for another.
 pub(crate) fn run(
     request: Vec<u8>,
     limits: &Limits,
     answer: &mut dyn FnMut(&[u8]) -> Vec<u8>,
 ) -> Outcome {
-    let child = match lane::suspend(Pause::Child {
-        priority: limits.priority,
-    }) {
-        Wake::Child(Some(child)) => child,
-        _ => return Outcome::Died(with_desk(|desk| desk.child_refusal()).unwrap_or_default()),
-    };
     let timeout = limits
         .timeout
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| Duration::from_secs_f64(seconds.min(1e9)));
-    let timeout_ms = timeout.map_or(0, |timeout| timeout.as_millis() as u64);
     let frame = Frame::Run(Run {
-        timeout_ms,
+        timeout_ms: timeout.map_or(0, |timeout| timeout.as_millis() as u64),
         memory_mb: limits.memory_mb,
         request,
     });
-    with_children(|children| children.started(child, timeout));
-    if !send(child, &frame) {
-        with_children(|children| children.abandon(child));
-        return Outcome::Died("the job's payload is too long to send to a child".into());
-    }
-    match converse(child, answer) {
-        Some(result) => {
-            with_children(|children| children.finished(child));
-            Outcome::Done(result)
+    loop {
+        let child = match lane::suspend(Pause::Child {
+            priority: limits.priority,
+        }) {
+            Wake::Child(Some(child)) => child,
+            _ => {
+                return Outcome::Died(with_desk(|desk| desk.child_refusal()).unwrap_or_default());
+            }
+        };
+        with_children(|children| children.started(child, timeout));
+        if !send(child, &frame) {
+            with_children(|children| children.abandon(child));
+            return Outcome::Died("the job's payload is too long to send to a child".into());
         }
-        None => wait_for_end(child),
+        if let Some(result) = converse(child, answer) {
+            with_children(|children| children.finished(child));
+            return Outcome::Done(result);
+        }
+        match wait_for_end(child) {
+            Ending::NotStarted => {}
+            Ending::Exited => return Outcome::Exited,
+            ending @ Ending::Overdue { .. } => return Outcome::Overdue(ending.to_string()),
+            ending => return Outcome::Died(ending.to_string()),
+        }
     }
 }
 
@@ -123,18 +131,14 @@ fn wait(child: ChildId, events: i16) {
     }
 }
 
-fn wait_for_end(child: ChildId) -> Outcome {
+fn wait_for_end(child: ChildId) -> Ending {
     loop {
         match with_children(|children| children.outcome(child)) {
-            Some(Some(Ending::Exited)) => return Outcome::Exited,
-            Some(Some(ending @ Ending::Overdue { .. })) => {
-                return Outcome::Overdue(ending.to_string());
-            }
-            Some(Some(ending)) => return Outcome::Died(ending.to_string()),
+            Some(Some(ending)) => return ending,
             Some(None) => {
                 lane::suspend(Pause::Notice);
             }
-            None => return Outcome::Died("the master is gone".into()),
+            None => return Ending::MasterGone,
         }
     }
 }

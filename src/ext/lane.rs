@@ -21,7 +21,7 @@ use std::time::Duration;
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Lanes, Pause, Wake};
-use kqueue_engine::scoreboard::Scoreboard;
+use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 
 use self::clone::Template;
 use self::globals::Globals;
@@ -135,6 +135,8 @@ pub(crate) struct Table {
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
     ended: usize,
+    pub(crate) clones: u64,
+    pub(crate) clone_time: Duration,
 }
 
 /// After how many ended lanes the collector runs: a lane's container is cyclic and frees itself no other way.
@@ -149,10 +151,13 @@ impl Table {
             slots: Slots::default(),
             template: None,
             birth,
-            exchange_statics: true,
+            // The torture test must fail without it; nobody else should want that.
+            exchange_statics: std::env::var_os("KQUEUE_TEST_WITHOUT_STATICS").is_none(),
             work,
             board,
             ended: 0,
+            clones: 0,
+            clone_time: Duration::ZERO,
         }
     }
 
@@ -169,7 +174,11 @@ impl Table {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
                 self.slots.scan();
-                Some(template.clone_statics(&self.slots))
+                let started = std::time::Instant::now();
+                let statics = template.clone_statics(&self.slots);
+                self.clones += 1;
+                self.clone_time += started.elapsed();
+                Some(statics)
             }
             _ => Some(Statics::declared()),
         }
@@ -231,6 +240,7 @@ impl Lanes for Table {
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
         if let Some(board) = &self.board {
+            board.beat(now_ms());
             board.enter(id);
         }
         self.exchange(lane);

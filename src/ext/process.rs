@@ -65,10 +65,11 @@ impl Program for Laravel {
     }
 }
 
-/// In a new process: the run is its parent's, and so is what PHP has buffered.
+/// In a new process: the run is its parent's, and so is what PHP has buffered; random numbers must be its own.
 fn forget_parent() {
     run::forget();
     zend::fresh_output();
+    let _ = child::call_function("mt_srand", &mut []);
 }
 
 /// What a PHP callable's end means for its process.
@@ -81,10 +82,7 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
         }
         Ending::Threw => {
             if let Some(exception) = zend::take_exception() {
-                zend::warn(&format!(
-                    "{what} failed: {}",
-                    zend::describe(&exception)
-                ));
+                zend::warn(&format!("{what} failed: {}", zend::describe(&exception)));
             }
             1
         }
@@ -101,6 +99,7 @@ fn lost_job(lost: &Lost, death: &str) -> Owned {
         .put("class", lost.info.class.clone())
         .put("connection", lost.info.connection.clone())
         .put("queue", lost.info.queue.clone())
+        .long("attempts", lost.info.attempts)
         .put("cause", lost.culprit.then(|| death.to_owned()));
     let mut zval = ext_php_rs::types::Zval::new();
     zval.set_hashtable(map.done());

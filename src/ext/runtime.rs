@@ -47,9 +47,8 @@ fn seconds(what: &str, value: f64, least: f64) -> Result<f64, Fault> {
 
 /// What is wrong with a time; None: nothing.
 fn wrong_seconds(what: &str, value: f64, least: f64) -> Option<String> {
-    (!(value.is_finite() && value >= least)).then(|| {
-        format!("{what} must be a number of seconds of at least {least}, not {value}")
-    })
+    (!(value.is_finite() && value >= least))
+        .then(|| format!("{what} must be a number of seconds of at least {least}, not {value}"))
 }
 
 #[php_impl]

@@ -11,7 +11,15 @@ use std::ffi::{CStr, c_char};
 use std::ptr;
 
 /// Bound by build.rs for the PHP that this extension is built for.
-#[allow(warnings, clippy::all, missing_docs, unsafe_code, reason = "generated")]
+#[allow(
+    warnings,
+    clippy::all,
+    clippy::pedantic,
+    clippy::undocumented_unsafe_blocks,
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "generated"
+)]
 pub(crate) mod sys {
     include!(concat!(env!("OUT_DIR"), "/zend_sys.rs"));
 }

@@ -73,7 +73,8 @@ final class IsolatedRunTest extends TestCase
         $this->outcome(['status' => 'died', 'reason' => 'killed by signal 11 (SIGSEGV)']);
         $this->kqueue();
 
-        self::assertSame(30, Recorder::all(JobReleasedAfterException::class)[0]->backoff);
+        self::assertCount(1, Recorder::all(JobReleasedAfterException::class));
+        self::assertEqualsWithDelta(time() + 30, $this->app['db']->table('jobs')->value('available_at'), 3);
         self::assertSame([], $this->failedJobs());
 
         self::$engine->stopping = false;
@@ -138,6 +139,32 @@ final class IsolatedRunTest extends TestCase
 
         self::assertCount(1, $this->failedJobs());
         self::assertCount(1, Recorder::all(JobFailed::class));
+    }
+
+    public function test_a_failure_that_the_child_recorded_is_not_recorded_again(): void
+    {
+        $this->push(new IsolatedJob);
+        Recorder::$handlers['job'] = static fn () => throw new RuntimeException('no');
+        $this->outcome(static function (string $request): array {
+            (fn () => $this->inChild($request))->call(self::$engine);
+
+            return ['status' => 'died', 'result' => '', 'reason' => 'killed by signal 9 (SIGKILL)'];
+        });
+        $this->kqueue();
+
+        self::assertCount(1, $this->failedJobs());
+        self::assertCount(1, Recorder::all(JobFailed::class));
+    }
+
+    public function test_a_transaction_that_a_returning_job_left_open_is_rolled_back_in_the_child(): void
+    {
+        $this->app['config']->set('database.connections.other', $this->app['config']['database.connections.sqlite']);
+        $this->push(new IsolatedJob('open'), new IsolatedJob('next'));
+        Recorder::$handlers['open'] = fn () => app('db')->connection('other')->beginTransaction();
+        Recorder::$handlers['next'] = fn () => Recorder::ran('level '.app('db')->connection('other')->transactionLevel());
+        $this->kqueue();
+
+        self::assertSame(['open', 'next', 'level 0'], Recorder::$ran);
     }
 
     public function test_a_child_that_could_not_run_the_job(): void

@@ -201,6 +201,6 @@ final class RescueTest extends TestCase
 
     private function newRescue(): Rescue
     {
-        return new Rescue($this->app, LaneWorker::from($this->app['queue.worker'], self::$engine, $this->app['db']), new WorkerOptions);
+        return new Rescue($this->app, LaneWorker::from($this->app['queue.worker'], null, $this->app['db']), new WorkerOptions);
     }
 }

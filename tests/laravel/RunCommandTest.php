@@ -171,6 +171,6 @@ final class RunCommandTest extends TestCase
         Recorder::$onBoot = [];
         $this->kqueue($options);
 
-        return Recorder::all(\Illuminate\Queue\Events\WorkerStarting::class)[0]->workerOptions;
+        return Recorder::all(\Illuminate\Queue\Events\WorkerStopping::class)[0]->workerOptions;
     }
 }

@@ -10,7 +10,6 @@ use Illuminate\Database\Schema\Blueprint;
 use Illuminate\Foundation\Application;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Queue;
-use Illuminate\Queue\Worker;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
@@ -69,7 +68,6 @@ abstract class TestCase extends BaseTestCase
         $this->app->flush();
         Container::setInstance(null);
         Facade::setFacadeApplication(null);
-        Worker::$memoryExceededExitCode = null;
 
         for ($i = 0; $i < 50; $i++) {
             restore_error_handler();

@@ -229,7 +229,7 @@ final class RunCommand extends WorkCommand
     {
         $options = $settings->workerOptions();
         $databases = $this->laravel->bound('db') ? $this->laravel->make('db') : null;
-        $worker = LaneWorker::from($this->worker, $this->engine, $databases)->setName($options->name)->setCache($this->cache);
+        $worker = LaneWorker::from($this->worker, null, $databases)->setName($options->name)->setCache($this->cache);
 
         $this->laravel->instance('queue.worker', $worker);
 

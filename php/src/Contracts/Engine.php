@@ -40,8 +40,11 @@ interface Engine
 
     public function finished(): void;
 
-    /** Whether the timeout of this lane's job was thrown into it. */
+    /** Whether the timeout of this lane's job was thrown into it. MAY be true only the first time it is asked. */
     public function timedOut(): bool;
+
+    /** The word that the last leader left; with $word, leaves that one instead. */
+    public function baton(?string $word = null): string;
 
     public function contain(callable $callback): bool;
 

@@ -51,7 +51,7 @@ final class ChildWorker
         $this->worker->rollBackOpenTransactions();
 
         // Where queue:work would end and be started anew, connecting again is enough.
-        if ($this->worker->lostConnection) {
+        if ($this->worker->hasLostConnection()) {
             Image::close($this->app);
             $this->worker->lostConnection = false;
         }

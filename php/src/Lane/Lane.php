@@ -7,6 +7,8 @@ namespace KQueue\Lane;
 use Illuminate\Container\Container;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job;
+use Illuminate\Queue\Jobs\DatabaseJob;
+use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
@@ -139,7 +141,7 @@ final class Lane
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $this->worker->lostConnection => [0, 'lost_connection'],
+            $this->worker->hasLostConnection() => [0, 'lost_connection'],
             $this->worker->shouldQuit => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
@@ -154,7 +156,7 @@ final class Lane
 
     private function stopsWhenEmpty(bool $noneRuns): bool
     {
-        if ($this->worker->lostConnection) {
+        if ($this->worker->hasLostConnection()) {
             return $this->stop(0, 'lost_connection');
         }
 
@@ -191,7 +193,8 @@ final class Lane
             'class' => (string) $job->resolveName(),
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
-            'attempts' => $job->attempts(),
+            // Only the rescue asks for them; other drivers may have to ask their server.
+            'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
         ]);
 
@@ -203,14 +206,14 @@ final class Lane
             $reusable = $isolated ? $this->runIsolated($job, $timeout) : $this->runInline($job);
             $reusable = $this->cleanUp($job) && $reusable;
         } catch (Throwable $e) {
-            // Thrown beside the job: by the exception handler, or a timeout that came between the job and this line.
-            $this->worker->report($e);
+            // Thrown beside the job: by the exception handler, or by a timeout just before or after it.
+            $this->worker->failBeside($job, $this->options, $e);
             $reusable = false;
         } finally {
             $this->engine->finished();
         }
 
-        if ($this->worker->lostConnection) {
+        if ($this->worker->hasLostConnection()) {
             $this->engine->stop(0, 'lost_connection');
         }
 
@@ -263,7 +266,7 @@ final class Lane
             );
         }
 
-        return $buffers === 0 && ! $this->engine->timedOut();
+        return $buffers === 0 && ! $this->worker->timedOut();
     }
 
     private static function closeOutputBuffers(int $level): int

@@ -5,9 +5,11 @@ declare(strict_types=1);
 namespace KQueue\Lane;
 
 use Illuminate\Contracts\Queue\Job;
+use Illuminate\Contracts\Queue\Queue;
 use Illuminate\Database\DatabaseManager;
 use Illuminate\Queue\Events\JobReleasedAfterException;
 use Illuminate\Queue\Events\JobTimedOut;
+use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\Worker;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
@@ -25,12 +27,15 @@ use Throwable;
  */
 final class LaneWorker extends Worker
 {
-    private Engine $engine;
+    /** Null outside of lanes, where there is no run to ask about. */
+    private ?Engine $engine;
 
     private ?DatabaseManager $databases = null;
 
+    private bool $timedOut = false;
+
     /** Takes over the parts of the worker that the application built. */
-    public static function from(Worker $worker, Engine $engine, ?DatabaseManager $databases): self
+    public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): self
     {
         $lane = new self($worker->manager, $worker->events, $worker->exceptions, $worker->isDownForMaintenance, $worker->resetScope);
         $lane->engine = $engine;
@@ -53,15 +58,31 @@ final class LaneWorker extends Worker
         }
     }
 
+    /** With what a single worker remembers from one pop to the next: the run's lanes pass it on. */
     public function pop(string $connection, string $queue): ?Job
     {
-        return $this->getNextJob($this->manager->connection($connection), $queue);
+        $queues = $this->manager->connection($connection);
+
+        $this->remember($queues, (string) $this->engine?->baton());
+
+        try {
+            return $this->getNextJob($queues, $queue);
+        } finally {
+            $this->engine?->baton($this->memory($queues));
+        }
     }
 
     /** Runs the job with all of Laravel's events, retries and reports; what the job throws is dealt with here. */
     public function run(string $connection, Job $job, WorkerOptions $options): void
     {
+        $this->timedOut = false;
         $this->runJob($job, $connection, $options);
+    }
+
+    /** Whether the last job overran its timeout in this lane. */
+    public function timedOut(): bool
+    {
+        return $this->timedOut = $this->engine?->timedOut() || $this->timedOut;
     }
 
     /** Seconds the job may take; null is without limit. */
@@ -70,6 +91,12 @@ final class LaneWorker extends Worker
         $seconds = (float) $this->timeoutForJob($job, $options);
 
         return $seconds > 0 ? $seconds : null;
+    }
+
+    /** Whether a job or the queue found its database gone. Laravel 10 says the same by shouldQuit. */
+    public function hasLostConnection(): bool
+    {
+        return $this->lostConnection ?? false;
     }
 
     /** @return int|string|null the time of the last queue:restart, to be compared only */
@@ -120,6 +147,18 @@ final class LaneWorker extends Worker
             $this->handleTimeout($job, $options);
         } catch (Throwable $thrown) {
             $this->report($thrown);
+        }
+    }
+
+    /** Something was thrown around the job. If nobody has settled the job since, it was not run to its end. */
+    public function failBeside(Job $job, WorkerOptions $options, Throwable $e): void
+    {
+        if ($job->isDeleted() || $job->isReleased() || $job->hasFailed()) {
+            $this->report($e);
+        } elseif ($this->isTimeout($e)) {
+            $this->timeOut($job, $options);
+        } else {
+            $this->failAttempt($job, $options, $e);
         }
     }
 
@@ -174,10 +213,33 @@ final class LaneWorker extends Worker
         parent::handleJobException($connectionName, $job, $options, $e);
     }
 
+    /** Which queues are known to be paused, so that it is announced once; whether a queue after the first had the last job. */
+    private function memory(Queue $queues): string
+    {
+        return serialize([$this->pausedQueues ?? [], $queues instanceof RedisQueue && Laravel::secondaryQueueHadJob($queues)]);
+    }
+
+    private function remember(Queue $queues, string $memory): void
+    {
+        if ($memory === '') {
+            return;
+        }
+
+        [$paused, $secondary] = unserialize($memory, ['allowed_classes' => false]);
+
+        if (property_exists($this, 'pausedQueues')) {
+            $this->pausedQueues = $paused;
+        }
+
+        if ($queues instanceof RedisQueue) {
+            Laravel::secondaryQueueHadJob($queues, $secondary);
+        }
+    }
+
     /** Libraries may have wrapped the engine's exception, or thrown their own because a wait was cut short. */
     private function isTimeout(?Throwable $e): bool
     {
-        if ($this->engine->timedOut()) {
+        if ($this->timedOut()) {
             return true;
         }
 

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Lane;
 
+use Closure;
 use Illuminate\Container\Container;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Contracts\Foundation\Application;
@@ -13,6 +14,9 @@ use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
+use Laravel\SerializableClosure\Support\ClosureStream;
+use Symfony\Component\VarDumper\Dumper\CliDumper;
+use Symfony\Component\VarDumper\Dumper\HtmlDumper;
 
 /**
  * The application that lanes are copied from: booted, with a worker and the command's listeners, no job ever run in it.
@@ -23,6 +27,16 @@ final class Template
 {
     /** What every job needs is made here once, rather than in each lane. */
     private const RESOLVED = ['queue', 'db', 'redis', 'cache', 'log', 'queue.failer', 'Illuminate\Contracts\Bus\Dispatcher'];
+
+    /**
+     * Classes of Laravel and Symfony whose objects lanes share: files found by name, and what writes to the standard streams, of
+     * which a process has one each.
+     */
+    public const SHARED = [
+        'Symfony\Component\Finder\SplFileInfo',
+        'Symfony\Component\Console\Output\StreamOutput',
+        'Symfony\Component\VarDumper\Dumper\AbstractDumper',
+    ];
 
     /** @param  array<string, mixed>  $settings */
     public static function boot(array $settings): Application
@@ -46,8 +60,22 @@ final class Template
         $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($settings->verbosity, $settings->decorated));
 
         Image::close($app);
+        self::closeDumpers();
+        self::registerClosureStream();
 
         return $app;
+    }
+
+    /** The first dumper that was made left its open stream as the default of the next. */
+    private static function closeDumpers(): void
+    {
+        if (class_exists(CliDumper::class, false)) {
+            CliDumper::$defaultOutput = 'php://stdout';
+        }
+
+        if (class_exists(HtmlDumper::class, false)) {
+            HtmlDumper::$defaultOutput = 'php://output';
+        }
     }
 
     /** A fresh application: the file makes a new one each time it is run. */
@@ -58,6 +86,19 @@ final class Template
         Container::setInstance($app);
 
         return $app;
+    }
+
+    /**
+     * A stream wrapper belongs to the process, the property that says whether it is registered to the lane: without this, each
+     * lane but one would fail to unserialize closures (batch callbacks, queued closures).
+     */
+    private static function registerClosureStream(): void
+    {
+        if (in_array(ClosureStream::STREAM_PROTO, stream_get_wrappers(), true)) {
+            Closure::bind(static fn () => ClosureStream::$isRegistered = true, null, ClosureStream::class)();
+        } elseif (class_exists(ClosureStream::class)) {
+            ClosureStream::register();
+        }
     }
 
     private static function worker(Application $app, Settings $settings): Worker

@@ -46,7 +46,7 @@ final class Runner
     private function makeTemplate(): bool
     {
         $settings = $this->settings->toArray();
-        $audit = $this->engine->template(static fn () => Template::boot($settings), $this->settings->shared);
+        $audit = $this->engine->template(static fn () => Template::boot($settings), [...Template::SHARED, ...$this->settings->shared]);
 
         if ($audit['refused'] !== []) {
             $this->warnOf($audit['refused']);

@@ -65,4 +65,16 @@ final class Laravel
             ? Closure::bind(static fn (): string => $queue->getQueueRedisKey($name), null, RedisQueue::class)()
             : $queue->getQueue($name);
     }
+
+    /** Whether a queue after the first had the last job: the next pop then does not block on the first. Sets it if told to. */
+    public static function secondaryQueueHadJob(RedisQueue $queue, ?bool $had = null): bool
+    {
+        return Closure::bind(static function () use ($queue, $had): bool {
+            if (! property_exists($queue, 'secondaryQueueHadJob')) {
+                return false;
+            }
+
+            return $queue->secondaryQueueHadJob = $had ?? $queue->secondaryQueueHadJob;
+        }, null, RedisQueue::class)();
+    }
 }

@@ -9,6 +9,7 @@ use Illuminate\Container\Container;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Contracts\Engine;
+use LogicException;
 
 /**
  * Runs lanes and isolated children at once, one after the other, in the calling process, so that code on top of KQueue can be
@@ -55,6 +56,9 @@ final class FakeEngine implements Engine
 
     public bool $timedOut = false;
 
+    /** Called before each inline job, in its lane. */
+    public ?Closure $beforeJob = null;
+
     /** Inline jobs end by exit() at once. */
     public bool $exits = false;
 
@@ -64,7 +68,11 @@ final class FakeEngine implements Engine
 
     public ?string $reason = null;
 
+    public string $baton = '';
+
     private ?float $lastFinished = null;
+
+    private bool $inChild = false;
 
     private ?Container $base = null;
 
@@ -141,13 +149,28 @@ final class FakeEngine implements Engine
 
     public function timedOut(): bool
     {
-        return $this->timedOut;
+        $this->mustBeLane('timedOut');
+        [$timedOut, $this->timedOut] = [$this->timedOut, false];
+
+        return $timedOut;
+    }
+
+    public function baton(?string $word = null): string
+    {
+        $this->mustBeLane('baton');
+        [$last, $this->baton] = [$this->baton, $word ?? $this->baton];
+
+        return $last;
     }
 
     public function contain(callable $callback): bool
     {
         if ($this->exits) {
             return false;
+        }
+
+        if ($this->beforeJob !== null) {
+            ($this->beforeJob)($this);
         }
 
         $callback();
@@ -200,11 +223,20 @@ final class FakeEngine implements Engine
     {
         $lane = Container::getInstance();
         self::enter($this->base);
+        $this->inChild = true;
 
         try {
             return ($this->child)($request);
         } finally {
+            $this->inChild = false;
             self::enter($lane);
+        }
+    }
+
+    private function mustBeLane(string $method): void
+    {
+        if ($this->inChild) {
+            throw new LogicException("Engine::{$method}() works inside a lane only");
         }
     }
 

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod pool;
+mod scheduler;
 mod wire;

@@ -47,6 +47,8 @@ pub enum Ending {
     Signal(i32),
     /// It ended by itself, with this status and without a word.
     Status(i32),
+    /// It ended before it took up the job, which has not begun: line up again.
+    NotStarted,
     /// It wrote something that is not a frame, and was ended for it.
     Garbled(WireError),
     /// The process that forks the children died, and they with it.
@@ -64,6 +66,7 @@ impl fmt::Display for Ending {
             Ending::Fatal(message) => write!(out, "fatal error: {message}"),
             Ending::Signal(signal) => write!(out, "killed by {}", signals::describe(*signal)),
             Ending::Status(status) => write!(out, "exit status {status}"),
+            Ending::NotStarted => write!(out, "ended before the job began"),
             Ending::Garbled(error) => {
                 write!(out, "ended because it wrote to KQueue's socket: {error}")
             }
@@ -101,6 +104,8 @@ pub(super) struct Child {
     pub(super) exit: Option<Exit>,
     /// Of the present job.
     pub(super) timeout: Option<Duration>,
+    /// It has taken up the present job.
+    pub(super) started: bool,
     /// The master was told to see to its end.
     pub(super) seen_off: bool,
     /// Of the present job. The master's is never earlier: it counts from the receipt of our message.
@@ -120,6 +125,7 @@ impl Child {
             slot,
             jobs: 0,
             exit: None,
+            started: false,
             seen_off: false,
             timeout: None,
             deadline: None,
@@ -172,6 +178,10 @@ impl Child {
         let mut buffer = [0u8; 16 << 10];
         loop {
             match self.decoder.take() {
+                Ok(Some(Frame::Started)) => {
+                    self.started = true;
+                    continue;
+                }
                 Ok(Some(frame)) => return self.judge(frame),
                 Ok(None) => {}
                 Err(error) => return self.garbled(error),
@@ -264,7 +274,7 @@ impl Child {
             Frame::Fatal { kind, message } => {
                 self.last_word = Some(LastWord::Fatal(*kind, message.clone()));
             }
-            Frame::Ask(_) | Frame::Done(_) => {}
+            Frame::Started | Frame::Ask(_) | Frame::Done(_) => {}
         }
         Received::Frame(frame)
     }

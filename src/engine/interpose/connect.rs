@@ -7,7 +7,7 @@
 use libc::{c_int, sockaddr, socklen_t};
 
 use super::gate::{self, Deadline, Gate, Pauses, Waited, errno, nonblocking, ready_now, set_errno};
-use super::socket::time_limit;
+use super::transfer::time_limit;
 use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[

@@ -17,7 +17,7 @@ use super::helper::{self, Outcome};
 pub(super) const HOOKS: &[Hook] = &[Hook::new("getaddrinfo", getaddrinfo as *const ())];
 
 /// `<netdb.h>`: "Request canceled".
-const EAI_CANCELED: c_int = -101;
+pub(super) const EAI_CANCELED: c_int = -101;
 
 /// A result list of the resolver's.
 struct List(*mut addrinfo);
@@ -143,7 +143,7 @@ unsafe extern "C" fn getaddrinfo(
 ///
 /// # Safety
 /// `node` is a C string.
-unsafe fn is_numeric(node: *const c_char) -> bool {
+pub(super) unsafe fn is_numeric(node: *const c_char) -> bool {
     let saved = errno();
     // SAFETY: hints of zeros ask for anything.
     let mut hints: addrinfo = unsafe { std::mem::zeroed() };

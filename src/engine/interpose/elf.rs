@@ -214,3 +214,6 @@ pub(super) fn imports(
     }
     tables.relocations(memory, base, tables.data, tables.data_size, found);
 }
+
+#[cfg(test)]
+mod tests;

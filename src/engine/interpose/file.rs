@@ -11,7 +11,8 @@ use libc::{c_int, c_void, iovec, mode_t, size_t, ssize_t};
 
 use super::gate::{self, Deadline, Gate, Pauses, Waited, errno, nonblocking, ready_now, set_errno};
 use super::iov::{self, Rest};
-use super::socket::{self, time_limit};
+use super::socket;
+use super::transfer::time_limit;
 use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[

@@ -193,7 +193,7 @@ impl Gate {
         }
     }
 
-    /// Suspends the lane until `pause` has passed, for calls that must be tried again and again. False: cancelled or refused.
+    /// Suspends the lane until `pause` has passed, for calls that must be tried again and again.
     pub(super) fn pause(self, pause: Duration) -> Woken {
         self.suspend(&[], Deadline::after(Some(pause)))
     }

@@ -53,7 +53,8 @@ pub(super) fn targets<'a>(
     Ok(targets)
 }
 
-fn address_of(name: &str) -> Option<usize> {
+/// What the name means to everyone: libc's function, or what was preloaded in its place.
+pub(super) fn address_of(name: &str) -> Option<usize> {
     let mut symbol = [0_u8; 32];
     symbol
         .get_mut(..name.len())?

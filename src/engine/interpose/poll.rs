@@ -1,4 +1,4 @@
-//! `poll`, `ppoll`, `epoll_wait`: the caller's own descriptors, which nearly all libraries wait by.
+//! `poll`, `ppoll`, `epoll_wait`, `epoll_pwait`: the caller's own descriptors, which nearly all libraries wait by.
 //!
 //! Regular files and bad descriptors are answered by the real call at once, so they never reach the waiter.
 //! A signal mask (`ppoll`, `epoll_pwait`) asks for something that cannot be done while other lanes run on the same thread: the real call is made.
@@ -9,9 +9,9 @@
 
 use std::time::Duration;
 
-use libc::{c_int, c_ulong, epoll_event, nfds_t, pollfd, sigset_t, size_t, timespec};
+use libc::{c_int, epoll_event, nfds_t, pollfd, sigset_t, size_t, timespec};
 
-use super::gate::{self, Deadline, Gate, Waited, errno, set_errno};
+use super::gate::{self, Deadline, Gate, Waited, set_errno};
 use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
@@ -20,6 +20,7 @@ pub(super) const HOOKS: &[Hook] = &[
     Hook::new("ppoll", ppoll as *const ()),
     Hook::new("__ppoll_chk", ppoll_chk as *const ()),
     Hook::new("epoll_wait", epoll_wait as *const ()),
+    Hook::new("epoll_pwait", epoll_pwait as *const ()),
 ];
 
 unsafe extern "C" {
@@ -49,7 +50,6 @@ pub(super) fn to_millis(deadline: Deadline) -> c_int {
 /// # Safety
 /// As for `poll`.
 unsafe fn poll_until(gate: Gate, fds: *mut pollfd, nfds: nfds_t, deadline: Deadline) -> c_int {
-    let saved = errno();
     loop {
         // SAFETY: the caller's own array; does not wait.
         let ready = unsafe { libc::poll(fds, nfds, 0) };
@@ -77,7 +77,6 @@ unsafe fn poll_until(gate: Gate, fds: *mut pollfd, nfds: nfds_t, deadline: Deadl
                 return ready;
             }
             Woken::Refused => {
-                set_errno(saved);
                 // SAFETY: the caller's own array.
                 return unsafe { libc::poll(fds, nfds, to_millis(deadline)) };
             }
@@ -173,5 +172,17 @@ unsafe extern "C" fn epoll_wait(
     }
 }
 
-/// Used to keep the width of `nfds_t` honest: it is what `usize` is on both supported architectures.
-const _: () = assert!(size_of::<c_ulong>() == size_of::<usize>());
+unsafe extern "C" fn epoll_pwait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    max: c_int,
+    timeout: c_int,
+    mask: *const sigset_t,
+) -> c_int {
+    if !mask.is_null() {
+        // SAFETY: the caller's own arguments.
+        return unsafe { libc::epoll_pwait(epoll, events, max, timeout, mask) };
+    }
+    // SAFETY: the caller's own arguments.
+    unsafe { epoll_wait(epoll, events, max, timeout) }
+}

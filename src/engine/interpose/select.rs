@@ -1,7 +1,7 @@
-//! `select`: three bit sets made one list of descriptors and back.
+//! `select`, `pselect`: three bit sets made one list of descriptors and back.
 //!
-//! `poll` looks and waits; the answer is always the real `select`'s, with no time to wait. Sets of any length are read, but a call that
-//! names more than [`MOST`] descriptors is made for real, since the list lies on the lane's stack.
+//! `poll` looks and waits; the answer is always the real `select`'s, with no time to wait. A call for more than [`MOST`] descriptors is
+//! made for real: how long its sets are, only the kernel can tell, which reads them no further than the process's table.
 #![expect(
     unsafe_code,
     reason = "hooks have C signatures and make the real calls"
@@ -9,12 +9,16 @@
 
 use std::time::Duration;
 
-use libc::{c_int, c_short, fd_set, pollfd, timeval};
+use libc::{c_int, c_short, fd_set, pollfd, sigset_t, timespec, timeval};
 
-use super::gate::{self, Deadline, errno, set_errno};
+use super::gate::{self, Deadline, Gate, set_errno};
+use super::sleep::{from_timespec, to_timespec};
 use super::{Hook, Woken};
 
-pub(super) const HOOKS: &[Hook] = &[Hook::new("select", select as *const ())];
+pub(super) const HOOKS: &[Hook] = &[
+    Hook::new("select", select as *const ()),
+    Hook::new("pselect", pselect as *const ()),
+];
 
 /// As many as an `fd_set` holds: 8 KiB of stack.
 const MOST: usize = libc::FD_SETSIZE;
@@ -37,7 +41,8 @@ enum Look {
     Answer,
     /// Nothing is ready.
     Nothing,
-    /// `poll` sees what `select` does not count (a hang-up on a descriptor that is only to be written): only the real call can wait for it.
+    /// `poll` sees what `select` does not count: a hang-up on a descriptor that is only to be written, or a descriptor that is none
+    /// (`select` overlooks those beyond the process's table). Only the real call can wait for it.
     Unlike,
 }
 
@@ -53,11 +58,11 @@ unsafe fn is_set(set: *const fd_set, fd: usize) -> bool {
 }
 
 impl Sets {
-    /// Writes the wanted descriptors to `list`; `None` if there are too many.
+    /// Writes the wanted descriptors to `list`, and returns how many there are.
     ///
     /// # Safety
-    /// The sets are null or cover `nfds` descriptors.
-    unsafe fn list(&self, list: &mut [pollfd; MOST]) -> Option<usize> {
+    /// The sets are null or cover `nfds` descriptors, of which there are at most [`MOST`].
+    unsafe fn list(&self, list: &mut [pollfd; MOST]) -> usize {
         let mut count = 0;
         for fd in 0..self.nfds {
             let bit = fd as usize;
@@ -75,7 +80,7 @@ impl Sets {
                 events |= libc::POLLPRI;
             }
             if events != 0 {
-                *list.get_mut(count)? = pollfd {
+                list[count] = pollfd {
                     fd,
                     events,
                     revents: 0,
@@ -83,7 +88,7 @@ impl Sets {
                 count += 1;
             }
         }
-        Some(count)
+        count
     }
 
     /// The real call.
@@ -124,7 +129,6 @@ fn counts(entry: &pollfd) -> bool {
     asked(libc::POLLIN, READABLE)
         || asked(libc::POLLOUT, WRITABLE)
         || asked(libc::POLLPRI, libc::POLLPRI)
-        || entry.revents & libc::POLLNVAL != 0
 }
 
 fn from_timeval(time: timeval) -> Option<Duration> {
@@ -138,6 +142,50 @@ fn to_timeval(rest: Duration) -> timeval {
         tv_sec: libc::time_t::try_from(rest.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_usec: libc::suseconds_t::from(rest.subsec_micros() as i32),
     }
+}
+
+/// Waits until `sets` have an answer. `real` waits for what is left of the time.
+///
+/// # Safety
+/// As for `select`, with at most [`MOST`] descriptors.
+unsafe fn select_until(
+    gate: Gate,
+    sets: &Sets,
+    deadline: Deadline,
+    real: impl Fn() -> c_int,
+) -> c_int {
+    let mut list = [pollfd {
+        fd: -1,
+        events: 0,
+        revents: 0,
+    }; MOST];
+    // SAFETY: the caller's own sets, not longer than that.
+    let count = unsafe { sets.list(&mut list) };
+    let list = &mut list[..count];
+    loop {
+        match look(list) {
+            Look::Nothing if !deadline.passed() => {}
+            // SAFETY: the caller's own sets. If nothing is ready, this clears them.
+            Look::Nothing | Look::Answer => return unsafe { sets.answer() },
+            Look::Unlike => return real(),
+        }
+        match gate.suspend(list, deadline) {
+            Woken::Ready | Woken::TimedOut => {}
+            Woken::Refused => return real(),
+            Woken::Cancelled if matches!(look(list), Look::Answer) => {
+                // SAFETY: the caller's own sets.
+                return unsafe { sets.answer() };
+            }
+            Woken::Cancelled => {
+                set_errno(libc::ECANCELED);
+                return -1;
+            }
+        }
+    }
+}
+
+fn usual(nfds: c_int) -> bool {
+    usize::try_from(nfds).is_ok_and(|nfds| nfds <= MOST)
 }
 
 unsafe extern "C" fn select(
@@ -154,73 +202,67 @@ unsafe extern "C" fn select(
         except,
     };
     // SAFETY: the caller's argument, null or readable.
-    let wanted = unsafe { timeout.as_ref() }.copied();
-    let wanted = match wanted {
+    let wanted = match unsafe { timeout.as_ref() } {
         None => Some(None),
-        Some(time) => from_timeval(time).filter(|time| !time.is_zero()).map(Some),
+        Some(time) => from_timeval(*time).filter(|time| !time.is_zero()).map(Some),
     };
-    let (Some(wanted), true, Some(gate)) = (wanted, nfds >= 0, gate::open()) else {
+    let (Some(wanted), true, Some(gate)) = (wanted, usual(nfds), gate::open()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { sets.select(timeout) };
     };
-    let saved = errno();
     let deadline = Deadline::after(wanted);
-    let mut list = [pollfd {
-        fd: -1,
-        events: 0,
-        revents: 0,
-    }; MOST];
-    // SAFETY: the caller's own sets.
-    let Some(count) = (unsafe { sets.list(&mut list) }) else {
+    let write_rest = || {
+        // SAFETY: null or writable, as Linux writes the rest of the time there.
+        if let (Some(timeout), Some(rest)) = (unsafe { timeout.as_mut() }, deadline.remaining()) {
+            *timeout = to_timeval(rest);
+        }
+    };
+    let real = || {
+        write_rest();
         // SAFETY: the caller's own arguments.
-        return unsafe { sets.select(timeout) };
+        unsafe { sets.select(timeout) }
     };
-    let list = &mut list[..count];
-    let result = loop {
-        match look(list) {
-            // SAFETY: the caller's own sets.
-            Look::Answer => break unsafe { sets.answer() },
-            Look::Nothing if deadline.passed() => {
-                // SAFETY: the caller's own sets; nothing is ready, so this clears them.
-                break unsafe { sets.answer() };
-            }
-            Look::Nothing => {}
-            Look::Unlike => {
-                set_errno(saved);
-                // SAFETY: the caller's own sets.
-                return unsafe { select_rest(&sets, timeout, deadline) };
-            }
-        }
-        match gate.suspend(list, deadline) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Cancelled => {
-                if matches!(look(list), Look::Answer) {
-                    // SAFETY: the caller's own sets.
-                    break unsafe { sets.answer() };
-                }
-                set_errno(libc::ECANCELED);
-                return -1;
-            }
-            // SAFETY: the caller's own sets.
-            Woken::Refused => return unsafe { select_rest(&sets, timeout, deadline) },
-        }
-    };
-    // SAFETY: null or writable, as Linux writes the rest of the time there.
-    if let (true, Some(timeout)) = (result >= 0, unsafe { timeout.as_mut() }) {
-        *timeout = to_timeval(deadline.remaining().unwrap_or_default());
+    // SAFETY: the caller's own sets.
+    let result = unsafe { select_until(gate, &sets, deadline, real) };
+    if result >= 0 {
+        write_rest();
     }
     result
 }
 
-/// Waits for real, for what is left of the time.
-///
-/// # Safety
-/// As for `select`.
-unsafe fn select_rest(sets: &Sets, timeout: *mut timeval, deadline: Deadline) -> c_int {
-    // SAFETY: null or writable, as Linux writes the rest of the time there.
-    if let (Some(timeout), Some(rest)) = (unsafe { timeout.as_mut() }, deadline.remaining()) {
-        *timeout = to_timeval(rest);
-    }
+/// A signal mask asks for something that cannot be done while other lanes run on the same thread: then the real call is made.
+unsafe extern "C" fn pselect(
+    nfds: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    let sets = Sets {
+        nfds,
+        read,
+        write,
+        except,
+    };
+    let real = |timeout| {
+        // SAFETY: the caller's own arguments, but perhaps for the time, which is then on the hook's frame.
+        unsafe { libc::pselect(nfds, read, write, except, timeout, mask) }
+    };
+    // SAFETY: the caller's argument, null or readable.
+    let wanted = match unsafe { timeout.as_ref() } {
+        None => Some(None),
+        Some(time) => from_timespec(*time).map(Some),
+    };
+    let (Some(wanted), true, Some(gate)) = (wanted, usual(nfds) && mask.is_null(), gate::open())
+    else {
+        return real(timeout);
+    };
+    let deadline = Deadline::after(wanted);
+    let real_rest = || {
+        let rest = deadline.remaining().map(to_timespec);
+        real(rest.as_ref().map_or(std::ptr::null(), std::ptr::from_ref))
+    };
     // SAFETY: the caller's own sets.
-    unsafe { sets.select(timeout) }
+    unsafe { select_until(gate, &sets, deadline, real_rest) }
 }

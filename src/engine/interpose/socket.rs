@@ -1,19 +1,17 @@
 //! `recv`, `send` and their kin: each is first tried with `MSG_DONTWAIT`, and the lane waits only if that would block.
 //!
-//! A blocking `send` on a stream returns when all is sent, and `MSG_WAITALL` when all is there: both are loops here.
-//! `SO_RCVTIMEO` and `SO_SNDTIMEO` bound the call as a whole, as in the kernel.
+//! The loops are in `transfer`; here is what each function passes on.
 #![expect(
     unsafe_code,
     reason = "hooks have C signatures and make the real calls"
 )]
 
-use std::time::Duration;
-
-use libc::{c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t, timeval};
+use libc::{c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 
 use super::Hook;
-use super::gate::{self, Deadline, Gate, Waited, errno, nonblocking, set_errno};
+use super::gate::{self, Gate};
 use super::iov::{self, Rest};
+use super::transfer::{receive, transmit};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("recv", recv as *const ()),
@@ -43,151 +41,6 @@ unsafe extern "C" {
         from: *mut sockaddr,
         from_length: *mut socklen_t,
     ) -> ssize_t;
-}
-
-/// How long calls on `fd` may take: `SO_RCVTIMEO` or `SO_SNDTIMEO`. For ever if it is no socket.
-pub(super) fn time_limit(fd: c_int, option: c_int) -> Deadline {
-    let saved = errno();
-    let mut limit = timeval {
-        tv_sec: 0,
-        tv_usec: 0,
-    };
-    let mut length = size_of::<timeval>() as socklen_t;
-    // SAFETY: `limit` and `length` are on this frame and belong together.
-    let failed = unsafe {
-        libc::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            option,
-            (&raw mut limit).cast(),
-            &raw mut length,
-        )
-    };
-    set_errno(saved);
-    if failed != 0 || (limit.tv_sec, limit.tv_usec) == (0, 0) {
-        return Deadline::NEVER;
-    }
-    let seconds = u64::try_from(limit.tv_sec).unwrap_or_default();
-    let micros = u64::try_from(limit.tv_usec).unwrap_or_default();
-    Deadline::after(Some(
-        Duration::from_secs(seconds) + Duration::from_micros(micros),
-    ))
-}
-
-fn would_block() -> bool {
-    errno() == libc::EAGAIN
-}
-
-fn is_stream(fd: c_int) -> bool {
-    let saved = errno();
-    let mut kind: c_int = 0;
-    let mut length = size_of::<c_int>() as socklen_t;
-    // SAFETY: `kind` and `length` are on this frame and belong together.
-    let failed = unsafe {
-        libc::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            libc::SO_TYPE,
-            (&raw mut kind).cast(),
-            &raw mut length,
-        )
-    };
-    set_errno(saved);
-    failed == 0 && kind == libc::SOCK_STREAM
-}
-
-/// What was moved, or -1 and `error` if that is nothing.
-fn part_or(done: size_t, error: c_int) -> ssize_t {
-    if done > 0 {
-        return done as ssize_t;
-    }
-    set_errno(error);
-    -1
-}
-
-/// What was moved before and by a last call.
-fn done_and(done: size_t, last: ssize_t) -> ssize_t {
-    if last < 0 {
-        return part_or(done, errno());
-    }
-    (done as ssize_t).saturating_add(last)
-}
-
-/// Receives up to `length` bytes by `attempt(done, flags)`, which stores behind the `done` bytes it has stored already.
-fn receive(
-    gate: Gate,
-    fd: c_int,
-    flags: c_int,
-    length: impl Fn() -> size_t,
-    attempt: impl Fn(size_t, c_int) -> ssize_t,
-) -> ssize_t {
-    let saved = errno();
-    let mut done: size_t = 0;
-    let mut limit = None;
-    loop {
-        let received = attempt(done, flags | libc::MSG_DONTWAIT);
-        match received {
-            1.. => {
-                done += received as size_t;
-                let whole = flags & libc::MSG_WAITALL == 0 || done >= length() || !is_stream(fd);
-                if whole || nonblocking(fd) {
-                    return done as ssize_t;
-                }
-            }
-            0 => return done as ssize_t,
-            _ if !would_block() || nonblocking(fd) => return part_or(done, errno()),
-            _ => {}
-        }
-        set_errno(saved);
-        let deadline = *limit.get_or_insert_with(|| time_limit(fd, libc::SO_RCVTIMEO));
-        match gate.until_ready(fd, libc::POLLIN, deadline) {
-            Waited::Ready => {}
-            Waited::TimedOut => return part_or(done, libc::EAGAIN),
-            Waited::Refused => return done_and(done, attempt(done, flags)),
-            Waited::Cancelled => {
-                let received = attempt(done, flags | libc::MSG_DONTWAIT);
-                if received < 0 && would_block() {
-                    set_errno(libc::ECANCELED);
-                }
-                return done_and(done, received);
-            }
-        }
-    }
-}
-
-/// Sends `length` bytes by `attempt(done, flags)`, which sends what follows the first `done` bytes.
-fn transmit(
-    gate: Gate,
-    fd: c_int,
-    flags: c_int,
-    length: size_t,
-    attempt: impl Fn(size_t, c_int) -> ssize_t,
-) -> ssize_t {
-    let saved = errno();
-    let mut done: size_t = 0;
-    let mut limit = None;
-    loop {
-        let sent = attempt(done, flags | libc::MSG_DONTWAIT);
-        if sent >= 0 {
-            done += sent as size_t;
-            if done >= length || sent == 0 || nonblocking(fd) {
-                return done as ssize_t;
-            }
-            continue;
-        }
-        if !would_block() || nonblocking(fd) {
-            return part_or(done, errno());
-        }
-        set_errno(saved);
-        let deadline = *limit.get_or_insert_with(|| time_limit(fd, libc::SO_SNDTIMEO));
-        match gate.until_ready(fd, libc::POLLOUT, deadline) {
-            Waited::Ready => {}
-            Waited::TimedOut => return part_or(done, libc::EAGAIN),
-            // Not tried again: on the socket that is now shut it would raise SIGPIPE.
-            Waited::Cancelled => return part_or(done, libc::EPIPE),
-            Waited::Refused => return done_and(done, attempt(done, flags)),
-        }
-    }
 }
 
 /// Flags that make a receiving call return at once, or that a loop would get wrong.

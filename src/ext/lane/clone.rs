@@ -168,6 +168,7 @@ impl Template {
             sys::IS_OBJECT => unsafe {
                 (*(*zend::object_of(entry.value)).ce).ce_flags & sys::ZEND_ACC_ENUM != 0
             },
+            // SAFETY: as above.
             sys::IS_ARRAY => self.is_pure(unsafe { (*entry.value).value.arr }),
             _ => true,
         });

@@ -95,6 +95,7 @@ pub(crate) fn compile(name: &str, flags: &[&str]) -> PathBuf {
         .arg(&object)
         .arg(&source)
         .args(flags)
+        .arg("-lresolv")
         .status()
         .expect("a C compiler");
     assert!(status.success(), "the fixture does not compile");

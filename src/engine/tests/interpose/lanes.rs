@@ -23,9 +23,13 @@ struct Lane {
 
 thread_local! {
     static CURRENT: Cell<*const Lane> = const { Cell::new(ptr::null()) };
-    // SAFETY: a context of zeros is a valid one to be filled.
-    static SCHEDULER: UnsafeCell<ucontext_t> = const { UnsafeCell::new(unsafe { std::mem::zeroed() }) };
+    static SCHEDULER: UnsafeCell<ucontext_t> = const { UnsafeCell::new(empty()) };
     static CANCELLED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+const fn empty() -> ucontext_t {
+    // SAFETY: a context of zeros is a valid one to be filled.
+    unsafe { std::mem::zeroed() }
 }
 
 /// The waiter of lanes that [`run`] runs.
@@ -46,9 +50,7 @@ impl Waiter for Lanes {
         lane.deadline
             .set(timeout.map(|timeout| Instant::now() + timeout));
         lane.waits.set(lane.waits.get() + 1);
-        // SAFETY: the scheduler's context was saved by the swap that resumed this lane.
-        SCHEDULER
-            .with(|scheduler| unsafe { libc::swapcontext(lane.context.get(), scheduler.get()) });
+        lane.leave();
         lane.woken.get()
     }
 }
@@ -66,8 +68,7 @@ extern "C" fn enter() {
 impl Lane {
     fn new(work: Box<dyn FnOnce()>) -> Box<Self> {
         let mut stack = vec![0; STACK];
-        // SAFETY: a context of zeros is a valid one to be filled.
-        let mut context: ucontext_t = unsafe { std::mem::zeroed() };
+        let mut context = empty();
         // SAFETY: fills it.
         unsafe { libc::getcontext(&raw mut context) };
         context.uc_stack.ss_sp = stack.as_mut_ptr().cast();
@@ -90,10 +91,19 @@ impl Lane {
     fn resume(&self, woken: Woken) {
         self.woken.set(woken);
         CURRENT.set(self);
-        // SAFETY: a context that `makecontext` or `wait` has left.
-        SCHEDULER
-            .with(|scheduler| unsafe { libc::swapcontext(scheduler.get(), self.context.get()) });
+        SCHEDULER.with(|scheduler| {
+            // SAFETY: a context that `makecontext` or `leave` has left.
+            unsafe { libc::swapcontext(scheduler.get(), self.context.get()) }
+        });
         CURRENT.set(ptr::null());
+    }
+
+    /// Back to the scheduler, until resumed.
+    fn leave(&self) {
+        SCHEDULER.with(|scheduler| {
+            // SAFETY: the scheduler's context was saved by the swap that resumed this lane.
+            unsafe { libc::swapcontext(self.context.get(), scheduler.get()) }
+        });
     }
 
     fn fds(&self) -> &[pollfd] {

@@ -1,2 +1,0 @@
-//! Forks and kills for real.
-fn main() {}

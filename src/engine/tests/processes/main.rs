@@ -1,0 +1,18 @@
+//! Processes: forks and kills for real. No threads, hence no harness of Rust's.
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    reason = "tests fork, kill, and panic when they fail"
+)]
+
+mod harness;
+mod master;
+mod parts;
+mod pool;
+mod script;
+mod standalone;
+
+fn main() {
+    let cases: Vec<_> = [parts::CASES, pool::CASES, master::CASES, standalone::CASES].concat();
+    harness::run(&cases);
+}

@@ -1,0 +1,210 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Tests\E2E;
+
+use KQueue\Tests\E2E\App\Act;
+use KQueue\Tests\E2E\App\IsolatedAct;
+use KQueue\Tests\E2E\App\Trace;
+use KQueue\Tests\E2E\Support\RedisServer;
+use KQueue\Tests\E2E\Support\TestCase;
+use PHPUnit\Framework\Attributes\TestWith;
+
+/** However a run ends, no job is lost and none is charged for it. */
+final class StopTest extends TestCase
+{
+    #[TestWith(['database', SIGTERM, false])]
+    #[TestWith(['redis', SIGTERM, false])]
+    #[TestWith(['database', SIGINT, true])]
+    #[TestWith(['database', SIGQUIT, false])]
+    public function test_a_signal_lets_running_jobs_end_and_takes_no_more(string $connection, int $signal, bool $group): void
+    {
+        $this->use($connection);
+        $this->push(...array_map(static fn () => new Act('sleep', 1.0), range(1, 9)), ...[new IsolatedAct('sleep', 1.0)], ...array_map(static fn () => new Act('sleep', 1.0), range(1, 20)));
+        $run = $this->start('kqueue:run', ['--concurrency=10', '--sleep=0.1']);
+        $this->waitForStarts(10);
+        $group ? $run->signalGroup($signal) : $run->signal($signal);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertCount(10, Trace::all('start'), $run->output());
+        self::assertCount(10, Trace::all('end'), $run->output());
+        self::assertSame(20, $this->app['queue']->size());
+        self::assertSame([], $this->failures());
+    }
+
+    #[TestWith(['database'])]
+    #[TestWith(['redis'])]
+    public function test_a_second_signal_gives_running_jobs_back_without_an_attempt(string $connection): void
+    {
+        $this->use($connection);
+        $this->push(...array_map(static fn () => new Act('longSleep', 30), range(1, 5)), ...[new IsolatedAct('longSleep', 30)]);
+        $run = $this->start('kqueue:run', ['--concurrency=10', '--sleep=0.1']);
+        $this->waitForStarts(6);
+        $run->signal(SIGTERM);
+        usleep(300_000);
+        self::assertTrue($run->isRunning());
+        $run->signal(SIGTERM);
+        $run->wait(20);
+
+        self::assertSame([], Trace::all('end'));
+        self::assertSame([], $this->failures());
+        $this->assertAllAvailableWithoutAttempts($connection, 6);
+    }
+
+    public function test_a_runner_that_is_killed_is_replaced_and_its_jobs_run_again(): void
+    {
+        $this->push(...array_map(static fn () => new Act('sleep', 1.0), range(1, 5)));
+        $run = $this->start('kqueue:run', ['--concurrency=10', '--sleep=0.1', '--stop-when-empty']);
+        $this->waitForStarts(5);
+        $runner = Trace::all('start')[0]['pid'];
+        posix_kill($runner, SIGKILL);
+
+        self::assertSame(0, $run->wait(30), $run->output());
+        self::assertCount(5, Trace::all('end'));
+        self::assertNotSame($runner, Trace::all('end')[0]['pid']);
+        self::assertSame([], $this->failures());
+    }
+
+    public function test_a_master_that_is_killed_leaves_no_process_behind(): void
+    {
+        $this->push(new Act('longSleep', 30), new IsolatedAct('longSleep', 30));
+        $run = $this->start('kqueue:run', ['--concurrency=5', '--sleep=0.1']);
+        $this->waitForStarts(2);
+        $pids = array_unique([...$run->children(), ...array_column(Trace::all('start'), 'pid')]);
+        posix_kill($run->master(), SIGKILL);
+        $run->wait(10);
+
+        // One that nobody reaps in a container is a zombie: it has ended.
+        $lives = static fn (int $pid): bool => ! in_array(trim((string) shell_exec("ps -o stat= -p {$pid}"))[0] ?? 'Z', ['Z', 'X'], true);
+        $this->waitFor(static fn (): bool => array_filter($pids, $lives) === [], 'its processes to end', 10);
+        self::assertNotSame([], $pids);
+    }
+
+    public function test_max_jobs(): void
+    {
+        $this->push(...array_map(static fn () => new Act('sleep', 0.2), range(1, 10)));
+        $run = $this->start('kqueue:run', ['--max-jobs=4', '--concurrency=10']);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertCount(4, Trace::all('end'));
+        self::assertSame(6, $this->app['queue']->size());
+    }
+
+    public function test_once(): void
+    {
+        $this->push(new Act('sleep', 0.1), new Act('nothing'));
+        $run = $this->start('kqueue:run', ['--once']);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertCount(1, Trace::all('end'));
+        self::assertSame(1, $this->app['queue']->size());
+    }
+
+    public function test_max_time_and_memory(): void
+    {
+        $run = $this->start('kqueue:run', ['--max-time=1', '--sleep=0.1']);
+        self::assertSame(0, $run->wait(20), $run->output());
+
+        $this->push(new Act('nothing'), new Act('nothing'));
+        $run = $this->start('kqueue:run', ['--memory=1', '--sleep=0.1', '--concurrency=1']);
+        self::assertSame(12, $run->wait(20), $run->output());
+        self::assertCount(1, Trace::all('end'));
+    }
+
+    public function test_queue_restart(): void
+    {
+        $run = $this->start('kqueue:run', ['--sleep=0.1']);
+        $this->waitFor(fn (): bool => $run->children() !== [], 'the runner');
+        usleep(500_000);
+        self::assertTrue($run->isRunning());
+        $this->start('queue:restart')->wait();
+
+        self::assertSame(0, $run->wait(20), $run->output());
+    }
+
+    public function test_an_idle_run_stops_at_once(): void
+    {
+        $run = $this->start('kqueue:run', ['--sleep=30']);
+        $this->waitFor(fn (): bool => $run->children() !== [], 'the runner');
+        usleep(700_000);
+        $begin = microtime(true);
+        $run->signal(SIGTERM);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertLessThan(5.0, microtime(true) - $begin);
+    }
+
+    public function test_pause_and_resume(): void
+    {
+        $this->push(new Act('sleep', 0.5));
+        $run = $this->start('kqueue:run', ['--sleep=0.1']);
+        $this->waitForStarts(1);
+        $run->signal(SIGUSR2);
+        $this->waitFor(static fn (): bool => count(Trace::all('end')) === 1, 'the running job to end');
+        usleep(300_000);
+        $this->push(new Act('nothing'));
+        usleep(1_000_000);
+        self::assertCount(1, Trace::all('start'), 'paused');
+
+        $run->signal(SIGCONT);
+        $this->waitFor(static fn (): bool => count(Trace::all('end')) === 2, 'the job after the pause');
+        $run->signal(SIGUSR2);
+        usleep(200_000);
+        $run->signal(SIGTERM);
+        self::assertSame(0, $run->wait(10), 'a paused run can be stopped');
+    }
+
+    public function test_a_queue_that_goes_away_and_comes_back(): void
+    {
+        $server = RedisServer::start();
+        $run = $this->start('kqueue:run', ['redis', '--sleep=0.1'], ['KQUEUE_TEST_REDIS_PORT' => (string) $server->port]);
+        $this->waitFor(static fn (): bool => $run->children() !== [], 'the runner');
+        usleep(700_000);
+        $server->stop();
+        $this->waitFor(fn (): bool => str_contains($this->log(), 'Connection refused'), 'the error to be reported');
+        self::assertTrue($run->isRunning(), $run->output());
+
+        RedisServer::start($server->port);
+        $this->use('redis', $server->port);
+        $this->push(new Act('nothing'));
+
+        // What Laravel takes for a lost connection ends the worker, with status 0, for its supervisor to start another.
+        $this->waitFor(static fn (): bool => Trace::all('end') !== [] || ! $run->isRunning(), 'the job to run, or the run to end');
+        $run->isRunning() && $run->signal(SIGTERM);
+        self::assertSame(0, $run->wait(20), $run->output());
+
+        if (Trace::all('end') === []) {
+            self::assertStringContainsString('Lost connection', $run->output());
+            self::assertSame(0, $this->start('kqueue:run', ['redis', '--stop-when-empty'], ['KQUEUE_TEST_REDIS_PORT' => (string) $server->port])->wait());
+        }
+
+        self::assertCount(1, Trace::all('end'));
+    }
+
+    public function test_events_of_the_worker(): void
+    {
+        $run = $this->start('kqueue:run', ['--sleep=0.1'], ['KQUEUE_TEST_EVENTS' => '1']);
+        $this->waitFor(static fn (): bool => Trace::all('event') !== [] && in_array('Looping', array_column(array_column(Trace::all('event'), 'detail'), 0), true), 'the run to begin');
+        $run->signal(SIGTERM);
+        $run->wait(20);
+        $events = array_column(array_column(Trace::all('event'), 'detail'), 0);
+
+        self::assertSame('WorkerStarting', $events[0]);
+        self::assertSame(['WorkerInterrupted', 'WorkerStopping'], array_slice($events, -2));
+        self::assertSame(1, array_count_values($events)['WorkerStarting']);
+    }
+
+    private function assertAllAvailableWithoutAttempts(string $connection, int $count): void
+    {
+        $queue = $this->app['queue']->connection($connection);
+
+        for ($i = 0; $i < $count; $i++) {
+            $job = $queue->pop();
+            self::assertNotNull($job, "job {$i} is not available");
+            self::assertSame(1, $job->attempts());
+        }
+
+        self::assertNull($queue->pop());
+    }
+}

@@ -1,0 +1,35 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Tests\E2E\App;
+
+use Illuminate\Cache\RateLimiting\Limit;
+use Illuminate\Support\Facades\RateLimiter;
+use Illuminate\Support\ServiceProvider;
+
+final class AppServiceProvider extends ServiceProvider
+{
+    public function register(): void
+    {
+        // What some package may do: lanes cannot be copied then.
+        if (getenv('KQUEUE_TEST_UNCOPYABLE')) {
+            $this->app->instance('uncopyable', fopen('php://memory', 'r'));
+        }
+    }
+
+    public function boot(): void
+    {
+        if (getenv('KQUEUE_TEST_EVENTS')) {
+            $this->app['events']->listen('Illuminate\Queue\Events\*', static function (string $name, array $events): void {
+                Trace::add('event', [class_basename($name), isset($events[0]->job) ? $events[0]->job?->uuid() : null]);
+            });
+        }
+
+        if (getenv('KQUEUE_TEST_OPEN_CONNECTION')) {
+            $this->app['db']->select('select 1');
+        }
+
+        RateLimiter::for('two', static fn () => Limit::perMinute(2));
+    }
+}

@@ -1,0 +1,27 @@
+<?php
+
+// Laravel from LARAVEL_PHP_DIR (or Composer's vendor), the package, and this folder.
+
+declare(strict_types=1);
+
+(static function (): void {
+    $root = dirname(__DIR__, 3);
+
+    require_once is_file($root.'/vendor/autoload.php')
+        ? $root.'/vendor/autoload.php'
+        : (getenv('LARAVEL_PHP_DIR') ?: '/usr/share/php').'/Illuminate/autoload.php';
+
+    spl_autoload_register(static function (string $class) use ($root): void {
+        foreach (['KQueue\Tests\E2E\App\\' => __DIR__, 'KQueue\Tests\E2E\\' => dirname(__DIR__), 'KQueue\\' => $root.'/php/src'] as $namespace => $folder) {
+            if (str_starts_with($class, $namespace)) {
+                $file = $folder.'/'.str_replace('\\', '/', substr($class, strlen($namespace))).'.php';
+
+                if (is_file($file)) {
+                    require $file;
+
+                    return;
+                }
+            }
+        }
+    });
+})();

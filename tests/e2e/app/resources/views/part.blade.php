@@ -1,0 +1,1 @@
+[{{ $owner }}-{{ $n }}@php(usleep(random_int(0, 500)))]

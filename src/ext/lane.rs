@@ -54,6 +54,8 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
+    /// A wait of its overdue job failed: the exception follows as soon as PHP code runs again.
+    timeout_due: bool,
     work: *const dyn Work,
 }
 
@@ -81,6 +83,13 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
         sys::kq_context_leave(&raw mut (*lane).context);
         (*lane).wake
     }
+}
+
+/// In a lane: whether its timeout exception is due. It no longer is.
+pub(crate) fn take_timeout() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
 }
 
 /// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
@@ -112,12 +121,6 @@ impl Waiter for Hooks {
             count: fds.len(),
             timeout,
         }) {
-            Wake::Woken(Woken::Cancelled) => {
-                // The exception follows as soon as PHP code runs again.
-                // SAFETY: stores a flag.
-                unsafe { sys::kq_request_interrupt() };
-                Woken::Cancelled
-            }
             Wake::Woken(woken) => woken,
             Wake::Start | Wake::Granted(_) | Wake::Child(_) => Woken::Ready,
         }
@@ -219,6 +222,7 @@ impl Lanes for Table {
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
+            timeout_due: false,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
@@ -238,6 +242,11 @@ impl Lanes for Table {
             return Pause::Ended;
         };
         lane.wake = wake;
+        if matches!(lane.pause, Pause::Wait { .. }) && run::is_cancelled(id) {
+            lane.timeout_due = true;
+            // SAFETY: stores a flag.
+            unsafe { sys::kq_request_interrupt() };
+        }
         let lane: *mut Lane = &raw mut **lane;
         if let Some(board) = &self.board {
             board.beat(now_ms());

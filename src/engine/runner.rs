@@ -211,7 +211,7 @@ impl Desk {
             .map(|(moment, ..)| *moment)
     }
 
-    /// Whether the lane overran its deadline just now. A lane that burns the processor is found out here, not by the loop.
+    /// Whether the lane overran its deadline. A lane that burns the processor is found out here, not by the loop.
     pub fn check_deadline(&mut self, lane: LaneId) -> bool {
         let Some(slot) = self.slots.get_mut(lane as usize) else {
             return false;
@@ -223,9 +223,8 @@ impl Desk {
             slot.overdue = true;
             slot.deadline = None;
             self.timers.remove(&(moment, lane, Timer::Deadline));
-            return true;
         }
-        false
+        slot.cancelled
     }
 
     /// Whether the lane is being cancelled: its waits fail at once.

@@ -358,7 +358,7 @@ impl Engine {
     #[php(name = "timedOut")]
     pub fn timed_out() -> PhpResult<bool> {
         let lane = here("timedOut")?;
-        Ok(run::timed_out(lane))
+        Ok(with_desk(|desk| desk.timed_out(lane)).unwrap_or_default())
     }
 
     pub fn contain(callback: &Zval) -> PhpResult<bool> {

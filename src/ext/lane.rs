@@ -54,7 +54,8 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
-    /// A wait of its overdue job failed: the exception follows as soon as PHP code runs again.
+    /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
+    /// and must not disturb this one's clearing up.
     timeout_due: bool,
     work: *const dyn Work,
 }
@@ -85,11 +86,20 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
     }
 }
 
-/// In a lane: whether its timeout exception is due. It no longer is.
+/// In a lane: whether its timeout exception is due, if it is overdue. It no longer is.
 pub(crate) fn take_timeout() -> bool {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: the running lane.
     !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
+}
+
+/// In a lane: it is due again.
+pub(crate) fn renew_timeout() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).timeout_due = true };
+    }
 }
 
 /// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
@@ -121,6 +131,13 @@ impl Waiter for Hooks {
             count: fds.len(),
             timeout,
         }) {
+            Wake::Woken(Woken::Cancelled) => {
+                // The exception follows as soon as PHP code runs again.
+                renew_timeout();
+                // SAFETY: stores a flag.
+                unsafe { sys::kq_request_interrupt() };
+                Woken::Cancelled
+            }
             Wake::Woken(woken) => woken,
             Wake::Start | Wake::Granted(_) | Wake::Child(_) => Woken::Ready,
         }
@@ -222,7 +239,7 @@ impl Lanes for Table {
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
-            timeout_due: false,
+            timeout_due: true,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
@@ -242,11 +259,6 @@ impl Lanes for Table {
             return Pause::Ended;
         };
         lane.wake = wake;
-        if matches!(lane.pause, Pause::Wait { .. }) && run::is_cancelled(id) {
-            lane.timeout_due = true;
-            // SAFETY: stores a flag.
-            unsafe { sys::kq_request_interrupt() };
-        }
         let lane: *mut Lane = &raw mut **lane;
         if let Some(board) = &self.board {
             board.beat(now_ms());

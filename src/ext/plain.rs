@@ -379,7 +379,7 @@ fn inline(lane: LaneId, callable: &Owned, timeout: Option<f64>) -> Ended {
     run::set_deadline(lane, timeout);
     let (ending, result) = zend::call(callable.as_ptr(), &mut []);
     run::leave_if_forked(ending);
-    let overdue = run::timed_out(lane);
+    let overdue = with_desk(|desk| desk.timed_out(lane)).unwrap_or_default();
     run::set_deadline(lane, None);
     match ending {
         Ending::BailedOut => Ended::Fatal,

@@ -145,23 +145,12 @@ pub(crate) fn with_desk<R>(body: impl FnOnce(&mut Desk) -> R) -> Option<R> {
     Some(body(&mut run.desk.borrow_mut()))
 }
 
-/// Whether the lane's job has overrun its deadline: its waits fail.
-pub(crate) fn is_cancelled(lane: kqueue_core::scheduler::LaneId) -> bool {
-    with_desk(|desk| desk.is_cancelled(lane)).unwrap_or_default()
-}
-
-/// In a lane: whether its job has overrun its deadline. It has taken notice, so it may wait again.
-pub(crate) fn timed_out(lane: kqueue_core::scheduler::LaneId) -> bool {
-    lane::take_timeout();
-    with_desk(|desk| desk.timed_out(lane)).unwrap_or_default()
-}
-
 /// The deadline of the running lane's job, in seconds from now.
 pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option<f64>) {
     let deadline = seconds
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
-    lane::take_timeout();
+    lane::renew_timeout();
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
@@ -176,7 +165,7 @@ extern "C" fn ring(_signal: i32) {
     unsafe { sys::kq_request_interrupt() };
 }
 
-/// Between two opcodes of a lane, after an alarm (maybe another lane's) or a cancelled wait.
+/// Between two opcodes of a lane, after an alarm or a cancelled wait.
 extern "C" fn on_interrupt() {
     let (Some(run), Some(id)) = (current(), lane::current()) else {
         return;
@@ -186,7 +175,7 @@ extern "C" fn on_interrupt() {
         Err(_) => return,
     };
     run.set_alarm();
-    if lane::take_timeout() || overdue {
+    if overdue && lane::take_timeout() {
         crate::exceptions::throw_timed_out();
     }
 }

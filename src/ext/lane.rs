@@ -26,7 +26,8 @@ use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 use self::clone::Template;
 use self::globals::Globals;
 use self::statics::{Slots, Statics};
-use crate::zend::{self, sys};
+use crate::run;
+use crate::zend::{self, Ending, sys};
 
 /// What a lane runs, on its own stack. It returns when the lane is to end.
 pub(crate) trait Work {
@@ -53,6 +54,9 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
+    /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
+    /// and must not disturb this one's clearing up.
+    timeout_due: bool,
     work: *const dyn Work,
 }
 
@@ -70,12 +74,40 @@ pub(crate) fn current() -> Option<LaneId> {
 pub(crate) fn suspend(pause: Pause) -> Wake {
     let lane = CURRENT.load(Ordering::Relaxed);
     assert!(!lane.is_null(), "only a lane can be suspended");
+    if !matches!(pause, Pause::Wait { .. }) {
+        // The hooks do not wait in a process that a job has forked; whatever else would reach the loop must not.
+        run::leave_if_forked(Ending::Returned);
+    }
     // SAFETY: this runs on the lane's stack; the box does not move. The loop may free the lane only after it has ended.
     unsafe {
         (*lane).pause = pause;
         sys::kq_context_leave(&raw mut (*lane).context);
         (*lane).wake
     }
+}
+
+/// In a lane: whether its timeout exception is due, if it is overdue. It no longer is.
+pub(crate) fn take_timeout() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
+}
+
+/// In a lane: it is due again.
+pub(crate) fn renew_timeout() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).timeout_due = true };
+    }
+}
+
+/// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
+/// False: a fatal error in an output callback.
+pub(crate) fn renew_globals() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
+    lane.is_null() || unsafe { (*lane).globals.renew() }
 }
 
 /// In a forked process: there are no lanes here.
@@ -99,6 +131,7 @@ impl Waiter for Hooks {
         match suspend(Pause::Wait { fds, timeout }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
+                renew_timeout();
                 // SAFETY: stores a flag.
                 unsafe { sys::kq_request_interrupt() };
                 Woken::Cancelled
@@ -204,6 +237,7 @@ impl Lanes for Table {
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
+            timeout_due: true,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
@@ -240,6 +274,9 @@ impl Lanes for Table {
         }
         // SAFETY: as above.
         unsafe {
+            if (*lane).context.bailed_out {
+                run::poison();
+            }
             if (*lane).context.ended {
                 Pause::Ended
             } else {
@@ -254,7 +291,9 @@ impl Lanes for Table {
         self.ended += 1;
         if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
             // SAFETY: on the PHP thread, in the scheduler's context.
-            unsafe { sys::kq_collect_cycles() };
+            if !unsafe { sys::kq_collect_cycles() } {
+                run::poison();
+            }
         }
     }
 }
@@ -317,8 +356,12 @@ impl Table {
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
         drop(copy);
+        // Destructors of the copy may have thrown.
+        zend::take_exception();
         // SAFETY: on the PHP thread.
-        unsafe { sys::kq_collect_cycles() };
+        if !unsafe { sys::kq_collect_cycles() } {
+            zend::bailout();
+        }
         Trial {
             counts: template.counts(),
             bytes,

@@ -33,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) hooks: usize,
     /// A word that one leader leaves for the next.
     pub(crate) baton: String,
+    /// The process that runs it.
+    owner: u32,
 }
 
 /// The run of this process, while it runs.
@@ -51,6 +53,7 @@ impl Run {
             poison: None,
             hooks: 0,
             baton: String::new(),
+            owner: std::process::id(),
         }
     }
 
@@ -116,6 +119,26 @@ pub(crate) fn forget() {
     }
 }
 
+/// In a process that a job forked (`pcntl_fork`): ends it. The lanes and what they do next are the parent's alone.
+///
+/// It ends as our own children do: output is written, but neither shutdown functions nor destructors of the parent run.
+pub(crate) fn leave_if_forked(ending: zend::Ending) {
+    if current().is_none_or(|run| run.owner == std::process::id()) {
+        return;
+    }
+    let status = match ending {
+        zend::Ending::Returned => 0,
+        zend::Ending::Exited => zend::exit_status(),
+        zend::Ending::Threw => {
+            zend::show_exception();
+            255
+        }
+        zend::Ending::BailedOut => 255,
+    };
+    zend::flush_output();
+    crate::process::exit_now(status);
+}
+
 /// Looks at the desk or changes it; None outside a run.
 pub(crate) fn with_desk<R>(body: impl FnOnce(&mut Desk) -> R) -> Option<R> {
     let run = current()?;
@@ -127,6 +150,7 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     let deadline = seconds
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
+    lane::renew_timeout();
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
@@ -151,7 +175,7 @@ extern "C" fn on_interrupt() {
         (Err(_), _) => return,
     };
     run.set_alarm();
-    if overdue {
+    if overdue && lane::take_timeout() {
         crate::exceptions::throw_timed_out();
     }
 }
@@ -180,6 +204,9 @@ pub(crate) fn poison() {
     let message = zend::last_error().unwrap_or_else(|| "a fatal error without a message".into());
     run.poison.get_or_insert(message);
     // SAFETY: the jump left regions that count themselves.
-    unsafe { sys::kq_reset_blocks() };
+    unsafe {
+        sys::kq_reset_blocks();
+        sys::kq_lift_memory_limit();
+    }
     run.desk.borrow_mut().stop(255, "fatal");
 }

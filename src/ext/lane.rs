@@ -15,7 +15,7 @@ pub(crate) mod statics;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Duration;
 
 use kqueue_core::scheduler::LaneId;
@@ -118,10 +118,22 @@ pub(crate) fn forget_all() {
 /// What the hooks ask.
 pub(crate) struct Hooks;
 
+/// Off where hooks do not reach the calls: the self-test must find that.
+static SUSPENDS: AtomicBool = AtomicBool::new(true);
+
+impl Hooks {
+    /// Takes the tests' switch into account.
+    pub(crate) fn prepare() {
+        let on = std::env::var_os("KQUEUE_TEST_WITHOUT_HOOKS").is_none();
+        SUSPENDS.store(on, Ordering::Relaxed);
+    }
+}
+
 impl Waiter for Hooks {
     fn can_suspend(&self) -> bool {
         // SAFETY: reads globals; the hooks have checked that this is the PHP thread.
         !CURRENT.load(Ordering::Relaxed).is_null()
+            && SUSPENDS.load(Ordering::Relaxed)
             && unsafe { !sys::kq_in_scheduler() && !sys::kq_switch_blocked() }
     }
 

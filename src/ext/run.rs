@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_engine::alarm::Alarm;
@@ -42,6 +42,9 @@ static RUN: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
 
 static HOOKS: Hooks = Hooks;
 
+/// Whether the hooks have passed their test in this process.
+static TESTED: AtomicBool = AtomicBool::new(false);
+
 impl Run {
     /// A run over these lanes.
     pub(crate) fn new(desk: Desk, table: Table) -> Self {
@@ -64,6 +67,15 @@ impl Run {
                 "a run is under way in this process already; call stop() and wait for its end first",
             ));
         }
+        if !TESTED.swap(true, Ordering::Relaxed) {
+            crate::selftest::run().inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
+        }
+        self.run_hooked()
+    }
+
+    /// Runs to the end, hooks in place.
+    pub(crate) fn run_hooked(&mut self) -> Result<(), Fault> {
+        Hooks::prepare();
         let report =
             interpose::install(&HOOKS).map_err(|error| Fault::unsupported(error.to_string()))?;
         self.hooks = report.slots;

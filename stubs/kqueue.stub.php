@@ -116,9 +116,9 @@ namespace KQueue {
          *        child_jobs: jobs after which a child is replaced
          * @param callable(): int                                     $runner runs in the runner; returns the exit status
          * @param callable(string $request): string                   $child  runs in a child, once per isolated job
-         * @param callable(list<array{id: string, class: string, connection: string, queue: string, cause: string|null}>): void $rescue
+         * @param callable(list<array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, timed_out: bool}>): void $rescue
          *        runs in a process of its own after a runner ended with jobs in flight; cause is null for a job that only was a
-         *        neighbour, else what its lane was doing when the runner died
+         *        neighbour, else how the runner died; timed_out: and that was after the job's deadline
          *
          * @return int the exit status of the last runner
          *

@@ -16,7 +16,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
@@ -54,10 +54,42 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
-    /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
-    /// and must not disturb this one's clearing up.
-    timeout_due: bool,
+    insistence: Insistence,
     work: *const dyn Work,
+}
+
+/// How the exception of a cancelled lane is thrown: at once, again after each wait that failed, and again after a while in which the
+/// lane did not wait. An alarm may be another lane's, and must not disturb this one's clearing up before that.
+#[derive(Debug, Clone, Copy)]
+struct Insistence {
+    due: bool,
+    thrown: u32,
+    again_at: Option<Instant>,
+}
+
+impl Insistence {
+    const NEW: Self = Self {
+        due: true,
+        thrown: 0,
+        again_at: None,
+    };
+}
+
+/// A lane that goes on computing after its exception gets it again after this time.
+const THROW_AGAIN: Duration = Duration::from_millis(100);
+
+/// Code that has caught this many of them catches them all: it is left without asking it.
+const THROWN_AT_MOST: u32 = 10;
+
+/// What a cancelled lane gets as it runs PHP code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sentence {
+    /// Nothing yet.
+    Patience,
+    /// An exception.
+    Throw,
+    /// What exit() throws: neither `catch` nor `finally` sees it.
+    Leave,
 }
 
 /// The lane that is running; null in the scheduler. Read by hooks before anything else.
@@ -86,19 +118,45 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
     }
 }
 
-/// In a lane: whether its timeout exception is due, if it is overdue. It no longer is.
-pub(crate) fn take_timeout() -> bool {
+/// In a cancelled lane: what it gets now, and when to look again.
+pub(crate) fn sentence() -> (Sentence, Option<Instant>) {
     let lane = CURRENT.load(Ordering::Relaxed);
+    if lane.is_null() {
+        return (Sentence::Patience, None);
+    }
     // SAFETY: the running lane.
-    !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
+    let insistence = unsafe { &mut (*lane).insistence };
+    let now = Instant::now();
+    if !insistence.due && insistence.again_at.is_none_or(|moment| moment > now) {
+        return (Sentence::Patience, insistence.again_at);
+    }
+    insistence.due = false;
+    insistence.thrown += 1;
+    insistence.again_at = Some(now + THROW_AGAIN);
+    if insistence.thrown > THROWN_AT_MOST {
+        return (Sentence::Leave, insistence.again_at);
+    }
+    (Sentence::Throw, insistence.again_at)
 }
 
-/// In a lane: it is due again.
-pub(crate) fn renew_timeout() {
+/// In a lane: its exception is due again, since a wait has failed.
+fn insist() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane; stores a flag.
+        unsafe {
+            (*lane).insistence.due = true;
+            sys::kq_request_interrupt();
+        }
+    }
+}
+
+/// In a lane: what it has thrown concerned an earlier job.
+pub(crate) fn forgive() {
     let lane = CURRENT.load(Ordering::Relaxed);
     if !lane.is_null() {
         // SAFETY: the running lane.
-        unsafe { (*lane).timeout_due = true };
+        unsafe { (*lane).insistence = Insistence::NEW };
     }
 }
 
@@ -143,9 +201,7 @@ impl Waiter for Hooks {
         match suspend(Pause::Wait { fds, timeout }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
-                renew_timeout();
-                // SAFETY: stores a flag.
-                unsafe { sys::kq_request_interrupt() };
+                insist();
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
@@ -204,7 +260,7 @@ impl Table {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
                 self.slots.scan();
-                let started = std::time::Instant::now();
+                let started = Instant::now();
                 let statics = template.clone_statics(&self.slots);
                 self.clones += 1;
                 self.clone_time += started.elapsed();
@@ -249,7 +305,7 @@ impl Lanes for Table {
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
-            timeout_due: true,
+            insistence: Insistence::NEW,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
@@ -363,7 +419,7 @@ impl Table {
     pub(crate) fn trial(&mut self, template: &mut Template) -> Trial {
         self.slots.scan();
         let before = zend::memory_usage();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let copy = template.clone_statics(&self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);

@@ -17,7 +17,7 @@ use kqueue_engine::interpose;
 use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::exceptions::Fault;
-use crate::lane::{self, Hooks, Table};
+use crate::lane::{self, Hooks, Sentence, Table};
 use crate::zend::{self, Owned, sys};
 
 /// A run and everything it owns.
@@ -103,11 +103,11 @@ impl Run {
         result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
     }
 
-    /// Sets the alarm for the earliest deadline: it finds a lane that never waits.
-    pub(crate) fn set_alarm(&mut self) {
+    /// Sets the alarm for the earliest deadline: it finds a lane that never waits. `again` is for one that was found already.
+    pub(crate) fn set_alarm(&mut self, again: Option<Instant>) {
         let next = self.desk.borrow().next_deadline();
         if let Some(alarm) = &mut self.alarm {
-            alarm.set(next);
+            alarm.set([next, again].into_iter().flatten().min());
         }
     }
 }
@@ -162,11 +162,11 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     let deadline = seconds
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
-    lane::renew_timeout();
+    lane::forgive();
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
-            run.set_alarm();
+            run.set_alarm(None);
         }
     }
 }
@@ -186,9 +186,16 @@ extern "C" fn on_interrupt() {
         (Ok(_), None) => false,
         (Err(_), _) => return,
     };
-    run.set_alarm();
-    if overdue && lane::take_timeout() {
-        crate::exceptions::throw_timed_out();
+    let (sentence, again) = if overdue {
+        lane::sentence()
+    } else {
+        (Sentence::Patience, None)
+    };
+    run.set_alarm(again);
+    match sentence {
+        Sentence::Patience => {}
+        Sentence::Throw => crate::exceptions::throw_timed_out(),
+        Sentence::Leave => zend::throw_exit(),
     }
 }
 

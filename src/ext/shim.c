@@ -201,6 +201,14 @@ void kq_throw(zend_class_entry *class_entry, const char *message)
 	zend_throw_exception(class_entry, message, 0);
 }
 
+/* What exit() throws: neither catch nor finally sees it. */
+void kq_throw_exit(void)
+{
+	if (!EG(exception)) {
+		zend_throw_unwind_exit();
+	}
+}
+
 /* As at the end of a program: what nobody caught is shown. */
 void kq_show_exception(void)
 {

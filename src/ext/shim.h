@@ -99,6 +99,7 @@ void kq_fresh_output(void);
 bool kq_extension_loaded(const char *name, size_t length);
 char *kq_ini(const char *name, size_t length);
 void kq_throw(zend_class_entry *class_entry, const char *message);
+void kq_throw_exit(void);
 bool kq_has_exception(void);
 zend_object *kq_take_exception(void);
 void kq_put_exception(zend_object *exception);

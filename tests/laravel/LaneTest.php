@@ -237,6 +237,18 @@ final class LaneTest extends TestCase
         self::assertSame(2, self::$engine->lanes, 'the lane was replaced');
     }
 
+    public function test_a_job_that_catches_its_timeout_until_it_is_left_has_timed_out(): void
+    {
+        $this->app['queue']->push(new TestJob('stubborn', tries: 5, failOnTimeout: true));
+        self::$engine->exits = true;
+        self::$engine->exitsOverdue = true;
+        $this->kqueue();
+
+        self::assertCount(1, Recorder::all(JobTimedOut::class));
+        self::assertStringContainsString('TimeoutExceededException', $this->failedJobs()[0]->exception);
+        self::assertSame(2, self::$engine->lanes, 'the lane was replaced');
+    }
+
     public function test_an_open_transaction_is_rolled_back_and_told(): void
     {
         $this->push('open');

@@ -238,11 +238,18 @@ final class Lane
     {
         $returned = $this->engine->contain(fn () => $this->worker->run($this->settings->connection, $job, $this->options));
 
-        if (! $returned) {
+        if ($returned) {
+            return true;
+        }
+
+        // A job that catches its timeout again and again is left in the same way as one that calls exit().
+        if ($this->worker->timedOut()) {
+            $this->worker->timeOut($job, $this->options);
+        } else {
             $this->worker->failAttempt($job, $this->options, JobExited::during($job));
         }
 
-        return $returned;
+        return false;
     }
 
     private function runIsolated(Job $job, ?float $timeout): bool

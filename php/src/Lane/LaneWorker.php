@@ -138,13 +138,13 @@ final class LaneWorker extends Worker
         }
     }
 
-    /** The job overran its timeout, and what ran it is gone. */
-    public function timeOut(Job $job, WorkerOptions $options): void
+    /** The job overran its timeout, and what ran it is gone; $e tells more of that than Laravel's exception does. */
+    public function timeOut(Job $job, WorkerOptions $options, ?Throwable $e = null): void
     {
         $this->rollBackOpenTransactions();
 
         try {
-            $this->handleTimeout($job, $options);
+            $this->handleTimeout($job, $options, $e);
         } catch (Throwable $thrown) {
             $this->report($thrown);
         }
@@ -258,10 +258,10 @@ final class LaneWorker extends Worker
      *
      * @throws Throwable always: Laravel's TimeoutExceededException, or what came up on the way
      */
-    private function handleTimeout(Job $job, WorkerOptions $options): never
+    private function handleTimeout(Job $job, WorkerOptions $options, ?Throwable $e = null): never
     {
         $connection = $job->getConnectionName();
-        $e = $this->timeoutExceededException($job);
+        $e ??= $this->timeoutExceededException($job);
 
         try {
             $this->markJobAsFailedIfWillExceedMaxAttempts($connection, $job, (int) $options->maxTries, $e);

@@ -62,6 +62,9 @@ final class FakeEngine implements Engine
     /** Inline jobs end by exit() at once. */
     public bool $exits = false;
 
+    /** And that because they caught their timeout again and again. */
+    public bool $exitsOverdue = false;
+
     public bool $stopping = false;
 
     public int $status = 0;
@@ -166,6 +169,8 @@ final class FakeEngine implements Engine
     public function contain(callable $callback): bool
     {
         if ($this->exits) {
+            $this->timedOut = $this->exitsOverdue;
+
             return false;
         }
 

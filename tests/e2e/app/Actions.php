@@ -17,6 +17,7 @@ use Illuminate\Support\Facades\Log;
 use LogicException;
 use ReflectionProperty;
 use RuntimeException;
+use Throwable;
 
 /** What jobs of these tests do. */
 final class Actions
@@ -46,6 +47,33 @@ final class Actions
     {
         for ($end = microtime(true) + $seconds; microtime(true) < $end;) {
         }
+    }
+
+    public static function swallowSleeping(): void
+    {
+        for (;;) {
+            try {
+                sleep(30);
+            } catch (Throwable) {
+            }
+        }
+    }
+
+    public static function swallowComputing(): void
+    {
+        for (;;) {
+            try {
+                for (;;) {
+                }
+            } catch (Throwable) {
+            }
+        }
+    }
+
+    /** One call into C that takes very long. */
+    public static function hang(Act $job, int $rounds): void
+    {
+        hash_pbkdf2('sha512', 'password', 'salt', $rounds);
     }
 
     public static function throws(Act $job, string $message = 'as it should'): void

@@ -148,10 +148,12 @@ namespace KQueue {
          * @param callable(): void $lane   called in each new lane; must not hold objects of the caller (a static closure
          *                                 over strings, numbers and arrays)
          * @param bool             $cloned lanes start as clones of the template; false: with statics as declared
+         * @param callable(int $signal): void|null $onSignal called, outside of all lanes, for a signal to stop (the first one), to
+         *                                 pause or to resume; must not throw. No lane runs meanwhile
          *
          * @throws Exception\EngineError the self-test refused the hooks, or the event loop cannot go on
          */
-        public static function run(mixed $lane, int $concurrency, bool $cloned): void {}
+        public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null): void {}
 
         /** In a lane: stands in line until this lane is the leader (true), or the lane should end (false). */
         public static function lead(): bool {}
@@ -165,8 +167,10 @@ namespace KQueue {
         /**
          * In the leader: it has a job. The lead passes on; the job counts as in flight until finished().
          *
-         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null} $job
-         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane
+         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null, onSignal?: callable(int): void|null} $job
+         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane; onSignal: called in this
+         *        lane's world until finished(), after run()'s, for a signal to stop; must not throw. What it waits for stops all
+         *        lanes, so it should only take note
          */
         public static function reserved(array $job): void {}
 

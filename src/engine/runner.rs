@@ -3,7 +3,7 @@
 //! The loop works over `trait Lanes`, so it is tested with lanes of plain Rust. What lanes and their native calls change while
 //! they run lies in [`Desk`], behind a RefCell that is borrowed for moments only.
 //!
-//! Invariant: no borrow of the desk is open while a lane runs, is made or is disposed of. Its own calls borrow it, and a borrow
+//! Invariant: no borrow of the desk is open while a lane runs, is made, is disposed of or is told of a signal. Its own calls borrow it, and a borrow
 //! held across a switch would meet itself.
 
 mod desk;
@@ -108,6 +108,8 @@ pub trait Lanes {
     fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
     fn dispose(&mut self, lane: LaneId);
+    /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
+    fn signalled(&mut self, _signal: i32) {}
 }
 
 /// Runs lanes until the run is over. Two runs at once in one process are allowed, and know nothing of each other.
@@ -132,11 +134,14 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             }
             desk.borrow_mut().hand_out();
         }
-        let mut desk = desk.borrow_mut();
-        if desk.scheduler.over() {
+        if desk.borrow().scheduler.over() {
             return Ok(());
         }
-        desk.wait(&mut tokens)?;
+        desk.borrow_mut().wait(&mut tokens)?;
+        let signals = desk.borrow_mut().take_signals();
+        for signal in signals {
+            lanes.signalled(signal);
+        }
     }
 }
 

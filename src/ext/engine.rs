@@ -1,4 +1,5 @@
 //! KQueue\Engine: what the Laravel package is built on. Each method converts in, delegates, converts out.
+#![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -106,6 +107,7 @@ impl Work for LaneWork {
             return;
         }
         zend::take_exception();
+        lane::on_signal(None);
         with_desk(|desk| desk.finished(lane));
         if !lane::renew_globals() {
             run::note_ending(Ending::BailedOut);
@@ -226,7 +228,12 @@ impl Engine {
             .done())
     }
 
-    pub fn run(lane: &Zval, concurrency: i64, cloned: bool) -> PhpResult<()> {
+    pub fn run(
+        lane: &Zval,
+        concurrency: i64,
+        cloned: bool,
+        onSignal: Option<&Zval>,
+    ) -> PhpResult<()> {
         if !(1..=100_000).contains(&concurrency) {
             return Err(Fault::argument(format!(
                 "concurrency must be 1 to 100000, not {concurrency}"
@@ -236,6 +243,7 @@ impl Engine {
         if !lane.is_callable() {
             return Err(Fault::argument("the lane's callable is not callable").into());
         }
+        let on_signal = callback("onSignal", onSignal)?;
         let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
             (
                 prepared.table.take(),
@@ -245,7 +253,7 @@ impl Engine {
         });
         let board = options.as_ref().map(|options| Arc::clone(&options.board));
         let work = Box::new(LaneWork(convert::own(lane)));
-        let table = match (cloned, table) {
+        let mut table = match (cloned, table) {
             (true, Some(table)) => table.reuse(work, Birth::Cloned, board),
             (true, None) => {
                 return Err(Fault::argument("lanes can be cloned only after template()").into());
@@ -253,6 +261,7 @@ impl Engine {
             (false, Some(table)) => table.reuse(work, Birth::Declared, board),
             (false, None) => Table::new(work, Birth::Declared, board),
         };
+        table.on_signal = on_signal;
         let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
         let scheduler = Scheduler::with_leader(concurrency as usize);
         let desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
@@ -319,6 +328,7 @@ impl Engine {
     pub fn reserved(job: &ZendHashTable) -> PhpResult<()> {
         let lane = here("reserved")?;
         let timeout = convert::seconds(job, "timeout", 0.0)?;
+        let on_signal = callback("onSignal", job.get("onSignal"))?;
         let info = JobInfo {
             id: convert::text(job, "id"),
             class: convert::text(job, "class"),
@@ -341,12 +351,14 @@ impl Engine {
             board.set_job(lane, &info);
             board.count(Counter::Reserved, 1);
         }
+        lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));
         Ok(())
     }
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
+        lane::on_signal(None);
         if let Some(board) = board() {
             board.clear_job(lane);
             board.count(Counter::Finished, 1);
@@ -516,6 +528,15 @@ impl Engine {
             .long("clones", run.table.clones)
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
+    }
+}
+
+fn callback(name: &str, value: Option<&Zval>) -> Result<Option<Owned>, Fault> {
+    match value {
+        None => Ok(None),
+        Some(value) if value.is_null() => Ok(None),
+        Some(value) if value.is_callable() => Ok(Some(convert::own(value))),
+        Some(_) => Err(Fault::argument(format!("{name} is not callable"))),
     }
 }
 

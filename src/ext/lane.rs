@@ -22,12 +22,13 @@ use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
 use kqueue_engine::scoreboard::{Scoreboard, now_ms};
+use kqueue_engine::signals::STOP;
 
 use self::clone::Template;
 use self::globals::Globals;
 use self::statics::{Slots, Statics};
 use crate::run;
-use crate::zend::{self, Ending, sys};
+use crate::zend::{self, Ending, Owned, sys};
 
 /// What a lane runs, on its own stack. It returns when the lane is to end.
 pub(crate) trait Work {
@@ -56,6 +57,8 @@ pub(crate) struct Lane {
     wake: Wake,
     insistence: Insistence,
     work: *const dyn Work,
+    /// What its job wants to have called when a stop signal comes.
+    on_signal: Option<Owned>,
 }
 
 /// How the exception of a cancelled lane is thrown: at once, again after each wait that failed, and again after a while in which the
@@ -160,12 +163,31 @@ pub(crate) fn forgive() {
     }
 }
 
+/// In a lane: what is to be called when a stop signal comes, from now on.
+pub(crate) fn on_signal(callback: Option<Owned>) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane. The old one is dropped after it has been replaced: its destructors may come here again.
+        drop(unsafe { std::mem::replace(&mut (*lane).on_signal, callback) });
+    }
+}
+
 /// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
 /// False: a fatal error in an output callback.
 pub(crate) fn renew_globals() -> bool {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
     lane.is_null() || unsafe { (*lane).globals.renew() }
+}
+
+/// In a lane that uses the processor: lets the loop go round once, if the lane may be suspended here.
+pub(crate) fn step_aside() {
+    if Hooks.can_suspend() {
+        suspend(Pause::Wait {
+            fds: Descriptors::NONE,
+            timeout: Some(Duration::ZERO),
+        });
+    }
 }
 
 /// In a forked process: there are no lanes here.
@@ -220,6 +242,8 @@ pub(crate) struct Table {
     pub(crate) exchange_statics: bool,
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
+    /// What the run's owner wants to have called, in its own world, for each signal.
+    pub(crate) on_signal: Option<Owned>,
     ended: usize,
     pub(crate) clones: u64,
     pub(crate) clone_time: Duration,
@@ -241,6 +265,7 @@ impl Table {
             exchange_statics: std::env::var_os("KQUEUE_TEST_WITHOUT_STATICS").is_none(),
             work,
             board,
+            on_signal: None,
             ended: 0,
             clones: 0,
             clone_time: Duration::ZERO,
@@ -270,6 +295,33 @@ impl Table {
         }
     }
 
+    /// Calls something in a lane's world while the lane is suspended, as a signal handler would on top of its job. It runs in the
+    /// scheduler's context: what it waits for stops all lanes.
+    fn call_in(&mut self, lane: *mut Lane, callback: &Owned, signal: i32) {
+        self.enter_board(lane);
+        self.exchange(lane);
+        // The lane may have been suspended by a destructor while an exception was on its way: then no PHP code can run.
+        if !zend::has_exception() {
+            call_back(callback, signal);
+        }
+        self.exchange(lane);
+        self.leave_board();
+    }
+
+    fn enter_board(&self, lane: *mut Lane) {
+        if let Some(board) = &self.board {
+            board.beat(now_ms());
+            // SAFETY: the lane is boxed and alive.
+            board.enter(unsafe { (*lane).id });
+        }
+    }
+
+    fn leave_board(&self) {
+        if let Some(board) = &self.board {
+            board.leave();
+        }
+    }
+
     fn exchange(&mut self, lane: *mut Lane) {
         // SAFETY: the lane is boxed and alive; it is not running while its shares are exchanged.
         unsafe {
@@ -280,6 +332,15 @@ impl Table {
                 statics.exchange(&mut self.slots);
             }
         }
+    }
+}
+
+/// Whoever gives the callback catches what it throws.
+fn call_back(callback: &Owned, signal: i32) {
+    let (ending, _) = zend::call(callback.as_ptr(), &mut [zend::long(i64::from(signal))]);
+    match ending {
+        Ending::BailedOut => run::poison(),
+        _ => drop(zend::take_exception()),
     }
 }
 
@@ -307,6 +368,7 @@ impl Lanes for Table {
             wake: Wake::Start,
             insistence: Insistence::NEW,
             work: &raw const *self.work,
+            on_signal: None,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
         // SAFETY: the context lies in the box, which does not move.
@@ -327,19 +389,14 @@ impl Lanes for Table {
         };
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
-        if let Some(board) = &self.board {
-            board.beat(now_ms());
-            board.enter(id);
-        }
+        self.enter_board(lane);
         self.exchange(lane);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
         self.exchange(lane);
-        if let Some(board) = &self.board {
-            board.leave();
-        }
+        self.leave_board();
         // SAFETY: as above.
         unsafe {
             if (*lane).context.bailed_out {
@@ -349,6 +406,28 @@ impl Lanes for Table {
                 Pause::Ended
             } else {
                 (*lane).pause
+            }
+        }
+    }
+
+    fn signalled(&mut self, signal: i32) {
+        if let Some(callback) = &self.on_signal {
+            call_back(callback, signal);
+        }
+        if !STOP.contains(&signal) {
+            return;
+        }
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes[index].as_mut() else {
+                continue;
+            };
+            let lane: *mut Lane = &raw mut **lane;
+            // SAFETY: the lane is boxed and alive, and none runs.
+            let callback = unsafe { &(*lane).on_signal }
+                .as_ref()
+                .map(|callback| Owned::copy(callback.as_ptr()));
+            if let Some(callback) = callback {
+                self.call_in(lane, &callback, signal);
             }
         }
     }

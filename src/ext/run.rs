@@ -89,6 +89,12 @@ impl Run {
         self.alarm = Alarm::new(ring)
             .map_err(|error| Fault::engine(format!("no timer for deadlines: {error}")))?
             .into();
+        if let (Some(alarm), [_, Some(control)]) =
+            (&mut self.alarm, self.desk.borrow().signal_fds())
+        {
+            // Without it a lane that uses the processor hears of signals when it waits.
+            let _ = alarm.watch(control);
+        }
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
@@ -192,11 +198,25 @@ extern "C" fn on_interrupt() {
         (Sentence::Patience, None)
     };
     run.set_alarm(again);
+    if sentence == Sentence::Patience && called(run) {
+        lane::step_aside();
+    }
     match sentence {
         Sentence::Patience => {}
         Sentence::Throw => crate::exceptions::throw_timed_out(),
         Sentence::Leave => zend::throw_exit(),
     }
+}
+
+/// Whether there may be a signal that the lanes should know of.
+fn called(run: &Run) -> bool {
+    let mut fds = run.desk.borrow().signal_fds().map(|fd| libc::pollfd {
+        fd: fd.unwrap_or(-1),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: two entries, on this frame; no waiting.
+    unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, 0) > 0 }
 }
 
 /// A call into PHP that a lane makes as its work: what escapes it is the run's error.

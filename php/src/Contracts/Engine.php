@@ -28,14 +28,17 @@ interface Engine
      */
     public function template(callable $boot, array $shared): array;
 
-    /** @param  callable(): void  $lane */
-    public function run(callable $lane, int $concurrency, bool $cloned): void;
+    /**
+     * @param  callable(): void  $lane
+     * @param  (callable(int): void)|null  $onSignal
+     */
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void;
 
     public function lead(): bool;
 
     public function idle(float $seconds): void;
 
-    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null}  $job */
+    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null, onSignal?: (callable(int): void)|null}  $job */
     public function reserved(array $job): void;
 
     public function finished(): void;

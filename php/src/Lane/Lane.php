@@ -196,6 +196,7 @@ final class Lane
             // Only the rescue asks for them; other drivers may have to ask their server.
             'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
+            'onSignal' => $this->settings->once ? null : $this->worker->interrupt(...),
         ]);
 
         if ($this->settings->once) {

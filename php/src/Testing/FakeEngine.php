@@ -79,6 +79,8 @@ final class FakeEngine implements Engine
 
     private ?Container $base = null;
 
+    private ?Closure $onSignal = null;
+
     private ?Closure $child = null;
 
     private ?Closure $answer = null;
@@ -112,8 +114,10 @@ final class FakeEngine implements Engine
         ];
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
     {
+        $this->onSignal = $onSignal === null ? null : $onSignal(...);
+
         while (! $this->stopping) {
             $this->lanes++;
             $lane();
@@ -221,6 +225,22 @@ final class FakeEngine implements Engine
             'finished' => $this->finished,
             'last_finished' => $this->lastFinished === null ? null : microtime(true) - $this->lastFinished,
         ];
+    }
+
+    /** A signal comes, as the run and the running job are told of it. */
+    public function signal(int $signal): void
+    {
+        $lane = Container::getInstance();
+        $this->base === null || self::enter($this->base);
+        $this->onSignal === null || ($this->onSignal)($signal);
+        self::enter($lane);
+
+        if (in_array($signal, [2, 3, 15], true)) {
+            $this->signal = $signal;
+            $this->stop(0, 'interrupted');
+            $job = count($this->reserved) > $this->finished ? $this->reserved[array_key_last($this->reserved)] : [];
+            isset($job['onSignal']) && $job['onSignal']($signal);
+        }
     }
 
     /** The child's application is the one that supervise() was called in, not the lane's. */

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,8 @@ pub struct Desk {
     last_signal: Option<i32>,
     /// A stop signal reached this very process, and not only its master.
     told_to_stop: bool,
+    /// Signals that have been obeyed, and that the lanes have not been told of.
+    untold: Vec<i32>,
     /// Something happened that the leader has not seen.
     news: bool,
     control_for_write: bool,
@@ -119,6 +122,7 @@ impl Desk {
             suspensions: 0,
             last_signal: None,
             told_to_stop: false,
+            untold: Vec::new(),
             news: false,
             control_for_write: false,
         })
@@ -203,6 +207,14 @@ impl Desk {
         self.tell_leader();
     }
 
+    /// Where signals come from: a lane that uses the processor leaves it for a moment when one of these is readable.
+    pub fn signal_fds(&self) -> [Option<RawFd>; 2] {
+        [
+            self.signals.as_ref().map(Signals::fd),
+            self.children.as_ref().map(Children::control_fd),
+        ]
+    }
+
     /// Pauses or resumes reserving.
     pub fn pause(&mut self, paused: bool) {
         self.scheduler.pause(paused);
@@ -284,6 +296,11 @@ impl Desk {
         let now = self.now();
         self.scheduler.ended(lane, now);
         self.tell_leader();
+    }
+
+    /// Signals that came since the last call, except further ones to stop.
+    pub(super) fn take_signals(&mut self) -> Vec<i32> {
+        std::mem::take(&mut self.untold)
     }
 
     /// Looks at the time, for jobs that become due.
@@ -501,10 +518,19 @@ impl Desk {
 
     fn on_signal(&mut self, signal: i32) {
         match signal {
-            signals::PAUSE => self.pause(true),
-            signals::RESUME => self.pause(false),
+            signals::PAUSE => {
+                self.untold.push(signal);
+                self.pause(true);
+            }
+            signals::RESUME => {
+                self.untold.push(signal);
+                self.pause(false);
+            }
             signal => {
-                self.last_signal = Some(signal);
+                // Ctrl-C reaches this process twice: from the terminal, and from its master.
+                if self.last_signal.replace(signal).is_none() {
+                    self.untold.push(signal);
+                }
                 self.stop(0, "interrupted");
             }
         }

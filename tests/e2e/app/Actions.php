@@ -76,6 +76,13 @@ final class Actions
         hash_pbkdf2('sha512', 'password', 'salt', $rounds);
     }
 
+    public static function untilInterrupted(Act $job, bool $computing = false): void
+    {
+        for ($end = microtime(true) + 30; ! $job->interrupted && microtime(true) < $end;) {
+            $computing || usleep(10_000);
+        }
+    }
+
     public static function throws(Act $job, string $message = 'as it should'): void
     {
         throw new RuntimeException($message);

@@ -126,6 +126,8 @@ pub(crate) struct Run {
     pub(crate) desk: Shared,
     pub(crate) log: Log,
     pub(crate) queue: Queue,
+    /// The signals it was told of, and whether the run was stopping then.
+    pub(crate) told: Vec<(i32, bool)>,
     programs: HashMap<JobId, VecDeque<Act>>,
     lanes: Vec<Option<Lane>>,
     free: Vec<LaneId>,
@@ -172,6 +174,7 @@ impl Run {
             desk: Rc::new(RefCell::new(desk)),
             log: Log::default(),
             queue: Queue::default(),
+            told: Vec::new(),
             programs: HashMap::new(),
             lanes: Vec::new(),
             free: Vec::new(),
@@ -365,6 +368,11 @@ impl Lanes for Run {
             (Doing::Job, Wake::Woken(_) | Wake::Child(_)) => self.next_act(id),
             (_, wake) => panic!("lane {id} was told {wake:?}, which it did not ask for"),
         }
+    }
+
+    fn signalled(&mut self, signal: i32) {
+        let stopping = self.desk.borrow_mut().scheduler.stopping().is_some();
+        self.told.push((signal, stopping));
     }
 
     fn dispose(&mut self, id: LaneId) {

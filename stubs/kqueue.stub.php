@@ -96,6 +96,32 @@ namespace KQueue {
     }
 
     /**
+     * Runs callables side by side within one job: while one waits, the others go on. They share all that the job has (variables by
+     * reference, static properties, the application), but each has output buffers and error handlers of its own, which begin as
+     * the caller's; what they write into the caller's output buffer arrives in the order of the callables.
+     *
+     * If one throws, the others are cancelled: their waits fail, and Exception\Cancelled is thrown into them. When all have ended
+     * the first exception is thrown here. exit() in one ends the whole job. A timeout of the job ends them all.
+     *
+     * A connection (database, Redis) serves one request at a time: two callables that talk to the same one at once get in each
+     * other's way.
+     *
+     * Outside of a run (plain PHP, an isolated child) they run one after another.
+     *
+     * @template TKey of array-key
+     * @template TResult
+     *
+     * @param array<TKey, callable(): TResult> $callables
+     * @param int|null                         $limit     how many at once; null = all
+     *
+     * @return array<TKey, TResult> what they returned, with the keys and in the order of $callables
+     *
+     * @throws \Throwable                what the first one that failed threw
+     * @throws Exception\InvalidArgument something is not callable; the message names all that are not. A limit below 1
+     */
+    function concurrently(array $callables, ?int $limit = null): array {}
+
+    /**
      * What the Laravel package is built on: master, runner, lanes and isolated children, one static method per step.
      *
      * Programs use Runtime or `artisan kqueue:run`; this class may change in any release.
@@ -245,6 +271,9 @@ namespace KQueue\Exception {
 
     /** A job overran its timeout. */
     class JobTimedOut extends \RuntimeException implements KQueueException {}
+
+    /** Thrown into a callable of concurrently() when another one has failed; nobody gets to see it who does not catch it there. */
+    class Cancelled extends \RuntimeException implements KQueueException {}
 
     /** A job called exit(). */
     class JobExited extends \RuntimeException implements KQueueException {}

@@ -42,6 +42,8 @@ pub enum Pause {
     },
     /// It waits for the master's word on a child.
     Notice,
+    /// It waits until all lanes that run beside it for its job have ended: those that [`Lanes::fork`] makes for it.
+    Join,
     /// It has ended.
     Ended,
 }
@@ -104,6 +106,11 @@ impl Descriptors {
 pub trait Lanes {
     /// Makes a lane that has not run yet. The error says why it cannot be made; the run then goes on with the lanes it has.
     fn start(&mut self) -> Result<LaneId, String>;
+    /// Makes the next of the lanes that run beside one, for its job; that one is in [`Pause::Join`]. None: no further one now. Asked
+    /// again whenever one of them has ended.
+    fn fork(&mut self, _parent: LaneId) -> Option<LaneId> {
+        None
+    }
     /// Runs the lane until it pauses.
     fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
@@ -128,7 +135,14 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             match lanes.resume(lane, wake) {
                 Pause::Ended => {
                     lanes.dispose(lane);
-                    desk.borrow_mut().ended(lane);
+                    let parent = desk.borrow_mut().ended(lane);
+                    if let Some(parent) = parent {
+                        fork(desk, lanes, parent);
+                    }
+                }
+                Pause::Join => {
+                    desk.borrow_mut().paused(lane, Pause::Join);
+                    fork(desk, lanes, lane);
                 }
                 pause => desk.borrow_mut().paused(lane, pause),
             }
@@ -143,6 +157,14 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             lanes.signalled(signal);
         }
     }
+}
+
+/// The lanes that are to run beside one now.
+fn fork(desk: &Shared, lanes: &mut dyn Lanes, parent: LaneId) {
+    while let Some(lane) = lanes.fork(parent) {
+        desk.borrow_mut().forked(lane, parent);
+    }
+    desk.borrow_mut().joined(parent);
 }
 
 /// New lanes are made between turns, one at a time: it, or one that is ready now, may stand in line before the next is needed.

@@ -541,7 +541,12 @@ fn callback(name: &str, value: Option<&Zval>) -> Result<Option<Owned>, Fault> {
 }
 
 fn here(method: &str) -> Result<LaneId, Fault> {
-    lane::current()
+    if lane::current().is_some() && lane::current_owner().is_none() {
+        return Err(Fault::argument(format!(
+            "Engine::{method}() does not work inside concurrently()"
+        )));
+    }
+    lane::current_owner()
         .ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
 }
 

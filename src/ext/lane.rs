@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "switches stacks")]
 
 pub(crate) mod audit;
+pub(crate) mod beside;
 pub(crate) mod clone;
 pub(crate) mod globals;
 pub(crate) mod rules;
@@ -24,6 +25,7 @@ use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
 use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 use kqueue_engine::signals::STOP;
 
+use self::beside::Group;
 use self::clone::Template;
 use self::globals::Globals;
 use self::statics::{Slots, Statics};
@@ -59,6 +61,21 @@ pub(crate) struct Lane {
     work: *const dyn Work,
     /// What its job wants to have called when a stop signal comes.
     on_signal: Option<Owned>,
+    /// The lane in whose world it runs, since it helps with its job; null for most.
+    owner: *mut Lane,
+    /// What runs beside it.
+    group: *const Group,
+}
+
+impl Lane {
+    fn id_of_owner(&self) -> LaneId {
+        if self.owner.is_null() {
+            self.id
+        } else {
+            // SAFETY: the owner waits for this lane.
+            unsafe { (*self.owner).id }
+        }
+    }
 }
 
 /// How the exception of a cancelled lane is thrown: at once, again after each wait that failed, and again after a while in which the
@@ -105,6 +122,15 @@ pub(crate) fn current() -> Option<LaneId> {
     (!lane.is_null()).then(|| unsafe { (*lane).id })
 }
 
+/// The running lane's number, if the job is its own and it does not only help with it.
+pub(crate) fn current_owner() -> Option<LaneId> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: as in `current`.
+    (!lane.is_null() && unsafe { (*lane).owner.is_null() })
+        .then(current)
+        .flatten()
+}
+
 /// Gives up the processor until the loop has an answer.
 pub(crate) fn suspend(pause: Pause) -> Wake {
     let lane = CURRENT.load(Ordering::Relaxed);
@@ -143,7 +169,7 @@ pub(crate) fn sentence() -> (Sentence, Option<Instant>) {
 }
 
 /// In a lane: its exception is due again, since a wait has failed.
-fn insist() {
+pub(crate) fn insist() {
     let lane = CURRENT.load(Ordering::Relaxed);
     if !lane.is_null() {
         // SAFETY: the running lane; stores a flag.
@@ -312,7 +338,7 @@ impl Table {
         if let Some(board) = &self.board {
             board.beat(now_ms());
             // SAFETY: the lane is boxed and alive.
-            board.enter(unsafe { (*lane).id });
+            board.enter(unsafe { (*lane).id_of_owner() });
         }
     }
 
@@ -322,12 +348,56 @@ impl Table {
         }
     }
 
+    /// A lane that has not run yet.
+    fn make(
+        &mut self,
+        globals: Globals,
+        statics: Option<Statics>,
+        work: *const dyn Work,
+        owner: *mut Lane,
+    ) -> Result<LaneId, String> {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.lanes.push(None);
+            (self.lanes.len() - 1) as LaneId
+        });
+        let mut lane = Box::new(Lane {
+            // SAFETY: plain data, set by kq_context_init below.
+            context: unsafe { std::mem::zeroed() },
+            id,
+            globals,
+            statics,
+            pause: Pause::Ended,
+            wake: Wake::Start,
+            insistence: Insistence::NEW,
+            work,
+            on_signal: None,
+            owner,
+            group: ptr::null(),
+        });
+        let argument = (&raw mut *lane).cast::<c_void>();
+        // SAFETY: the context lies in the box, which does not move.
+        if !unsafe { sys::kq_context_init(&raw mut lane.context, Some(lane_main), argument) } {
+            self.free.push(id);
+            return Err(format!(
+                "no stack for lane {}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count.",
+                id
+            ));
+        }
+        self.lanes[id as usize] = Some(lane);
+        Ok(id)
+    }
+
     fn exchange(&mut self, lane: *mut Lane) {
-        // SAFETY: the lane is boxed and alive; it is not running while its shares are exchanged.
+        // SAFETY: the lane and its owner are boxed and alive; neither runs while their shares are exchanged.
         unsafe {
             (*lane).globals.exchange();
+            let world = if (*lane).owner.is_null() {
+                lane
+            } else {
+                (*lane).owner
+            };
             if self.exchange_statics
-                && let Some(statics) = &mut (*lane).statics
+                && let Some(statics) = &mut (*world).statics
             {
                 statics.exchange(&mut self.slots);
             }
@@ -354,33 +424,26 @@ extern "C" fn lane_main(argument: *mut c_void) {
 impl Lanes for Table {
     fn start(&mut self) -> Result<LaneId, String> {
         let statics = self.statics();
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.lanes.push(None);
-            (self.lanes.len() - 1) as LaneId
-        });
-        let mut lane = Box::new(Lane {
-            // SAFETY: plain data, set by kq_context_init below.
-            context: unsafe { std::mem::zeroed() },
-            id,
-            globals: Globals::fresh(),
-            statics,
-            pause: Pause::Ended,
-            wake: Wake::Start,
-            insistence: Insistence::NEW,
-            work: &raw const *self.work,
-            on_signal: None,
-        });
-        let argument = (&raw mut *lane).cast::<c_void>();
-        // SAFETY: the context lies in the box, which does not move.
-        if !unsafe { sys::kq_context_init(&raw mut lane.context, Some(lane_main), argument) } {
-            self.free.push(id);
-            return Err(format!(
-                "no stack for lane {}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count.",
-                id
-            ));
-        }
-        self.lanes[id as usize] = Some(lane);
-        Ok(id)
+        let work = &raw const *self.work;
+        self.make(Globals::fresh(), statics, work, ptr::null_mut())
+    }
+
+    fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
+        let parent: *mut Lane = &raw mut **self.lanes[parent as usize].as_mut()?;
+        // SAFETY: the parent is suspended, and its group lies in its frame until the last of these lanes has ended.
+        let (globals, owner, group) = unsafe {
+            let group = (*parent).group.as_ref()?;
+            if !group.wants_lane() {
+                return None;
+            }
+            let owner = (*parent).owner;
+            let owner = if owner.is_null() { parent } else { owner };
+            (Globals::beside(&(*parent).globals), owner, group)
+        };
+        // Without a stack the parent does the rest itself.
+        let lane = self.make(globals, None, group, owner).ok()?;
+        group.has_lane();
+        Some(lane)
     }
 
     fn resume(&mut self, id: LaneId, wake: Wake) -> Pause {
@@ -433,8 +496,11 @@ impl Lanes for Table {
     }
 
     fn dispose(&mut self, id: LaneId) {
-        self.lanes[id as usize] = None;
+        let lane = self.lanes[id as usize].take();
         self.free.push(id);
+        if lane.is_none_or(|lane| !lane.owner.is_null()) {
+            return;
+        }
         self.ended += 1;
         if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
             // SAFETY: on the PHP thread, in the scheduler's context.

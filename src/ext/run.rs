@@ -157,6 +157,11 @@ pub(crate) fn leave_if_forked(ending: zend::Ending) {
     crate::process::exit_now(status);
 }
 
+/// Whether a run is under way, and it is this very process that runs it.
+pub(crate) fn is_ours() -> bool {
+    current().is_some_and(|run| run.owner == std::process::id())
+}
+
 /// Looks at the desk or changes it; None outside a run.
 pub(crate) fn with_desk<R>(body: impl FnOnce(&mut Desk) -> R) -> Option<R> {
     let run = current()?;
@@ -187,12 +192,12 @@ extern "C" fn ring(_signal: i32) {
 extern "C" fn on_interrupt() {
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
-    let overdue = match (run.desk.try_borrow_mut(), lane::current()) {
-        (Ok(mut desk), Some(id)) => desk.check_deadline(id),
-        (Ok(_), None) => false,
+    let (cancelled, overdue) = match (run.desk.try_borrow_mut(), lane::current()) {
+        (Ok(mut desk), Some(id)) => (desk.check_deadline(id), desk.is_overdue(id)),
+        (Ok(_), None) => (false, false),
         (Err(_), _) => return,
     };
-    let (sentence, again) = if overdue {
+    let (sentence, again) = if cancelled {
         lane::sentence()
     } else {
         (Sentence::Patience, None)
@@ -203,7 +208,7 @@ extern "C" fn on_interrupt() {
     }
     match sentence {
         Sentence::Patience => {}
-        Sentence::Throw => crate::exceptions::throw_timed_out(),
+        Sentence::Throw => crate::exceptions::throw_cancelled(overdue),
         Sentence::Leave => zend::throw_exit(),
     }
 }

@@ -73,6 +73,10 @@ struct Slot {
     cancelled: bool,
     /// Its job has run past its deadline.
     overdue: bool,
+    /// The lane whose job it helps with, which waits for it. The scheduler knows nothing of such a lane.
+    parent: Option<LaneId>,
+    /// The lanes that help with its job.
+    beside: Vec<LaneId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +89,7 @@ enum State {
     Idle,
     WantsChild,
     AwaitsNotice,
+    Joining,
 }
 
 /// What lanes ask, through hooks and native calls.
@@ -169,13 +174,32 @@ impl Desk {
 
     /// Whether the running lane is being cancelled. That it has overrun its deadline without waiting is found out here.
     pub fn check_deadline(&mut self, lane: LaneId) -> bool {
-        let Some(slot) = self.slots.get(lane as usize) else {
+        if self.slots.get(lane as usize).is_none() {
             return false;
-        };
-        if slot.deadline.is_some_and(|moment| moment <= Instant::now()) {
-            self.cancel(lane);
+        }
+        let owner = self.owner(lane);
+        let deadline = self.slots[owner as usize].deadline;
+        if deadline.is_some_and(|moment| moment <= Instant::now()) {
+            self.cancel(owner, true);
         }
         self.is_cancelled(lane)
+    }
+
+    /// Whether it is its job's deadline that a lane is being cancelled for.
+    pub fn is_overdue(&self, lane: LaneId) -> bool {
+        let slot = self.slots.get(lane as usize);
+        slot.is_some_and(|slot| slot.overdue)
+    }
+
+    /// One of the lanes beside another has failed: those that help with the same are cancelled.
+    pub fn cancel_beside(&mut self, lane: LaneId) {
+        let parent = self.slots.get(lane as usize).and_then(|slot| slot.parent);
+        let Some(parent) = parent else { return };
+        for other in self.slots[parent as usize].beside.clone() {
+            if other != lane {
+                self.cancel(other, false);
+            }
+        }
     }
 
     /// Whether the lane is being cancelled: its waits fail at once.
@@ -226,11 +250,8 @@ impl Desk {
 impl Desk {
     /// A lane was made.
     pub(super) fn started(&mut self, lane: LaneId) {
-        let index = lane as usize;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, Slot::default);
-        }
-        self.slots[index].state = State::Ready;
+        self.make_room(lane);
+        self.set_state(lane, State::Ready);
         self.scheduler.started(lane);
         self.ready.push_back((lane, Wake::Start));
     }
@@ -285,17 +306,49 @@ impl Desk {
                 self.set_state(lane, State::AwaitsNotice);
                 self.wake_after(lane, NOTICE);
             }
-            Pause::Ended => self.ended(lane),
+            Pause::Join => self.set_state(lane, State::Joining),
+            Pause::Ended => {
+                self.ended(lane);
+            }
         }
     }
 
-    /// The lane is gone.
-    pub(super) fn ended(&mut self, lane: LaneId) {
+    /// The lane is gone. The lane that it helped, if it did.
+    pub(super) fn ended(&mut self, lane: LaneId) -> Option<LaneId> {
         self.set_deadline(lane, None);
         self.set_state(lane, State::Free);
-        let now = self.now();
-        self.scheduler.ended(lane, now);
-        self.tell_leader();
+        let parent = self.slots[lane as usize].parent.take();
+        if let Some(parent) = parent {
+            let beside = &mut self.slots[parent as usize].beside;
+            beside.retain(|other| *other != lane);
+        } else {
+            let now = self.now();
+            self.scheduler.ended(lane, now);
+            self.tell_leader();
+        }
+        parent
+    }
+
+    /// A lane was made to run beside another. What that one is being cancelled for concerns it too.
+    pub(super) fn forked(&mut self, lane: LaneId, parent: LaneId) {
+        self.make_room(lane);
+        let of = &mut self.slots[parent as usize];
+        of.beside.push(lane);
+        let (cancelled, overdue) = (of.cancelled, of.overdue);
+        let slot = &mut self.slots[lane as usize];
+        slot.state = State::Ready;
+        slot.parent = Some(parent);
+        slot.cancelled = cancelled;
+        slot.overdue = overdue;
+        self.ready.push_back((lane, Wake::Start));
+    }
+
+    /// A lane that waits for those beside it goes on if there are none.
+    pub(super) fn joined(&mut self, lane: LaneId) {
+        let slot = &self.slots[lane as usize];
+        if matches!(slot.state, State::Joining) && slot.beside.is_empty() {
+            self.wake(lane, Wake::Woken(Woken::Ready));
+        }
     }
 
     /// Signals that came since the last call, except further ones to stop.
@@ -348,6 +401,21 @@ impl Desk {
 }
 
 impl Desk {
+    fn make_room(&mut self, lane: LaneId) {
+        let index = lane as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+    }
+
+    /// The lane that has the job: this one, or the one that it helps.
+    fn owner(&self, mut lane: LaneId) -> LaneId {
+        while let Some(parent) = self.slots[lane as usize].parent {
+            lane = parent;
+        }
+        lane
+    }
+
     fn set_state(&mut self, lane: LaneId, state: State) {
         self.slots[lane as usize].state = state;
     }
@@ -377,7 +445,11 @@ impl Desk {
                     self.reactor.forget(fd.fd, token);
                 }
             }
-            State::InLine | State::Idle | State::WantsChild | State::AwaitsNotice => {}
+            State::InLine
+            | State::Idle
+            | State::WantsChild
+            | State::AwaitsNotice
+            | State::Joining => {}
         }
         slot.state = State::Ready;
         slot.generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
@@ -432,18 +504,19 @@ impl Desk {
         while let Some(&(moment, lane)) = self.deadlines.first()
             && moment <= now
         {
-            self.cancel(lane);
+            self.cancel(lane, true);
         }
     }
 
-    /// The lane's deadline has passed: ends its wait; its hooks and the interrupt handler do the rest.
-    fn cancel(&mut self, lane: LaneId) {
+    /// The lane must end, since its deadline has passed or what it helps with has failed: ends its wait; its hooks and the interrupt
+    /// handler do the rest. So must those beside it: it waits for them.
+    fn cancel(&mut self, lane: LaneId, overdue: bool) {
         let slot = &mut self.slots[lane as usize];
         if let Some(moment) = slot.deadline.take() {
             self.deadlines.remove(&(moment, lane));
         }
         slot.cancelled = true;
-        slot.overdue = true;
+        slot.overdue |= overdue;
         match slot.state {
             State::Waiting(_) | State::AwaitsNotice => {
                 self.wake(lane, Wake::Woken(Woken::Cancelled));
@@ -454,7 +527,15 @@ impl Desk {
                 }
                 self.wake(lane, Wake::Child(Err(NoChild::Overdue)));
             }
-            State::Free | State::Ready | State::Running | State::InLine | State::Idle => {}
+            State::Free
+            | State::Ready
+            | State::Running
+            | State::InLine
+            | State::Idle
+            | State::Joining => {}
+        }
+        for other in self.slots[lane as usize].beside.clone() {
+            self.cancel(other, overdue);
         }
     }
 
@@ -609,6 +690,8 @@ impl Default for Slot {
             deadline: None,
             cancelled: false,
             overdue: false,
+            parent: None,
+            beside: Vec::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use Illuminate\Container\Container;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\Relation;
 use Illuminate\Support\Facades\App;
+use Illuminate\Support\Facades\Concurrency;
 use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Http;
@@ -41,6 +42,33 @@ final class Actions
         if (Http::timeout(60)->get($url)->throw()->body() !== "ok\n") {
             throw new LogicException('An answer of another request.');
         }
+    }
+
+    /** @param  string  $url  which answers "ok" after a while */
+    public static function fetchMany(Act $job, string $url, int $count): void
+    {
+        $statics = self::$count = random_int(1, PHP_INT_MAX);
+        $app = Container::getInstance();
+
+        $bodies = Concurrency::driver('kqueue')->run(array_map(static fn (int $i): Closure => static function () use ($i, $url, $app, $statics): array {
+            $body = Http::timeout(60)->get($url)->throw()->body();
+
+            return [$i, $body, Container::getInstance() === $app, self::$count === $statics];
+        }, range(1, $count)));
+
+        if ($bodies !== array_map(static fn (int $i): array => [$i, "ok\n", true, true], range(1, $count))) {
+            throw new LogicException('wrong: '.json_encode($bodies));
+        }
+    }
+
+    public static function failsSideBySide(): void
+    {
+        Concurrency::driver('kqueue')->run([static fn () => sleep(30), static fn () => throw new RuntimeException('in a task')]);
+    }
+
+    public static function waitsSideBySide(): void
+    {
+        Concurrency::driver('kqueue')->run(array_fill(0, 5, static fn () => sleep(30)));
     }
 
     public static function spin(Act $job, float $seconds): void

@@ -33,6 +33,8 @@ pub(crate) enum Act {
     Notice,
     /// Uses the processor.
     Do(Box<dyn FnOnce(&Scene)>),
+    /// Runs these beside it, at most so many at once, and waits for them.
+    Beside(usize, Vec<Vec<Act>>),
     /// Ends the lane in the middle of its job.
     Die,
 }
@@ -144,6 +146,11 @@ struct Lane {
     /// What it waits for.
     fds: Vec<libc::pollfd>,
     reads: Option<RawFd>,
+    /// What is to run beside it, how many do, and how many may.
+    beside: VecDeque<Vec<Act>>,
+    room_beside: usize,
+    /// The lane that it helps.
+    parent: Option<LaneId>,
 }
 
 enum Doing {
@@ -266,7 +273,13 @@ impl Run {
                         self.job_with(new.priority, due, new.background, new.acts);
                     }
                 }
+                Some(Act::Beside(limit, all)) => {
+                    lane.beside = all.into();
+                    lane.room_beside = limit;
+                    return Pause::Join;
+                }
                 Some(Act::Die) => return Pause::Ended,
+                None if lane.parent.is_some() => return Pause::Ended,
                 None => {
                     self.desk.borrow_mut().finished(id);
                     lane.doing = Doing::Nothing;
@@ -341,8 +354,28 @@ impl Lanes for Run {
             program: VecDeque::new(),
             fds: Vec::new(),
             reads: None,
+            beside: VecDeque::new(),
+            room_beside: 0,
+            parent: None,
         });
         Ok(id)
+    }
+
+    fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
+        let lane = self.lanes[parent as usize].as_mut()?;
+        if lane.room_beside == 0 {
+            return None;
+        }
+        let acts = lane.beside.pop_front()?;
+        lane.room_beside -= 1;
+        let job = lane.scene.job;
+        let id = self.start().ok()?;
+        let lane = self.lanes[id as usize].as_mut()?;
+        lane.doing = Doing::Job;
+        lane.program = acts.into();
+        lane.scene.job = job;
+        lane.parent = Some(parent);
+        Some(id)
     }
 
     fn resume(&mut self, id: LaneId, wake: Wake) -> Pause {
@@ -365,6 +398,7 @@ impl Lanes for Run {
             (&Doing::Looking { none_ran }, Wake::Woken(Woken::TimedOut)) => {
                 self.found(id, none_ran)
             }
+            (Doing::Job, Wake::Start) if lane.parent.is_some() => self.next_act(id),
             (Doing::Job, Wake::Woken(_) | Wake::Child(_)) => self.next_act(id),
             (_, wake) => panic!("lane {id} was told {wake:?}, which it did not ask for"),
         }
@@ -377,7 +411,15 @@ impl Lanes for Run {
 
     fn dispose(&mut self, id: LaneId) {
         drop(self.desk.borrow_mut());
-        assert!(self.lanes[id as usize].take().is_some());
+        let lane = self.lanes[id as usize]
+            .take()
+            .expect("it is disposed of once");
+        if let Some(parent) = lane.parent {
+            self.lanes[parent as usize]
+                .as_mut()
+                .expect("it waits")
+                .room_beside += 1;
+        }
         self.free.push(id);
     }
 }

@@ -103,8 +103,9 @@ namespace KQueue {
      * If one throws, the others are cancelled: their waits fail, and Exception\Cancelled is thrown into them. When all have ended
      * the first exception is thrown here. exit() in one ends the whole job. A timeout of the job ends them all.
      *
-     * A connection (database, Redis) serves one request at a time: two callables that talk to the same one at once get in each
-     * other's way.
+     * They share the job's connections, which serve one request at a time: Redis requests wait for each other; MySQL and PostgreSQL
+     * refuse a second query while one is under way, so let one callable at a time use such a connection, or give each its own. Part
+     * of a transaction is whatever any of them sends meanwhile. What a cancelled callable was waiting for is closed.
      *
      * Outside of a run (plain PHP, an isolated child) they run one after another.
      *

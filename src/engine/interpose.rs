@@ -52,6 +52,12 @@ pub trait Waiter: Sync {
     /// valid and not ready a moment ago. `fds` may be the caller's own array and MUST NOT be used once this returns.
     /// Waking up too early is allowed: hooks look again. Waking up too late is a lag that the caller sees.
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken;
+
+    /// Asked before something is sent on `fd`: suspends the calling lane while another that shares the connection is in the middle of
+    /// a request on it, whose answer would be mixed up with this one's. False: the lane is being cancelled, and must not send.
+    fn claim(&self, _fd: libc::c_int) -> bool {
+        true
+    }
 }
 
 /// Why a suspended lane runs again.

@@ -42,6 +42,8 @@ pub enum Pause {
     },
     /// It waits for the master's word on a child.
     Notice,
+    /// It wants to send on a connection that another lane beside it is in the middle of using. See [`Desk::claim`].
+    Turn,
     /// It waits until all lanes that run beside it for its job have ended: those that [`Lanes::fork`] makes for it.
     Join,
     /// It has ended.

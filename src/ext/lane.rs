@@ -256,6 +256,19 @@ impl Waiter for Hooks {
             Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
         }
     }
+
+    fn claim(&self, fd: libc::c_int) -> bool {
+        let lane = CURRENT.load(Ordering::Relaxed);
+        // SAFETY: the gate is open, so there is a running lane.
+        let (id, alone) = unsafe { ((*lane).id, (*lane).owner.is_null()) };
+        while !alone && !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
+            if suspend(Pause::Turn) == Wake::Woken(Woken::Cancelled) {
+                insist();
+                return false;
+            }
+        }
+        true
+    }
 }
 
 /// All lanes of a run.

@@ -92,6 +92,21 @@ final class ConcurrencyTest extends TestCase
         $this->report(sprintf('ten web requests of 1 s in one job: %.2f s', $wall));
     }
 
+    public function test_tasks_of_one_job_share_its_connections(): void
+    {
+        if (! interface_exists(\Illuminate\Contracts\Concurrency\Driver::class)) {
+            self::markTestSkipped('Laravel 10 has no Concurrency.');
+        }
+
+        $this->use('redis');
+        $this->push(...array_map(static fn (int $i) => new Act('storesSideBySide', "j{$i}", 10), range(1, 3)));
+        $run = $this->kqueue();
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertCount(3, Trace::all('end'), $this->log());
+    }
+
     public function test_a_job_that_computes_delays_others_but_loses_none(): void
     {
         $this->push(new Act('spin', 1.0), ...array_map(static fn () => new Act('sleep', 0.2), range(1, 20)));

@@ -128,6 +128,9 @@ fn until_writable(gate: Gate, fd: c_int) -> Waited {
 }
 
 unsafe extern "C" fn write(fd: c_int, from: *const c_void, length: size_t) -> ssize_t {
+    if fd > 2 && !gate::claim(fd) {
+        return -1;
+    }
     let real = |from: *const c_void, length| {
         // SAFETY: the caller's own buffer, or a part of it.
         unsafe { libc::write(fd, from, length) }
@@ -150,6 +153,9 @@ unsafe extern "C" fn write(fd: c_int, from: *const c_void, length: size_t) -> ss
 }
 
 unsafe extern "C" fn writev(fd: c_int, buffers: *const iovec, count: c_int) -> ssize_t {
+    if fd > 2 && !gate::claim(fd) {
+        return -1;
+    }
     let real = |buffers, count| {
         // SAFETY: the caller's own buffers, or parts of them.
         unsafe { libc::writev(fd, buffers, count) }

@@ -148,6 +148,17 @@ pub(super) fn open() -> Option<Gate> {
     waiter.can_suspend().then_some(Gate { waiter: *waiter })
 }
 
+/// As [`Gate::claim`], where no gate has been opened yet. False: the call fails, and `errno` says so.
+pub(super) fn claim(fd: c_int) -> bool {
+    match open().map_or(Ok(()), |gate| gate.claim(fd)) {
+        Ok(()) => true,
+        Err(error) => {
+            set_errno(error);
+            false
+        }
+    }
+}
+
 impl Gate {
     /// Suspends the lane once. Sockets of a cancelled wait are shut down here. Leaves `errno` as it was.
     pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Woken {
@@ -168,6 +179,17 @@ impl Gate {
         }
         set_errno(saved);
         woken
+    }
+
+    /// Waits for a connection that is shared; an error number if nothing may be sent on it.
+    pub(super) fn claim(self, fd: c_int) -> Result<(), c_int> {
+        if PROCESS.load(Ordering::Relaxed) != process() {
+            return Ok(());
+        }
+        let saved = errno();
+        let free = self.waiter.claim(fd);
+        set_errno(saved);
+        free.then_some(()).ok_or(libc::EPIPE)
     }
 
     /// Suspends the lane until `fd` is ready for `events`. Does not look first.

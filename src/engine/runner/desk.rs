@@ -5,7 +5,8 @@
 //! Invariant: `waits` and `deadlines` hold exactly what the slots name, so both stay as small as the number of lanes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
 use std::os::fd::RawFd;
@@ -41,6 +42,9 @@ pub struct Desk {
     signals: Option<Signals>,
     slots: Vec<Slot>,
     ready: VecDeque<(LaneId, Wake)>,
+    /// Descriptors that lanes beside each other may share, and the one of them that last waited for it and has not paused for anything
+    /// else since: it is in the middle of a request, and the answer is for it.
+    held: BTreeMap<RawFd, LaneId>,
     /// When lanes that wait wake up by themselves.
     waits: BTreeSet<(Instant, LaneId)>,
     /// When jobs in flight must have ended.
@@ -77,6 +81,8 @@ struct Slot {
     parent: Option<LaneId>,
     /// The lanes that help with its job.
     beside: Vec<LaneId>,
+    /// Its entries in `held`.
+    holds: Vec<RawFd>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +96,7 @@ enum State {
     WantsChild,
     AwaitsNotice,
     Joining,
+    AwaitsTurn,
 }
 
 /// What lanes ask, through hooks and native calls.
@@ -121,6 +128,7 @@ impl Desk {
             signals,
             slots: Vec::new(),
             ready: VecDeque::new(),
+            held: BTreeMap::new(),
             waits: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             began,
@@ -216,6 +224,15 @@ impl Desk {
         })
     }
 
+    /// Whether a lane may send on a descriptor. False: another one that helps with the same job is in the middle of using it; the lane is
+    /// to ask again after [`Pause::Turn`].
+    pub fn claim(&self, lane: LaneId, fd: RawFd) -> bool {
+        match self.held.get(&fd) {
+            Some(&holder) if holder != lane => self.owner(holder) != self.owner(lane),
+            _ => true,
+        }
+    }
+
     /// The lane's job has ended.
     pub fn finished(&mut self, lane: LaneId) {
         self.set_deadline(lane, None);
@@ -272,6 +289,7 @@ impl Desk {
 
     /// The lane gave up the processor.
     pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) {
+        self.hold(lane, &pause);
         match pause {
             Pause::Wait { fds, timeout } => {
                 self.suspensions += 1;
@@ -306,6 +324,12 @@ impl Desk {
                 self.set_state(lane, State::AwaitsNotice);
                 self.wake_after(lane, NOTICE);
             }
+            Pause::Turn => {
+                self.set_state(lane, State::AwaitsTurn);
+                if self.is_cancelled(lane) {
+                    self.wake(lane, Wake::Woken(Woken::Cancelled));
+                }
+            }
             Pause::Join => self.set_state(lane, State::Joining),
             Pause::Ended => {
                 self.ended(lane);
@@ -317,6 +341,7 @@ impl Desk {
     pub(super) fn ended(&mut self, lane: LaneId) -> Option<LaneId> {
         self.set_deadline(lane, None);
         self.set_state(lane, State::Free);
+        self.hold(lane, &Pause::Ended);
         let parent = self.slots[lane as usize].parent.take();
         if let Some(parent) = parent {
             let beside = &mut self.slots[parent as usize].beside;
@@ -408,6 +433,44 @@ impl Desk {
         }
     }
 
+    /// Takes note of what a lane that may share connections waits for, and lets go of what it does not wait for any more.
+    fn hold(&mut self, lane: LaneId, pause: &Pause) {
+        if self.slots[lane as usize].parent.is_none() {
+            return;
+        }
+        let fds = match pause {
+            // It only stepped aside.
+            Pause::Wait {
+                fds,
+                timeout: Some(Duration::ZERO),
+            } if fds.get().is_empty() => return,
+            Pause::Wait { fds, .. } => fds.get(),
+            _ => &[],
+        };
+        let mut released = false;
+        for fd in std::mem::take(&mut self.slots[lane as usize].holds) {
+            if fds.iter().any(|wanted| wanted.fd == fd) {
+                self.slots[lane as usize].holds.push(fd);
+            } else {
+                self.held.remove(&fd);
+                released = true;
+            }
+        }
+        if released {
+            for other in 0..self.slots.len() as LaneId {
+                if matches!(self.slots[other as usize].state, State::AwaitsTurn) {
+                    self.wake(other, Wake::Woken(Woken::Ready));
+                }
+            }
+        }
+        for fd in fds.iter().filter(|fd| fd.fd >= 0) {
+            if let Entry::Vacant(free) = self.held.entry(fd.fd) {
+                free.insert(lane);
+                self.slots[lane as usize].holds.push(fd.fd);
+            }
+        }
+    }
+
     /// The lane that has the job: this one, or the one that it helps.
     fn owner(&self, mut lane: LaneId) -> LaneId {
         while let Some(parent) = self.slots[lane as usize].parent {
@@ -449,6 +512,7 @@ impl Desk {
             | State::Idle
             | State::WantsChild
             | State::AwaitsNotice
+            | State::AwaitsTurn
             | State::Joining => {}
         }
         slot.state = State::Ready;
@@ -518,7 +582,7 @@ impl Desk {
         slot.cancelled = true;
         slot.overdue |= overdue;
         match slot.state {
-            State::Waiting(_) | State::AwaitsNotice => {
+            State::Waiting(_) | State::AwaitsNotice | State::AwaitsTurn => {
                 self.wake(lane, Wake::Woken(Woken::Cancelled));
             }
             State::WantsChild => {
@@ -692,6 +756,7 @@ impl Default for Slot {
             overdue: false,
             parent: None,
             beside: Vec::new(),
+            holds: Vec::new(),
         }
     }
 }

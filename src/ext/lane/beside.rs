@@ -70,6 +70,7 @@ impl Group {
             limit,
             // SAFETY: reads globals.
             buffered: unsafe { sys::kq_has_output_buffer() },
+            // SAFETY: reads a global.
             error_reporting: unsafe { sys::executor_globals.error_reporting },
         }
     }

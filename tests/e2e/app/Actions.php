@@ -15,6 +15,7 @@ use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Http;
 use Illuminate\Support\Facades\Log;
+use Illuminate\Support\Facades\Redis;
 use LogicException;
 use ReflectionProperty;
 use RuntimeException;
@@ -58,6 +59,31 @@ final class Actions
 
         if ($bodies !== array_map(static fn (int $i): array => [$i, "ok\n", true, true], range(1, $count))) {
             throw new LogicException('wrong: '.json_encode($bodies));
+        }
+    }
+
+    /** The tasks share the job's connections. */
+    public static function storesSideBySide(Act $job, string $redis, int $count): void
+    {
+        Redis::connection()->set('shared', 'yes');
+        $task = static fn (int $i): Closure => static function () use ($i, $redis): array {
+            for ($round = 0; $round < 20; $round++) {
+                Redis::connection()->set("{$redis}:{$i}", (string) $round);
+                $round % 5 || usleep(random_int(0, 2000));
+
+                if (Redis::connection()->get("{$redis}:{$i}") !== (string) $round || Redis::connection()->get('shared') !== 'yes') {
+                    throw new LogicException('the answer to another request');
+                }
+
+                Row::create(['owner' => "{$redis}:{$i}", 'kind' => (string) $round]);
+            }
+
+            return [$i, Row::where('owner', "{$redis}:{$i}")->count()];
+        };
+        $rows = Concurrency::driver('kqueue')->run(array_map($task, range(1, $count)));
+
+        if ($rows !== array_map(static fn (int $i): array => [$i, 20], range(1, $count))) {
+            throw new LogicException('wrong: '.json_encode($rows));
         }
     }
 

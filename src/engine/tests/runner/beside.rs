@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::lanes::{Act, Run, act, ms, say, say_answer, sleep};
+use super::lanes::{Act, Run, act, ms, pipe, say, say_answer, sleep, wait_for};
 
 const ALL: usize = usize::MAX;
 
@@ -181,6 +181,63 @@ fn one_that_fails_cancels_those_beside_it_and_no_others() {
             "1 not cancelled"
         ]
     );
+}
+
+/// Each sends and waits for its answer; between the two nobody else may send, or it would take the other's answer.
+#[test]
+fn one_at_a_time_uses_a_connection() {
+    let mut run = Run::jobs(2);
+    let pipe = pipe();
+    let fd = pipe.read();
+    let request = move |sends, has| {
+        vec![
+            Act::Claim(fd),
+            say(sends),
+            wait_for(&[(fd, libc::POLLIN)], Some(ms(20))),
+            wait_for(&[(fd, libc::POLLIN)], Some(ms(20))),
+            say(has),
+            sleep(20),
+        ]
+    };
+    run.job([Act::Beside(
+        ALL,
+        vec![
+            request("a sends", "a has it"),
+            request("b sends", "b has it"),
+            request("c sends", "c has it"),
+        ],
+    )]);
+    run.go().unwrap();
+    assert_eq!(
+        run.lines(),
+        [
+            "1 a sends",
+            "1 a has it",
+            "1 b sends",
+            "1 b has it",
+            "1 c sends",
+            "1 c has it"
+        ]
+    );
+}
+
+/// A number means something else in each of two jobs; and who is cancelled waits no longer.
+#[test]
+fn a_connection_is_held_against_lanes_of_the_same_job_only() {
+    let mut run = Run::jobs(2);
+    let pipe = pipe();
+    let fd = pipe.read();
+    let holds = vec![wait_for(&[(fd, libc::POLLIN)], Some(ms(100)))];
+    run.job([
+        deadline(30),
+        Act::Beside(ALL, vec![holds, vec![Act::Claim(fd), say_what_for()]]),
+    ]);
+    run.job([
+        sleep(5),
+        Act::Beside(ALL, vec![vec![Act::Claim(fd), say("free")]]),
+    ]);
+    run.go().unwrap();
+    assert_eq!(run.lines(), ["2 free", "1 overdue"]);
 }
 
 /// The number of a lane that was cancelled is used again.

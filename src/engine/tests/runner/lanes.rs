@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Do(Box<dyn FnOnce(&Scene)>),
     /// Runs these beside it, at most so many at once, and waits for them.
     Beside(usize, Vec<Vec<Act>>),
+    /// Waits until it may send on this.
+    Claim(RawFd),
     /// Ends the lane in the middle of its job.
     Die,
 }
@@ -277,6 +279,13 @@ impl Run {
                     lane.beside = all.into();
                     lane.room_beside = limit;
                     return Pause::Join;
+                }
+                Some(Act::Claim(fd)) => {
+                    let desk = lane.scene.desk.borrow();
+                    if !desk.claim(id, fd) && !desk.is_cancelled(id) {
+                        lane.program.push_front(Act::Claim(fd));
+                        return Pause::Turn;
+                    }
                 }
                 Some(Act::Die) => return Pause::Ended,
                 None if lane.parent.is_some() => return Pause::Ended,

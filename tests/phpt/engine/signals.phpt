@@ -33,7 +33,7 @@ function lane(): void
             for ($end = microtime(true) + 20; ! isset($told[5]) && microtime(true) < $end;) { }
             $log[] = isset($told[5]) ? 'the computing job was told' : 'the computing job was not told';
         } else {
-            usleep(200000);
+            $number === 1 ? KQueue\concurrently([fn () => usleep(200000), fn () => usleep(100000)]) : usleep(200000);
         }
         $ok = World::$name === "lane $number" && ob_get_clean() === "output of $number".(isset($told[$number]) ? ", signal $number" : '');
         Engine::finished();

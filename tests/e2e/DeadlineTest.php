@@ -75,10 +75,11 @@ final class DeadlineTest extends TestCase
     {
         $began = microtime(true);
         hash_pbkdf2('sha512', 'password', 'salt', 200_000);
-        $rounds = (int) (200_000 * 1.8 / (microtime(true) - $began));
+        // Long enough also if the machine was busy just now; and whatever it takes then is within the grace.
+        $rounds = (int) (200_000 * 4.0 / (microtime(true) - $began));
 
         $this->push((new Act('hang', $rounds))->with(['timeout' => 1]), ...$this->neighbours());
-        $run = $this->kqueue();
+        $run = $this->kqueue([], ['KQUEUE_TEST_GRACE' => '40']);
 
         $this->assertNeighboursRanOnce($run);
         self::assertStringContainsString('TimeoutExceededException', $this->failures()[0]);

@@ -1,3 +1,3 @@
 <?php
 
-return ['shared' => array_filter(explode(',', (string) getenv('KQUEUE_TEST_SHARED')))];
+return ['shared' => array_filter(explode(',', (string) getenv('KQUEUE_TEST_SHARED'))), 'grace' => (float) (getenv('KQUEUE_TEST_GRACE') ?: 2.0)];

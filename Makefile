@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .NOTPARALLEL:      # cargo uses all cores by itself
 
-PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --do-not-cache-result --fail-on-empty-test-suite
+PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite
 
 .PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker lint fmt docker docker-run clean
 
@@ -19,8 +19,9 @@ setup: ## Install compilers, headers, PHP 8.2 and servers, and make the private 
 build: ## Build kqueue.so for PHP 8.4; tools/php then runs PHP with it
 	@tools/build 8.4
 
-demo: build ## Run examples/demo.php
+demo: build ## Run examples/demo.php, then 200 mixed jobs of a Laravel application
 	@tools/php examples/demo.php
+	@echo; PHP=$(CURDIR)/tools/php examples/laravel/demo.sh --quiet
 
 test: test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker ## Run all tests, the cheapest first
 

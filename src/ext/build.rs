@@ -167,7 +167,6 @@ fn output(program: &str, argument: &str) -> String {
 }
 
 fn fail(message: &str) -> ! {
-    println!("cargo:warning={message}");
-    eprintln!("{message}");
+    println!("cargo::error={message}");
     std::process::exit(1)
 }

@@ -15,18 +15,19 @@ pub(crate) mod statics;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Duration;
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
-use kqueue_engine::runner::{Lanes, Pause, Wake};
+use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
 use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 
 use self::clone::Template;
 use self::globals::Globals;
 use self::statics::{Slots, Statics};
-use crate::zend::{self, sys};
+use crate::run;
+use crate::zend::{self, Ending, sys};
 
 /// What a lane runs, on its own stack. It returns when the lane is to end.
 pub(crate) trait Work {
@@ -53,6 +54,9 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
+    /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
+    /// and must not disturb this one's clearing up.
+    timeout_due: bool,
     work: *const dyn Work,
 }
 
@@ -70,12 +74,40 @@ pub(crate) fn current() -> Option<LaneId> {
 pub(crate) fn suspend(pause: Pause) -> Wake {
     let lane = CURRENT.load(Ordering::Relaxed);
     assert!(!lane.is_null(), "only a lane can be suspended");
+    if !matches!(pause, Pause::Wait { .. }) {
+        // The hooks do not wait in a process that a job has forked; whatever else would reach the loop must not.
+        run::leave_if_forked(Ending::Returned);
+    }
     // SAFETY: this runs on the lane's stack; the box does not move. The loop may free the lane only after it has ended.
     unsafe {
         (*lane).pause = pause;
         sys::kq_context_leave(&raw mut (*lane).context);
         (*lane).wake
     }
+}
+
+/// In a lane: whether its timeout exception is due, if it is overdue. It no longer is.
+pub(crate) fn take_timeout() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
+}
+
+/// In a lane: it is due again.
+pub(crate) fn renew_timeout() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).timeout_due = true };
+    }
+}
+
+/// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
+/// False: a fatal error in an output callback.
+pub(crate) fn renew_globals() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
+    lane.is_null() || unsafe { (*lane).globals.renew() }
 }
 
 /// In a forked process: there are no lanes here.
@@ -86,27 +118,38 @@ pub(crate) fn forget_all() {
 /// What the hooks ask.
 pub(crate) struct Hooks;
 
+/// Off where hooks do not reach the calls: the self-test must find that.
+static SUSPENDS: AtomicBool = AtomicBool::new(true);
+
+impl Hooks {
+    /// Takes the tests' switch into account.
+    pub(crate) fn prepare() {
+        let on = std::env::var_os("KQUEUE_TEST_WITHOUT_HOOKS").is_none();
+        SUSPENDS.store(on, Ordering::Relaxed);
+    }
+}
+
 impl Waiter for Hooks {
     fn can_suspend(&self) -> bool {
         // SAFETY: reads globals; the hooks have checked that this is the PHP thread.
         !CURRENT.load(Ordering::Relaxed).is_null()
+            && SUSPENDS.load(Ordering::Relaxed)
             && unsafe { !sys::kq_in_scheduler() && !sys::kq_switch_blocked() }
     }
 
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken {
-        match suspend(Pause::Wait {
-            fds: fds.as_ptr(),
-            count: fds.len(),
-            timeout,
-        }) {
+        // SAFETY: the hook's caller, whose array it is, is suspended with us.
+        let fds = unsafe { Descriptors::new(fds) };
+        match suspend(Pause::Wait { fds, timeout }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
+                renew_timeout();
                 // SAFETY: stores a flag.
                 unsafe { sys::kq_request_interrupt() };
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
-            Wake::Start | Wake::Granted(_) | Wake::Child(_) => Woken::Ready,
+            Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
         }
     }
 }
@@ -206,11 +249,13 @@ impl Lanes for Table {
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
+            timeout_due: true,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
         // SAFETY: the context lies in the box, which does not move.
         if !unsafe { sys::kq_context_init(&raw mut lane.context, Some(lane_main), argument) } {
+            self.free.push(id);
             return Err(format!(
                 "no stack for lane {}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count.",
                 id
@@ -241,6 +286,9 @@ impl Lanes for Table {
         }
         // SAFETY: as above.
         unsafe {
+            if (*lane).context.bailed_out {
+                run::poison();
+            }
             if (*lane).context.ended {
                 Pause::Ended
             } else {
@@ -255,7 +303,9 @@ impl Lanes for Table {
         self.ended += 1;
         if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
             // SAFETY: on the PHP thread, in the scheduler's context.
-            unsafe { sys::kq_collect_cycles() };
+            if !unsafe { sys::kq_collect_cycles() } {
+                run::poison();
+            }
         }
     }
 }
@@ -318,8 +368,12 @@ impl Table {
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
         drop(copy);
+        // Destructors of the copy may have thrown.
+        zend::take_exception();
         // SAFETY: on the PHP thread.
-        unsafe { sys::kq_collect_cycles() };
+        if !unsafe { sys::kq_collect_cycles() } {
+            zend::bailout();
+        }
         Trial {
             counts: template.counts(),
             bytes,

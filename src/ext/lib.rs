@@ -15,6 +15,7 @@ mod plain;
 mod process;
 mod run;
 mod runtime;
+mod selftest;
 mod zend;
 
 use ext_php_rs::prelude::*;
@@ -28,6 +29,12 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
         zend::sys::kq_register_exceptions();
         zend::sys::kq_minit();
     }
+    0
+}
+
+/// RSHUTDOWN
+extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
+    engine::leave_request();
     0
 }
 
@@ -45,6 +52,7 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
         .name("kqueue")
         .version(env!("CARGO_PKG_VERSION"))
         .startup_function(startup)
+        .request_shutdown_function(request_shutdown)
         .info_function(info)
         .class::<runtime::Runtime>()
         .class::<engine::Engine>()

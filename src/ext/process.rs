@@ -82,10 +82,7 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
         }
         Ending::Threw => {
             if let Some(exception) = zend::take_exception() {
-                zend::warn(&format!(
-                    "{what} failed: {}",
-                    zend::describe(&exception)
-                ));
+                zend::warn(&format!("{what} failed: {}", zend::describe(&exception)));
             }
             1
         }

@@ -47,9 +47,8 @@ fn seconds(what: &str, value: f64, least: f64) -> Result<f64, Fault> {
 
 /// What is wrong with a time; None: nothing.
 fn wrong_seconds(what: &str, value: f64, least: f64) -> Option<String> {
-    (!(value.is_finite() && value >= least)).then(|| {
-        format!("{what} must be a number of seconds of at least {least}, not {value}")
-    })
+    (!(value.is_finite() && value >= least))
+        .then(|| format!("{what} must be a number of seconds of at least {least}, not {value}"))
 }
 
 #[php_impl]
@@ -167,7 +166,11 @@ impl Runtime {
     }
 
     pub fn cancel(&self, id: i64) -> bool {
-        u64::try_from(id).is_ok_and(|id| self.plain.borrow_mut().cancel(id))
+        let Ok(id) = u64::try_from(id) else {
+            return false;
+        };
+        let cancelled = self.plain.borrow_mut().cancel(id);
+        cancelled.is_some()
     }
 
     #[php(name = "onStarted")]

@@ -74,10 +74,11 @@ impl Walk {
         if self.seen.insert(identity) {
             self.queue.push_back(self.nodes.len());
             // SAFETY: plain data; the template keeps what it points to alive.
+            let value = unsafe { *value };
             self.nodes.push(Node {
                 parent,
                 label,
-                value: unsafe { *value },
+                value,
             });
         }
     }
@@ -102,9 +103,10 @@ impl Walk {
                 &raw const (*value.value.ref_).val
             }),
             sys::IS_OBJECT => self.object(node, zend::object_of(&raw const value), rules),
-            // SAFETY: what is left is a resource; the shim asks what it is.
             _ => {
-                if !unsafe { sys::kq_is_standard_stream(&raw const value as *mut Value) } {
+                let mut resource = value;
+                // SAFETY: what is left is a resource; the shim asks what it is.
+                if !unsafe { sys::kq_is_standard_stream(&raw mut resource) } {
                     let path = self.path(node, "resource");
                     self.found.refused.push(path);
                 }

@@ -168,6 +168,7 @@ impl Template {
             sys::IS_OBJECT => unsafe {
                 (*(*zend::object_of(entry.value)).ce).ce_flags & sys::ZEND_ACC_ENUM != 0
             },
+            // SAFETY: as above.
             sys::IS_ARRAY => self.is_pure(unsafe { (*entry.value).value.arr }),
             _ => true,
         });
@@ -421,7 +422,13 @@ impl Template {
                 return;
             }
             let array = (*value).value.arr;
-            if sys::kq_refcount(array.cast()) > 1 {
+            // A pure one is held by the copy too. What is held by more is the template's own.
+            let holders = if self.pure.get(&array) == Some(&true) {
+                2
+            } else {
+                1
+            };
+            if sys::kq_refcount(array.cast()) > holders {
                 return;
             }
             self.memo.remove(&array.cast());

@@ -4,9 +4,9 @@
 //! Exchanged whole at each switch, in place: the engine reads them by fixed addresses.
 #![expect(unsafe_code, reason = "reads and writes the engine's globals")]
 
-use std::mem;
+use std::{mem, ptr};
 
-use crate::zend::sys;
+use crate::zend::{self, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
 pub(crate) struct Globals {
@@ -42,7 +42,8 @@ impl Globals {
             let current = sys::output_globals;
             sys::php_output_activate();
             sys::output_globals.flags = current.flags;
-            let output = mem::replace(&mut *(&raw mut sys::output_globals), current);
+            let output = sys::output_globals;
+            sys::output_globals = current;
             let mut globals: Self = mem::zeroed();
             globals.output = output;
             sys::kq_zval_copy(
@@ -66,12 +67,31 @@ impl Globals {
         }
     }
 
+    /// Between two jobs. While the lane runs these are the base's, as they were when the lane began: its handlers become these
+    /// again, and what is left in its output buffers is written, as at the end of a program. False: a fatal error in that.
+    pub(crate) fn renew(&self) -> bool {
+        if !zend::flush_output() {
+            return false;
+        }
+        // SAFETY: on the PHP thread; the handlers are copied with counts of their own.
+        unsafe {
+            sys::kq_renew_handlers(
+                &raw const self.error_handler,
+                self.error_handler_reporting,
+                &raw const self.exception_handler,
+            );
+        }
+        zend::take_exception();
+        true
+    }
+
     /// Exchanges these with the live ones.
     pub(crate) fn exchange(&mut self) {
         // SAFETY: on the PHP thread, from the scheduler's context only, so no PHP code is between two reads of a half-exchanged set.
         unsafe {
-            mem::swap(&mut *(&raw mut sys::output_globals), &mut self.output);
-            let engine = &mut *(&raw mut sys::executor_globals);
+            ptr::swap(&raw mut sys::output_globals, &raw mut self.output);
+            let engine = &raw mut sys::executor_globals;
+            let engine = &mut *engine;
             mem::swap(&mut engine.user_error_handler, &mut self.error_handler);
             mem::swap(
                 &mut engine.user_error_handler_error_reporting,
@@ -96,7 +116,8 @@ impl Globals {
                 &mut engine.opline_before_exception,
                 &mut self.opline_before_exception,
             );
-            let basic = &mut *(&raw mut sys::basic_globals);
+            let basic = &raw mut sys::basic_globals;
+            let basic = &mut *basic;
             mem::swap(&mut basic.serialize_lock, &mut self.serialize.lock);
             mem::swap(&mut basic.serialize, &mut self.serialize.serialize);
             mem::swap(&mut basic.unserialize, &mut self.serialize.unserialize);

@@ -210,24 +210,37 @@ impl Statics {
 
 /// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
 ///
-/// A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
+/// What holds objects goes first: their destructors still find names, numbers and settings.
 pub(crate) fn drop_live(slots: *const Slots) {
-    let mut index = 0;
-    loop {
-        // SAFETY: the table of slots outlives the run. Each live value is taken out of its slot before it is dropped, so a
-        // destructor that looks sees null and not a freed value.
-        unsafe {
-            let Some(slot) = (&(*slots).slots).get(index).copied() else {
-                break;
+    for holders in [true, false] {
+        // A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
+        let mut index = 0;
+        loop {
+            // SAFETY: the table of slots outlives the run; the borrow ends with the copy.
+            let slot = unsafe {
+                let table = &(*slots).slots;
+                table.get(index).copied()
             };
-            let mut value = *slot.live;
-            sys::kq_zval_null(slot.live);
-            sys::kq_zval_drop(&raw mut value);
-            if zend::has_exception() {
-                sys::zend_clear_exception();
+            let Some(slot) = slot else { break };
+            index += 1;
+            let holds = matches!(
+                zend::kind(slot.live),
+                sys::IS_OBJECT | sys::IS_ARRAY | sys::IS_REFERENCE
+            );
+            if holds != holders {
+                continue;
+            }
+            // SAFETY: each live value is taken out of its slot before it is dropped, so a destructor that looks sees null and not
+            // a freed value.
+            unsafe {
+                let mut value = *slot.live;
+                sys::kq_zval_null(slot.live);
+                sys::kq_zval_drop(&raw mut value);
+                if zend::has_exception() {
+                    sys::zend_clear_exception();
+                }
             }
         }
-        index += 1;
     }
 }
 

@@ -30,6 +30,9 @@ final class Waits
             $pool->as('c')->timeout(20)->get(self::plain("0.01/c{$which}")),
         ]);
 
+        // They come in the order in which they ended.
+        ksort($answers);
+
         return array_map(static fn ($answer): string => $answer->throw()->body(), $answers);
     }
 

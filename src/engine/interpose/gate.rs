@@ -215,6 +215,36 @@ impl Gate {
         }
     }
 
+    /// Makes a call that does not wait, `attempt`, until it fails by none of the errors in `busy`. `real` blocks. Failure is -1.
+    pub(super) fn until_free<T: From<i8> + PartialEq>(
+        self,
+        busy: &[c_int],
+        attempt: impl Fn() -> T,
+        real: impl Fn() -> T,
+    ) -> T {
+        let failed = || T::from(-1);
+        let saved = errno();
+        let mut pauses = Pauses::new();
+        loop {
+            let result = attempt();
+            if result != failed() {
+                set_errno(saved);
+                return result;
+            }
+            if !busy.contains(&errno()) {
+                return result;
+            }
+            match self.pause(pauses.next()) {
+                Woken::Ready | Woken::TimedOut => {}
+                Woken::Cancelled => {
+                    set_errno(libc::ECANCELED);
+                    return failed();
+                }
+                Woken::Refused => return real(),
+            }
+        }
+    }
+
     /// Suspends the lane until `pause` has passed, for calls that must be tried again and again.
     pub(super) fn pause(self, pause: Duration) -> Woken {
         self.suspend(&[], Deadline::after(Some(pause)))

@@ -33,6 +33,11 @@ final class Actions
         usleep((int) ($seconds * 1e6));
     }
 
+    public static function waits(Act $job, string $how, float $seconds, int $which): void
+    {
+        Trace::add('result', [$which, Waits::{$how}($seconds, $which)]);
+    }
+
     public static function longSleep(Act $job, int $seconds): void
     {
         sleep($seconds);

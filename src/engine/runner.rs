@@ -6,6 +6,7 @@
 //! Invariant: no borrow of the desk is open while a lane runs, is made, is disposed of or is told of a signal. Its own calls borrow it, and a borrow
 //! held across a switch would meet itself.
 
+mod clash;
 mod desk;
 
 use std::io;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use kqueue_core::scheduler::{Grant, LaneId};
 
+pub use self::clash::{Clash, Seldom};
 pub use self::desk::{Desk, Shared};
 use crate::children::ChildId;
 use crate::interpose::Woken;
@@ -117,6 +119,8 @@ pub trait Lanes {
     fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
     fn dispose(&mut self, lane: LaneId);
+    /// Two jobs wait for one descriptor. Both go on waiting, the first one first; no lane runs meanwhile.
+    fn clashed(&mut self, _clash: Clash) {}
     /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
     fn signalled(&mut self, _signal: i32) {}
 }
@@ -146,7 +150,12 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
                     desk.borrow_mut().paused(lane, Pause::Join);
                     fork(desk, lanes, lane);
                 }
-                pause => desk.borrow_mut().paused(lane, pause),
+                pause => {
+                    let clash = desk.borrow_mut().paused(lane, pause);
+                    if let Some(clash) = clash {
+                        lanes.clashed(clash);
+                    }
+                }
             }
             desk.borrow_mut().hand_out();
         }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
-use super::{Descriptors, NoChild, Pause, Wake};
+use super::{Clash, Descriptors, NoChild, Pause, Wake};
 use crate::children::{ChildId, Children, Notice};
 use crate::interpose::Woken;
 use crate::reactor::{Reactor, Refusal, Token};
@@ -109,11 +109,10 @@ impl Desk {
         children: Option<Children>,
     ) -> io::Result<Self> {
         let mut reactor = Reactor::new()?;
-        let mut watch = |fd, token| match reactor.watch(fd, libc::POLLIN, token) {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(io::Error::other(format!(
-                "cannot watch a descriptor of its own: {refusal:?}"
-            ))),
+        let mut watch = |fd, token| {
+            reactor.keep(fd, libc::POLLIN, token).map_err(|refusal| {
+                io::Error::other(format!("cannot watch a descriptor of its own: {refusal:?}"))
+            })
         };
         if let Some(signals) = &signals {
             watch(signals.fd(), SIGNALS)?;
@@ -287,13 +286,13 @@ impl Desk {
         Some((lane, wake))
     }
 
-    /// The lane gave up the processor.
-    pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) {
+    /// The lane gave up the processor. Another job that waits for the same descriptor is told of, if there is one.
+    pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) -> Option<Clash> {
         self.hold(lane, &pause);
         match pause {
             Pause::Wait { fds, timeout } => {
                 self.suspensions += 1;
-                self.await_descriptors(lane, fds, timeout);
+                return self.await_descriptors(lane, fds, timeout);
             }
             Pause::Line => {
                 self.set_state(lane, State::InLine);
@@ -335,6 +334,7 @@ impl Desk {
                 self.ended(lane);
             }
         }
+        None
     }
 
     /// The lane is gone. The lane that it helped, if it did.
@@ -529,26 +529,50 @@ impl Desk {
         self.waits.insert((moment, lane));
     }
 
-    fn await_descriptors(&mut self, lane: LaneId, fds: Descriptors, timeout: Option<Duration>) {
+    fn await_descriptors(
+        &mut self,
+        lane: LaneId,
+        fds: Descriptors,
+        timeout: Option<Duration>,
+    ) -> Option<Clash> {
         self.set_state(lane, State::Waiting(fds));
         if self.is_cancelled(lane) {
-            return self.wake(lane, Wake::Woken(Woken::Cancelled));
+            self.wake(lane, Wake::Woken(Woken::Cancelled));
+            return None;
         }
         let token = self.token(lane);
+        let mut clash = None;
         for fd in fds.get().iter().filter(|fd| fd.fd >= 0) {
-            match self.reactor.watch(fd.fd, fd.events, token) {
-                Ok(None) => {}
-                // Somebody closed a descriptor that another lane waits for: it must look again.
-                Ok(Some(stale)) => self.handle(stale),
-                Err(Refusal::AlwaysReady) => return self.wake(lane, Wake::Woken(Woken::Ready)),
-                Err(Refusal::Taken | Refusal::Bad) => {
-                    return self.wake(lane, Wake::Woken(Woken::Refused));
+            let watched = match self.reactor.watch(fd.fd, fd.events, token) {
+                Ok(watched) => watched,
+                Err(refusal) => {
+                    let woken = match refusal {
+                        Refusal::AlwaysReady => Woken::Ready,
+                        Refusal::Bad => Woken::Refused,
+                    };
+                    self.wake(lane, Wake::Woken(woken));
+                    return None;
                 }
+            };
+            // Somebody closed a descriptor that other lanes wait for: they must look again.
+            for stale in watched.ended {
+                self.handle(stale);
+            }
+            if let Some(other) = watched.beside {
+                clash = clash.or_else(|| self.clash(fd.fd, other, lane));
             }
         }
         if let Some(time) = timeout {
             self.wake_after(lane, time);
         }
+        clash
+    }
+
+    /// Lanes that run beside each other for one job share its connections on purpose.
+    fn clash(&self, fd: RawFd, other: Token, second: LaneId) -> Option<Clash> {
+        let first = (other & 0xffff_ffff) as LaneId;
+        let apart = other < SIGNALS && self.owner(first) != self.owner(second);
+        apart.then(|| Clash::over(fd, first, second)).flatten()
     }
 
     fn expire(&mut self) {

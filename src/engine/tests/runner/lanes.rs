@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kqueue_core::scheduler::{Grant, JobId, LaneId, Scheduler, Waiting};
 use kqueue_engine::children::Children;
 use kqueue_engine::interpose::Woken;
-use kqueue_engine::runner::{self, Descriptors, Desk, Lanes, Pause, Shared, Wake};
+use kqueue_engine::runner::{self, Clash, Descriptors, Desk, Lanes, Pause, Shared, Wake};
 use kqueue_engine::signals::Signals;
 
 /// Longer than any test takes, however busy the machine is.
@@ -132,6 +132,7 @@ pub(crate) struct Run {
     pub(crate) queue: Queue,
     /// The signals it was told of, and whether the run was stopping then.
     pub(crate) told: Vec<(i32, bool)>,
+    pub(crate) clashes: Vec<Clash>,
     programs: HashMap<JobId, VecDeque<Act>>,
     lanes: Vec<Option<Lane>>,
     free: Vec<LaneId>,
@@ -184,6 +185,7 @@ impl Run {
             log: Log::default(),
             queue: Queue::default(),
             told: Vec::new(),
+            clashes: Vec::new(),
             programs: HashMap::new(),
             lanes: Vec::new(),
             free: Vec::new(),
@@ -411,6 +413,11 @@ impl Lanes for Run {
             (Doing::Job, Wake::Woken(_) | Wake::Child(_)) => self.next_act(id),
             (_, wake) => panic!("lane {id} was told {wake:?}, which it did not ask for"),
         }
+    }
+
+    fn clashed(&mut self, clash: Clash) {
+        drop(self.desk.borrow_mut());
+        self.clashes.push(clash);
     }
 
     fn signalled(&mut self, signal: i32) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::lanes::{
     Run, act, ms, pipe, put_byte, replace, say, say_answer, sleep, take_byte, wait_for, writes,
 };
+use kqueue_engine::runner::{Clash, Seldom};
 use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 
@@ -106,21 +107,107 @@ fn a_descriptor_may_stand_twice_in_one_wait() {
     assert_eq!(answer(&[(fd, IN), (fd, IN)], None), "Ready");
 }
 
+/// They wait one after the other, and all others go on; both jobs are named.
 #[test]
-fn a_descriptor_that_another_lane_waits_for_is_refused() {
-    let mut run = Run::jobs(2);
-    let (shared, free) = (pipe(), pipe());
-    run.job([wait_for(&[(shared.read(), IN)], None), say_answer()]);
+fn lanes_that_wait_for_one_descriptor_take_turns() {
+    let mut run = Run::jobs(3);
+    let shared = pipe();
+    let (reader, writer) = (shared.read(), shared.write());
+    let takes = move || act(move |_| assert!(take_byte(reader)));
+    run.job([wait_for(&[(reader, IN)], None), say_answer(), takes()]);
     run.job([
-        wait_for(&[(free.read(), IN), (shared.read(), IN)], None),
+        sleep(2),
+        wait_for(&[(reader, IN)], None),
         say_answer(),
-        // What was refused is not watched, and the neighbour still is.
-        wait_for(&[(free.read(), IN)], Some(ms(5))),
-        say_answer(),
-        writes(shared.write()),
+        takes(),
+    ]);
+    run.job([
+        sleep(5),
+        say("goes on"),
+        writes(writer),
+        sleep(5),
+        say("writes again"),
+        writes(writer),
     ]);
     run.go().unwrap();
-    assert_eq!(run.lines(), ["2 Refused", "2 TimedOut", "1 Ready"]);
+    assert_eq!(
+        run.lines(),
+        ["3 goes on", "1 Ready", "3 writes again", "2 Ready"]
+    );
+    let clash = Clash {
+        fd: reader,
+        first: 0,
+        second: 1,
+    };
+    assert_eq!(run.clashes, [clash]);
+    assert!(clash.what().starts_with("pipe:["), "{}", clash.what());
+}
+
+#[test]
+fn reading_and_writing_one_socket_is_no_clash() {
+    let (one, other) = socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::empty(),
+    )
+    .unwrap();
+    let fd = one.as_raw_fd();
+    let mut run = Run::jobs(2);
+    run.job([wait_for(&[(fd, IN)], None), say_answer()]);
+    run.job([
+        wait_for(&[(fd, OUT)], None),
+        say_answer(),
+        writes(other.as_raw_fd()),
+    ]);
+    run.go().unwrap();
+    assert_eq!(run.lines(), ["2 Ready", "1 Ready"]);
+    assert!(run.clashes.is_empty());
+}
+
+/// Whoever is woken gets a connection, or a message, of its own.
+#[test]
+fn what_many_may_wait_for_is_no_clash() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut run = Run::jobs(4);
+    for fd in [listener.as_raw_fd(), datagrams.as_raw_fd()] {
+        for _ in 0..2 {
+            run.job([wait_for(&[(fd, IN)], Some(ms(2))), say_answer()]);
+        }
+    }
+    run.go().unwrap();
+    assert_eq!(run.lines().len(), 4);
+    assert!(run.clashes.is_empty());
+}
+
+#[test]
+fn a_clash_is_spoken_of_seldom() {
+    let mut seldom = Seldom::default();
+    let now = Instant::now();
+    let after = |milliseconds| now + ms(milliseconds);
+    assert_eq!(seldom.says(now), Some(0));
+    assert_eq!(seldom.says(after(1)), None);
+    assert_eq!(seldom.says(after(9_999)), None);
+    assert_eq!(seldom.says(after(10_000)), Some(2));
+    assert_eq!(seldom.says(after(10_001)), None);
+}
+
+#[test]
+fn a_connection_is_named_by_its_other_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    let clash = Clash {
+        fd: stream.as_raw_fd(),
+        first: 0,
+        second: 1,
+    };
+    let fd = stream.as_raw_fd();
+    assert_eq!(
+        clash.what(),
+        format!("the connection to {address} (descriptor {fd})")
+    );
 }
 
 #[test]

@@ -80,6 +80,11 @@ pub(crate) fn become_runner(link: MasterLink, options: &Options) {
     });
 }
 
+/// At the request's end: what is kept for a run that never came goes while PHP can still free it.
+pub(crate) fn leave_request() {
+    PREPARED.with_borrow_mut(|prepared| *prepared = Prepared::default());
+}
+
 /// At the runner's end: its children are let go.
 pub(crate) fn leave_runner() {
     PREPARED.with_borrow_mut(|prepared| prepared.children = None);
@@ -91,6 +96,7 @@ struct LaneWork(Owned);
 impl Work for LaneWork {
     fn run(&self, lane: LaneId) {
         let (ending, result) = zend::call(self.0.as_ptr(), &mut []);
+        run::leave_if_forked(ending);
         drop(result);
         if ending == Ending::BailedOut || ending == Ending::Threw {
             run::note_ending(ending);
@@ -101,6 +107,10 @@ impl Work for LaneWork {
         }
         zend::take_exception();
         with_desk(|desk| desk.finished(lane));
+        if !lane::renew_globals() {
+            run::note_ending(Ending::BailedOut);
+            return;
+        }
         if let Some(run) = run::current() {
             lane::drop_own_statics(&raw const run.table);
         }
@@ -358,6 +368,7 @@ impl Engine {
         match ending {
             Ending::Returned | Ending::Threw => Ok(true),
             Ending::Exited => {
+                run::leave_if_forked(ending);
                 zend::take_exception();
                 Ok(false)
             }

@@ -26,7 +26,8 @@ use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 use self::clone::Template;
 use self::globals::Globals;
 use self::statics::{Slots, Statics};
-use crate::zend::{self, sys};
+use crate::run;
+use crate::zend::{self, Ending, sys};
 
 /// What a lane runs, on its own stack. It returns when the lane is to end.
 pub(crate) trait Work {
@@ -70,12 +71,24 @@ pub(crate) fn current() -> Option<LaneId> {
 pub(crate) fn suspend(pause: Pause) -> Wake {
     let lane = CURRENT.load(Ordering::Relaxed);
     assert!(!lane.is_null(), "only a lane can be suspended");
+    if !matches!(pause, Pause::Wait { .. }) {
+        // The hooks do not wait in a process that a job has forked; whatever else would reach the loop must not.
+        run::leave_if_forked(Ending::Returned);
+    }
     // SAFETY: this runs on the lane's stack; the box does not move. The loop may free the lane only after it has ended.
     unsafe {
         (*lane).pause = pause;
         sys::kq_context_leave(&raw mut (*lane).context);
         (*lane).wake
     }
+}
+
+/// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
+/// False: a fatal error in an output callback.
+pub(crate) fn renew_globals() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
+    lane.is_null() || unsafe { (*lane).globals.renew() }
 }
 
 /// In a forked process: there are no lanes here.
@@ -241,6 +254,9 @@ impl Lanes for Table {
         }
         // SAFETY: as above.
         unsafe {
+            if (*lane).context.bailed_out {
+                run::poison();
+            }
             if (*lane).context.ended {
                 Pause::Ended
             } else {
@@ -255,7 +271,9 @@ impl Lanes for Table {
         self.ended += 1;
         if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
             // SAFETY: on the PHP thread, in the scheduler's context.
-            unsafe { sys::kq_collect_cycles() };
+            if !unsafe { sys::kq_collect_cycles() } {
+                run::poison();
+            }
         }
     }
 }
@@ -318,8 +336,12 @@ impl Table {
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
         drop(copy);
+        // Destructors of the copy may have thrown.
+        zend::take_exception();
         // SAFETY: on the PHP thread.
-        unsafe { sys::kq_collect_cycles() };
+        if !unsafe { sys::kq_collect_cycles() } {
+            zend::bailout();
+        }
         Trial {
             counts: template.counts(),
             bytes,

@@ -31,6 +31,12 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
     0
 }
 
+/// RSHUTDOWN
+extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
+    engine::leave_request();
+    0
+}
+
 /// `php --ri kqueue`
 extern "C" fn info(_module: *mut ModuleEntry) {
     info_table_start!();
@@ -45,6 +51,7 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
         .name("kqueue")
         .version(env!("CARGO_PKG_VERSION"))
         .startup_function(startup)
+        .request_shutdown_function(request_shutdown)
         .info_function(info)
         .class::<runtime::Runtime>()
         .class::<engine::Engine>()

@@ -31,7 +31,7 @@ enum Kind {
 }
 
 /// A job or timer that was handed in.
-struct Job {
+pub(crate) struct Job {
     /// What the caller gave, for callbacks.
     given: Owned,
     kind: Kind,
@@ -175,8 +175,9 @@ impl Plain {
         )
     }
 
-    /// Cancels what has not started, and a timer also while it runs (it is not called again).
-    pub(crate) fn cancel(&mut self, id: JobId) -> bool {
+    /// Cancels what has not started, and a timer also while it runs (it is not called again). The caller drops it, once this is no
+    /// longer borrowed: a destructor may call the runtime.
+    pub(crate) fn cancel(&mut self, id: JobId) -> Option<Job> {
         let waiting = self.with_scheduler(|scheduler| scheduler.remove(id));
         let timer = matches!(
             self.jobs.get(&id),
@@ -186,9 +187,10 @@ impl Plain {
             })
         );
         if waiting || timer {
-            self.jobs.remove(&id);
+            self.jobs.remove(&id)
+        } else {
+            None
         }
-        waiting || timer
     }
 
     /// Adds a callback.
@@ -246,7 +248,15 @@ impl PlainWork {
             _ => return true,
         };
         let (ending, _) = zend::call(callable.as_ptr(), &mut []);
+        run::leave_if_forked(ending);
         run::note_ending(ending);
+        if ending == Ending::BailedOut {
+            return false;
+        }
+        if !lane::renew_globals() {
+            run::note_ending(Ending::BailedOut);
+            return false;
+        }
         let mut plain = self.0.borrow_mut();
         match every {
             Some(every) if plain.jobs.contains_key(&id) => {
@@ -260,10 +270,13 @@ impl PlainWork {
                 );
             }
             _ => {
-                plain.jobs.remove(&id);
+                let timer = plain.jobs.remove(&id);
+                // Its destructors may call the runtime.
+                drop(plain);
+                drop(timer);
             }
         }
-        ending != Ending::BailedOut
+        true
     }
 
     fn perform(&self, lane: LaneId, id: JobId) -> bool {
@@ -281,6 +294,11 @@ impl PlainWork {
             Kind::Inline { callable } => inline(lane, callable, job.timeout),
             Kind::Isolated { request } => self.isolated(request.clone(), &job),
             Kind::Timer { .. } => return true,
+        };
+        let ended = match ended {
+            Ended::Fatal => Ended::Fatal,
+            _ if !lane::renew_globals() => Ended::Fatal,
+            ended => ended,
         };
         let seconds = zend::double(started.elapsed().as_secs_f64());
         match ended {
@@ -360,6 +378,7 @@ fn died(reason: &str) -> String {
 fn inline(lane: LaneId, callable: &Owned, timeout: Option<f64>) -> Ended {
     run::set_deadline(lane, timeout);
     let (ending, result) = zend::call(callable.as_ptr(), &mut []);
+    run::leave_if_forked(ending);
     let overdue = with_desk(|desk| desk.timed_out(lane)).unwrap_or_default();
     run::set_deadline(lane, None);
     match ending {

@@ -33,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) hooks: usize,
     /// A word that one leader leaves for the next.
     pub(crate) baton: String,
+    /// The process that runs it.
+    owner: u32,
 }
 
 /// The run of this process, while it runs.
@@ -51,6 +53,7 @@ impl Run {
             poison: None,
             hooks: 0,
             baton: String::new(),
+            owner: std::process::id(),
         }
     }
 
@@ -114,6 +117,26 @@ pub(crate) fn forget() {
         sys::kq_set_interrupt(None);
         sys::kq_runner_hooks(false);
     }
+}
+
+/// In a process that a job forked (`pcntl_fork`): ends it. The lanes and what they do next are the parent's alone.
+///
+/// It ends as our own children do: output is written, but neither shutdown functions nor destructors of the parent run.
+pub(crate) fn leave_if_forked(ending: zend::Ending) {
+    if current().is_none_or(|run| run.owner == std::process::id()) {
+        return;
+    }
+    let status = match ending {
+        zend::Ending::Returned => 0,
+        zend::Ending::Exited => zend::exit_status(),
+        zend::Ending::Threw => {
+            zend::show_exception();
+            255
+        }
+        zend::Ending::BailedOut => 255,
+    };
+    zend::flush_output();
+    crate::process::exit_now(status);
 }
 
 /// Looks at the desk or changes it; None outside a run.
@@ -180,6 +203,9 @@ pub(crate) fn poison() {
     let message = zend::last_error().unwrap_or_else(|| "a fatal error without a message".into());
     run.poison.get_or_insert(message);
     // SAFETY: the jump left regions that count themselves.
-    unsafe { sys::kq_reset_blocks() };
+    unsafe {
+        sys::kq_reset_blocks();
+        sys::kq_lift_memory_limit();
+    }
     run.desk.borrow_mut().stop(255, "fatal");
 }

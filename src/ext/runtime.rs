@@ -166,7 +166,11 @@ impl Runtime {
     }
 
     pub fn cancel(&self, id: i64) -> bool {
-        u64::try_from(id).is_ok_and(|id| self.plain.borrow_mut().cancel(id))
+        let Ok(id) = u64::try_from(id) else {
+            return false;
+        };
+        let cancelled = self.plain.borrow_mut().cancel(id);
+        cancelled.is_some()
     }
 
     #[php(name = "onStarted")]

@@ -8,6 +8,7 @@
 
 static char context_kind;                          /* its address names our contexts to observers */
 static zend_fiber_context *scheduler_fiber = NULL; /* the context that resumes lanes */
+static int base_error_reporting = E_ALL;           /* what was in force as the run began */
 static zend_function lane_root = { .type = ZEND_INTERNAL_FUNCTION }; /* ends backtraces at the lane's first frame */
 
 /* 8.2 returns bool (true = ok), later versions zend_result (0 = ok): chosen by type, not by version number. */
@@ -42,15 +43,16 @@ static void context_main(zend_fiber_transfer *transfer)
 		EG(current_execute_data) = frame;
 		EG(jit_trace_num) = 0;
 		EG(active_fiber) = NULL;
-		EG(error_reporting) = (int)INI_INT("error_reporting");
-		if (!EG(error_reporting) && !INI_STR("error_reporting")) {
-			EG(error_reporting) = E_ALL;
-		}
+		/* Not from the ini setting, as Fibers do: error_reporting() in another lane's job changes that too. */
+		EG(error_reporting) = base_error_reporting;
 #ifdef ZEND_CHECK_STACK_LIMIT
 		EG(stack_base) = zend_fiber_stack_base(context->fiber.stack);
 		EG(stack_limit) = zend_fiber_stack_limit(context->fiber.stack);
 #endif
 		context->main(context->argument);
+	} zend_catch {
+		/* Calls into PHP end their own fatal errors; this one came from a destructor, as a value was dropped. */
+		context->bailed_out = true;
 	} zend_end_try();
 
 	context->vm_stack = EG(vm_stack);
@@ -72,6 +74,7 @@ bool kq_context_init(kq_context *context, void (*main)(void *), void *argument)
 void kq_scheduler_here(void)
 {
 	scheduler_fiber = EG(current_fiber_context);
+	base_error_reporting = EG(error_reporting);
 }
 
 bool kq_in_scheduler(void)
@@ -198,6 +201,14 @@ void kq_throw(zend_class_entry *class_entry, const char *message)
 	zend_throw_exception(class_entry, message, 0);
 }
 
+/* As at the end of a program: what nobody caught is shown. */
+void kq_show_exception(void)
+{
+	if (EG(exception)) {
+		zend_exception_error(EG(exception), E_ERROR);
+	}
+}
+
 bool kq_has_exception(void)
 {
 	return EG(exception) != NULL;
@@ -260,7 +271,7 @@ zend_property_info *kq_property_of_slot(zend_object *object, uint32_t slot)
 	return info && ZEND_TYPE_IS_SET(info->type) ? info : NULL;
 }
 
-bool kq_has_hooks_or_lazy(zend_object *object)
+bool kq_is_lazy(zend_object *object)
 {
 #if PHP_VERSION_ID >= 80400
 	return zend_object_is_lazy(object);
@@ -347,6 +358,28 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value)
 	map->handlers->write_dimension(map, key, value);
 }
 
+/* ---- between two jobs ------------------------------------------------------------------------------------------- */
+
+static void replace(zval *to, const zval *by)
+{
+	zval old;
+	ZVAL_COPY_VALUE(&old, to);
+	ZVAL_COPY(to, by);
+	zval_ptr_dtor(&old);
+}
+
+/* The running code has these handlers from now on, and has set none aside. */
+void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, const zval *exception_handler)
+{
+	zend_stack_clean(&EG(user_error_handlers), (void (*)(void *))ZVAL_PTR_DTOR, true);
+	zend_stack_clean(&EG(user_error_handlers_error_reporting), NULL, true);
+	zend_stack_clean(&EG(user_exception_handlers), (void (*)(void *))ZVAL_PTR_DTOR, true);
+	EG(user_error_handler_error_reporting) = error_handler_reporting;
+	replace(&EG(user_error_handler), error_handler);
+	replace(&EG(user_exception_handler), exception_handler);
+	EG(error_reporting) = base_error_reporting;
+}
+
 /* ---- the runner's hooks into the engine ------------------------------------------------------------------------- */
 
 static void (*interrupt_handler)(void) = NULL;
@@ -428,12 +461,15 @@ void kq_reset_blocks(void) { blocks = 0; }
 const char *kq_last_error(void) { return PG(last_error_message) ? ZSTR_VAL(PG(last_error_message)) : NULL; }
 int kq_last_error_type(void) { return PG(last_error_message) ? PG(last_error_type) : 0; }
 
-void kq_flush_output(void)
+bool kq_flush_output(void)
 {
+	volatile bool flushed = false;
 	zend_try {
 		php_output_end_all();
 		sapi_flush();
+		flushed = true;
 	} zend_end_try();
+	return flushed;
 }
 
 /* In a new process: what its parent has buffered is the parent's to write. Dropped without a word to the buffers' callbacks. */
@@ -457,7 +493,28 @@ zend_class_entry *kq_loaded_class(const char *lower, size_t length)
 	return zend_hash_str_find_ptr(EG(class_table), lower, length);
 }
 
-int kq_collect_cycles(void) { return gc_collect_cycles(); }
+/* After a fatal error for want of memory the jobs that still run must be able to end. */
+void kq_lift_memory_limit(void)
+{
+	zend_set_memory_limit(SIZE_MAX);
+#ifdef ZEND_HAS_OOM
+	EG(delayed_oom).state = ZEND_OOM_STATE_NONE; /* else the engine makes no call any more */
+#endif
+}
+
+/* For the scheduler's context, where nobody catches what a destructor throws. False: a fatal error in one. */
+bool kq_collect_cycles(void)
+{
+	volatile bool collected = false;
+	zend_try {
+		gc_collect_cycles();
+		if (EG(exception)) {
+			zend_clear_exception();
+		}
+		collected = true;
+	} zend_end_try();
+	return collected;
+}
 
 void kq_new_string(zval *to, const char *bytes, size_t length) { ZVAL_STRINGL_FAST(to, bytes, length); }
 

@@ -384,10 +384,16 @@ pub(crate) fn set_last_error(message: &str) {
     unsafe { sys::kq_set_last_error(text.as_ptr()) };
 }
 
-/// Writes out what PHP has buffered.
-pub(crate) fn flush_output() {
-    // SAFETY: on the PHP thread; a fatal error in an output callback ends in the shim.
-    unsafe { sys::kq_flush_output() };
+/// Writes out what PHP has buffered. False: a fatal error in an output callback.
+pub(crate) fn flush_output() -> bool {
+    // SAFETY: on the PHP thread; a fatal error ends in the shim.
+    unsafe { sys::kq_flush_output() }
+}
+
+/// Shows the pending exception, as at the end of a program.
+pub(crate) fn show_exception() {
+    // SAFETY: on the PHP thread; the engine does not jump away from this error.
+    unsafe { sys::kq_show_exception() };
 }
 
 /// Forgets what PHP has buffered, without writing it.

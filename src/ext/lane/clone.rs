@@ -422,7 +422,13 @@ impl Template {
                 return;
             }
             let array = (*value).value.arr;
-            if sys::kq_refcount(array.cast()) > 1 {
+            // A pure one is held by the copy too. What is held by more is the template's own.
+            let holders = if self.pure.get(&array) == Some(&true) {
+                2
+            } else {
+                1
+            };
+            if sys::kq_refcount(array.cast()) > holders {
                 return;
             }
             self.memo.remove(&array.cast());

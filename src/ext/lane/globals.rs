@@ -6,7 +6,7 @@
 
 use std::{mem, ptr};
 
-use crate::zend::sys;
+use crate::zend::{self, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
 pub(crate) struct Globals {
@@ -65,6 +65,24 @@ impl Globals {
             sys::zend_stack_init(&raw mut globals.exception_handlers, size);
             globals
         }
+    }
+
+    /// Between two jobs. While the lane runs these are the base's, as they were when the lane began: its handlers become these
+    /// again, and what is left in its output buffers is written, as at the end of a program. False: a fatal error in that.
+    pub(crate) fn renew(&self) -> bool {
+        if !zend::flush_output() {
+            return false;
+        }
+        // SAFETY: on the PHP thread; the handlers are copied with counts of their own.
+        unsafe {
+            sys::kq_renew_handlers(
+                &raw const self.error_handler,
+                self.error_handler_reporting,
+                &raw const self.exception_handler,
+            );
+        }
+        zend::take_exception();
+        true
     }
 
     /// Exchanges these with the live ones.

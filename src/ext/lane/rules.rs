@@ -97,6 +97,11 @@ impl Rules {
     /// The rule for an object.
     pub(crate) fn of(&mut self, object: *const Object) -> Rule {
         // SAFETY: a live object.
+        if unsafe { sys::kq_is_lazy(object.cast_mut()) } {
+            // Its state is in the engine's hands: an initializer that has not run, or an instance behind a proxy.
+            return Rule::Refuse;
+        }
+        // SAFETY: as above.
         let class = unsafe { (*object).ce };
         if let Some(rule) = self.known.get(&class) {
             return *rule;

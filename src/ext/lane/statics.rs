@@ -210,25 +210,32 @@ impl Statics {
 
 /// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
 ///
-/// A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
+/// What holds objects goes first: their destructors still find names, numbers and settings.
 pub(crate) fn drop_live(slots: *const Slots) {
-    let mut index = 0;
-    loop {
-        // SAFETY: the table of slots outlives the run. Each live value is taken out of its slot before it is dropped, so a
-        // destructor that looks sees null and not a freed value.
-        unsafe {
-            let table = &(*slots).slots;
-            let Some(slot) = table.get(index).copied() else {
-                break;
-            };
-            let mut value = *slot.live;
-            sys::kq_zval_null(slot.live);
-            sys::kq_zval_drop(&raw mut value);
-            if zend::has_exception() {
-                sys::zend_clear_exception();
+    for holders in [true, false] {
+        // A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
+        let mut index = 0;
+        // SAFETY: the table of slots outlives the run.
+        while let Some(slot) = unsafe { (&(*slots).slots).get(index).copied() } {
+            index += 1;
+            let holds = matches!(
+                zend::kind(slot.live),
+                sys::IS_OBJECT | sys::IS_ARRAY | sys::IS_REFERENCE
+            );
+            if holds != holders {
+                continue;
+            }
+            // SAFETY: each live value is taken out of its slot before it is dropped, so a destructor that looks sees null and not
+            // a freed value.
+            unsafe {
+                let mut value = *slot.live;
+                sys::kq_zval_null(slot.live);
+                sys::kq_zval_drop(&raw mut value);
+                if zend::has_exception() {
+                    sys::zend_clear_exception();
+                }
             }
         }
-        index += 1;
     }
 }
 

@@ -1,0 +1,111 @@
+--TEST--
+Lanes of the package: the lead, idle(), reserved(), deadlines, timedOut(), contain(), baton(), pause() and state()
+--EXTENSIONS--
+kqueue
+--FILE--
+<?php
+use KQueue\Engine;
+
+$log = [];
+$next = 0;
+function work(): void
+{
+    global $log, $next;
+    while (Engine::lead()) {
+        $number = ++$next;
+        if ($number === 1) {
+            $log[] = 'baton: '.Engine::baton('from the first').'|'.Engine::baton();
+        }
+        if ($number > 6) {
+            // Nothing to do: sleeps until another lane's job ends, or a stop is asked for.
+            if (Engine::state()['in_flight'] === 0) {
+                Engine::stop(3, 'empty');
+            }
+            Engine::idle(30.0);
+            continue;
+        }
+        Engine::reserved(['id' => "job $number", 'class' => 'Test', 'connection' => 'c', 'queue' => 'q', 'timeout' => in_array($number, [2, 3]) ? 0.1 : null]);
+        try {
+            $log[] = $number.': '.job($number);
+        } catch (Throwable $error) {
+            $log[] = "$number: ".get_class($error).', timed out: '.json_encode(Engine::timedOut());
+            usleep(1000);    // after timedOut() it may wait again
+        }
+        Engine::finished();
+    }
+}
+
+function job(int $number): string
+{
+    switch ($number) {
+        case 1:
+            usleep(300000);
+            return Engine::contain(function () { exit(5); }) ? 'not contained' : 'contained an exit';
+        case 2:
+            sleep(30);
+        case 3:
+            while (true) { }
+        case 4:
+            try {
+                Engine::contain(function () { throw new DomainException('passes through'); });
+            } catch (DomainException $error) {
+                return $error->getMessage();
+            }
+        case 5:
+            try {
+                Engine::reserved(['id' => '', 'class' => '', 'connection' => '', 'queue' => '']);
+            } catch (KQueue\Exception\InvalidArgument $error) {
+                return $error->getMessage();
+            }
+        case 6:
+            return json_encode([Engine::baton(), Engine::state()['lanes'] > 1, Engine::timedOut()]);
+    }
+}
+
+Engine::run(work(...), 10, false);
+sort($log);
+echo implode("\n", $log), "\n";
+$state = Engine::state();
+echo json_encode(array_intersect_key($state, array_flip(['role', 'stopping', 'status', 'reason', 'signal', 'in_flight', 'reserved', 'finished', 'lanes', 'hooks']))), "\n";
+
+// A stop wakes who idles; the first reason stays. A pause is only told.
+$log = [];
+Engine::run(static function () {
+    while (Engine::lead()) {
+        if ($GLOBALS['paused'] ?? true) {
+            Engine::pause(true);
+            $GLOBALS['log'][] = Engine::state()['paused'];
+            Engine::pause(false);
+            $GLOBALS['log'][] = Engine::state()['paused'];
+            $GLOBALS['paused'] = false;
+        }
+        Engine::stop(1, 'first');
+        Engine::stop(2, 'second');
+        Engine::idle(30.0);
+    }
+}, 1, false);
+echo json_encode([$log, Engine::state()['status'], Engine::state()['reason']]), "\n";
+
+// What a lane throws ends the run, and comes out of it.
+try {
+    Engine::run(static function () { Engine::lead(); throw new DomainException('from a lane'); }, 3, false);
+} catch (DomainException $error) {
+    echo $error->getMessage(), "\n";
+}
+// An exit() ends its lane only.
+$count = 0;
+Engine::run(static function () { if (! Engine::lead()) { return; } if (++$GLOBALS['count'] > 3) { Engine::stop(); return; } exit; }, 1, false);
+echo "$count lanes\n";
+?>
+--EXPECT--
+1: contained an exit
+2: KQueue\Exception\JobTimedOut, timed out: true
+3: KQueue\Exception\JobTimedOut, timed out: true
+4: passes through
+5: only the leader may say that it has reserved a job
+6: ["from the first",true,false]
+baton: |from the first
+{"role":"none","stopping":true,"status":3,"reason":"empty","signal":null,"in_flight":0,"reserved":6,"finished":6,"lanes":0,"hooks":0}
+[[true,false],1,"first"]
+from a lane
+4 lanes

@@ -105,6 +105,11 @@ impl Pool {
         }
     }
 
+    /// How many children there may be.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// A lane wants a child. False if it is in line already; it keeps its place then.
     pub fn line_up(&mut self, ticket: u64, priority: i32) -> bool {
         if self.places.contains_key(&ticket) {

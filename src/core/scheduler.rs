@@ -160,13 +160,14 @@ impl Scheduler {
         }
     }
 
-    /// A lane has nothing to do: it stands at the end of the line. A leader that comes back without a job gives up the lead; a job
-    /// that it has not finished is finished.
-    pub fn line_up(&mut self, lane: LaneId, now: Moment) {
-        self.finish(lane, now);
+    /// A lane has nothing to do: it stands at the end of the line. A leader that comes back without a job gives up the lead. True
+    /// if it still had a job: that is finished.
+    pub fn line_up(&mut self, lane: LaneId, now: Moment) -> bool {
+        let had_job = self.finish(lane, now);
         if self.place(lane) != Place::Absent {
             self.move_to(lane, Place::Line);
         }
+        had_job
     }
 
     /// The next lane that may leave the line, and with what. Call until it gives None.
@@ -274,7 +275,7 @@ impl Scheduler {
         self.stop = None;
     }
 
-    /// Pauses or resumes reserving; the leader asks.
+    /// Pauses or resumes reserving: while paused nobody is granted the lead. Who has it keeps it until it stands in line.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }

@@ -10,9 +10,14 @@
 use std::io;
 use std::mem;
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-/// See the module's words. The old handler comes back when it is dropped.
+/// The process that has an alarm, or 0. Written by `new` and `drop`: a signal has one handler, so a second alarm would take the
+/// first one's.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
+/// See the module's words. At most one in a process. The old handler comes back when it is dropped.
 pub struct Alarm {
     timer: libc::timer_t,
     signal: i32,
@@ -25,6 +30,17 @@ pub struct Alarm {
 impl Alarm {
     /// An alarm that calls `handler` (async-signal-safe code only) on the calling thread.
     pub fn new(handler: extern "C" fn(i32)) -> io::Result<Self> {
+        let owner = std::process::id();
+        if OWNER.swap(owner, Ordering::SeqCst) == owner {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "this process has an alarm already",
+            ));
+        }
+        Self::install(handler, owner).inspect_err(|_| OWNER.store(0, Ordering::SeqCst))
+    }
+
+    fn install(handler: extern "C" fn(i32), owner: u32) -> io::Result<Self> {
         let signal = libc::SIGRTMIN() + 5;
         // SAFETY: all structures are zeroed and then filled; the handler is async-signal-safe by contract; gettid names this thread.
         unsafe {
@@ -50,7 +66,7 @@ impl Alarm {
                 signal,
                 old,
                 set_for: None,
-                owner: std::process::id(),
+                owner,
             })
         }
     }
@@ -79,10 +95,12 @@ impl Drop for Alarm {
         if self.owner != std::process::id() {
             return;
         }
-        // SAFETY: both are ours; a signal that is already on its way finds the old handler's disposition only after the timer is gone.
+        // SAFETY: both are ours. A signal that is on its way is delivered before timer_delete returns, since this is its thread
+        // (the timer's id keeps the alarm from being sent to another): it still finds our handler.
         unsafe {
             libc::timer_delete(self.timer);
             libc::sigaction(self.signal, &self.old, ptr::null_mut());
         }
+        OWNER.store(0, Ordering::SeqCst);
     }
 }

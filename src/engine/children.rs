@@ -68,6 +68,16 @@ impl Children {
         }
     }
 
+    /// How many children there may be.
+    pub fn limit(&self) -> usize {
+        self.pool.limit()
+    }
+
+    /// Whether the master is gone: nobody gets a child any more.
+    pub fn is_orphaned(&self) -> bool {
+        self.master_gone
+    }
+
     /// A lane wants a child. Higher priority first, first come first served within one. False if it is in line already.
     pub fn line_up(&mut self, ticket: u64, priority: i32) -> bool {
         self.pool.line_up(ticket, priority)

@@ -169,6 +169,11 @@ impl MasterLink {
         }
     }
 
+    /// A link over a socket of packets whose other end is the caller's: for whoever plays the master.
+    pub fn over(socket: OwnedFd) -> MasterLink {
+        MasterLink::new(Packets::new(socket))
+    }
+
     pub(crate) fn with_zygote(packets: Packets, pid: i32, patience: Duration) -> MasterLink {
         let zygote = Zygote {
             pid,

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a descriptor is registered from the moment a lane waits for it until that wait ends, never longer. PHP may close
 //! it and reuse its number afterwards.
+//! Invariant: only who watches a descriptor can end its watch. The number may be another's by then.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -39,8 +40,13 @@ pub struct Reactor {
     runtime: tokio::runtime::Runtime,
     set: AsyncFd<Set>,
     timer: TimerFd,
+    /// What the timer is set for. None: it is not set, or has rung.
     armed: Option<Instant>,
+    /// Who watches each descriptor, by its number, and for which events.
+    watches: Vec<Option<(Token, i16)>>,
     buffer: Vec<EpollEvent>,
+    /// The last look filled the buffer: what it left there makes no new edge.
+    more: bool,
 }
 
 /// Our epoll set, as tokio sees it: one descriptor that is readable when anything in the set is ready.
@@ -79,72 +85,102 @@ impl Reactor {
             set,
             timer,
             armed: None,
+            watches: Vec::new(),
             buffer: vec![EpollEvent::empty(); 1024],
+            more: false,
         })
     }
 
-    /// Begins to watch a descriptor for poll(2) events.
-    pub fn watch(&mut self, fd: RawFd, events: i16, token: Token) -> Result<(), Refusal> {
+    /// Begins to watch a descriptor for poll(2) events. As poll allows, the same token may watch it twice, for other events.
+    ///
+    /// Gives back whose watch ended by this: a descriptor of the same number was closed while it was watched, and nobody else
+    /// would tell.
+    pub fn watch(
+        &mut self,
+        fd: RawFd,
+        events: i16,
+        token: Token,
+    ) -> Result<Option<Token>, Refusal> {
+        let index = usize::try_from(fd).map_err(|_| Refusal::Bad)?;
+        let old = self.watches.get(index).copied().flatten();
         let event = EpollEvent::new(epoll_flags(events), token);
-        match self.set.get_ref().0.add(borrow(fd), event) {
-            Ok(()) => Ok(()),
-            Err(Errno::EPERM) => Err(Refusal::AlwaysReady),
-            Err(Errno::EEXIST) => Err(Refusal::Taken),
-            Err(_) => Err(Refusal::Bad),
-        }
-    }
-
-    /// Changes what a watched descriptor is watched for.
-    pub fn change(&mut self, fd: RawFd, events: i16, token: Token) -> Result<(), Refusal> {
-        let mut event = EpollEvent::new(epoll_flags(events), token);
-        self.set
-            .get_ref()
-            .0
-            .modify(borrow(fd), &mut event)
-            .map_err(|_| Refusal::Bad)
-    }
-
-    /// Ends the watch. A descriptor that was closed meanwhile is gone from the set already.
-    pub fn forget(&mut self, fd: RawFd) {
-        let _ = self.set.get_ref().0.delete(borrow(fd));
-    }
-
-    /// Collects what is ready now.
-    pub fn poll(&mut self, ready: &mut Vec<Token>) -> io::Result<()> {
-        loop {
-            let count = match self
-                .set
-                .get_ref()
-                .0
-                .wait(&mut self.buffer, EpollTimeout::ZERO)
-            {
-                Ok(count) => count,
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            for event in &self.buffer[..count] {
-                if event.data() == TIMER {
-                    // Read, or it stays ready. WouldBlock: it was re-armed in between.
-                    let _ = nix::unistd::read(self.timer.as_fd(), &mut [0_u8; 8]);
-                    self.armed = None;
-                } else {
-                    ready.push(event.data());
+        match (self.set.get_ref().0.add(borrow(fd), event), old) {
+            (Ok(()), _) => {
+                if self.watches.len() <= index {
+                    self.watches.resize(index + 1, None);
                 }
+                self.watches[index] = Some((token, events));
+                Ok(old.map(|(stale, _)| stale).filter(|stale| *stale != token))
             }
-            if count < self.buffer.len() {
-                return Ok(());
+            (Err(Errno::EEXIST), Some((own, others))) if own == token => {
+                self.change(fd, events | others, token);
+                Ok(None)
             }
+            (Err(Errno::EEXIST), _) => Err(Refusal::Taken),
+            (Err(Errno::EPERM), _) => Err(Refusal::AlwaysReady),
+            (Err(_), _) => Err(Refusal::Bad),
         }
     }
 
-    /// Waits until something is ready or the moment has come (None: no moment), then collects.
+    /// Changes what a descriptor is watched for. Does nothing if the token does not watch it.
+    pub fn change(&mut self, fd: RawFd, events: i16, token: Token) {
+        if let Some(watch) = self.watch_of(fd, token) {
+            *watch = Some((token, events));
+            let mut event = EpollEvent::new(epoll_flags(events), token);
+            // It fails if the descriptor was closed: then there is nothing to change.
+            let _ = self.set.get_ref().0.modify(borrow(fd), &mut event);
+        }
+    }
+
+    /// Ends the watch. Does nothing if the token does not watch it.
+    pub fn forget(&mut self, fd: RawFd, token: Token) {
+        if let Some(watch) = self.watch_of(fd, token) {
+            *watch = None;
+            // It fails if the descriptor was closed: then the set has forgotten it already.
+            let _ = self.set.get_ref().0.delete(borrow(fd));
+        }
+    }
+
+    fn watch_of(&mut self, fd: RawFd, token: Token) -> Option<&mut Option<(Token, i16)>> {
+        let watch = self.watches.get_mut(usize::try_from(fd).ok()?)?;
+        watch.is_some_and(|(own, _)| own == token).then_some(watch)
+    }
+
+    /// Collects what is ready now, or a good part of it: what is left comes with the next look.
+    ///
+    /// One look only: descriptors stay ready until their watch ends, so that a second one would find them again.
+    pub fn poll(&mut self, ready: &mut Vec<Token>) -> io::Result<()> {
+        let count = loop {
+            let epoll = &self.set.get_ref().0;
+            match epoll.wait(&mut self.buffer, EpollTimeout::ZERO) {
+                Ok(count) => break count,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        self.more = count == self.buffer.len();
+        for event in &self.buffer[..count] {
+            if event.data() == TIMER {
+                // Read, or it stays ready. WouldBlock: it was set anew in between.
+                let _ = nix::unistd::read(self.timer.as_fd(), &mut [0_u8; 8]);
+                self.armed = None;
+            } else {
+                ready.push(event.data());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until something is ready or the moment has come (None: no moment), then collects. It may also find nothing.
     pub fn wait(&mut self, until: Option<Instant>, ready: &mut Vec<Token>) -> io::Result<()> {
-        self.arm(until)?;
-        let set = &self.set;
-        self.runtime.block_on(async {
-            // Cleared before the set is read: what becomes ready after this line makes a new edge.
-            set.readable().await.map(|mut guard| guard.clear_ready())
-        })?;
+        if !self.more {
+            self.arm(until)?;
+            let set = &self.set;
+            self.runtime.block_on(async {
+                // Cleared before the set is read: what becomes ready after this line makes a new edge.
+                set.readable().await.map(|mut guard| guard.clear_ready())
+            })?;
+        }
         self.poll(ready)
     }
 
@@ -177,8 +213,8 @@ fn register(set: Set) -> io::Result<AsyncFd<Set>> {
 
 #[expect(unsafe_code, reason = "epoll's registrations do not own descriptors")]
 fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: used for one epoll_ctl call, which checks the number itself; -1 is the one value BorrowedFd forbids.
-    unsafe { BorrowedFd::borrow_raw(fd.max(0)) }
+    // SAFETY: used for one epoll_ctl call, which checks the number itself. It is not -1: all callers have used it as an index.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 fn epoll_flags(events: i16) -> EpollFlags {

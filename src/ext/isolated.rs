@@ -6,7 +6,7 @@ use std::time::Duration;
 use kqueue_core::wire::{Frame, Run};
 use kqueue_engine::children::{ChildId, Children, Ending, Received};
 use kqueue_engine::interpose::Woken;
-use kqueue_engine::runner::{Pause, Wake};
+use kqueue_engine::runner::{Descriptors, Pause, Wake};
 
 use crate::lane;
 use crate::run::with_desk;
@@ -52,10 +52,9 @@ pub(crate) fn run(
         let child = match lane::suspend(Pause::Child {
             priority: limits.priority,
         }) {
-            Wake::Child(Some(child)) => child,
-            _ => {
-                return Outcome::Died(with_desk(|desk| desk.child_refusal()).unwrap_or_default());
-            }
+            Wake::Child(Ok(child)) => child,
+            Wake::Child(Err(reason)) => return Outcome::Died(reason.to_string()),
+            _ => return Outcome::Died("the run is over".into()),
         };
         with_children(|children| children.started(child, timeout));
         if !send(child, &frame) {
@@ -107,6 +106,7 @@ fn send(child: ChildId, frame: &Frame) -> bool {
     true
 }
 
+#[expect(unsafe_code, reason = "the loop reads this frame's descriptors")]
 fn wait(child: ChildId, events: i16) {
     let Some(fd) = with_children(|children| children.fd(child)).flatten() else {
         return;
@@ -117,15 +117,14 @@ fn wait(child: ChildId, events: i16) {
         revents: 0,
     }];
     let woken = lane::suspend(Pause::Wait {
-        fds: fds.as_ptr(),
-        count: 1,
+        // SAFETY: they lie in this frame.
+        fds: unsafe { Descriptors::new(&fds) },
         timeout: None,
     });
     if matches!(woken, Wake::Woken(Woken::Refused | Woken::Cancelled)) {
         // Cannot happen while the pool owns the socket; not to spin if it does.
         lane::suspend(Pause::Wait {
-            fds: std::ptr::null(),
-            count: 0,
+            fds: Descriptors::NONE,
             timeout: Some(Duration::from_millis(1)),
         });
     }

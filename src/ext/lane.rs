@@ -15,12 +15,12 @@ pub(crate) mod statics;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Duration;
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
-use kqueue_engine::runner::{Lanes, Pause, Wake};
+use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
 use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 
 use self::clone::Template;
@@ -54,6 +54,9 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
+    /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
+    /// and must not disturb this one's clearing up.
+    timeout_due: bool,
     work: *const dyn Work,
 }
 
@@ -83,6 +86,22 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
     }
 }
 
+/// In a lane: whether its timeout exception is due, if it is overdue. It no longer is.
+pub(crate) fn take_timeout() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
+}
+
+/// In a lane: it is due again.
+pub(crate) fn renew_timeout() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).timeout_due = true };
+    }
+}
+
 /// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
 /// False: a fatal error in an output callback.
 pub(crate) fn renew_globals() -> bool {
@@ -99,27 +118,38 @@ pub(crate) fn forget_all() {
 /// What the hooks ask.
 pub(crate) struct Hooks;
 
+/// Off where hooks do not reach the calls: the self-test must find that.
+static SUSPENDS: AtomicBool = AtomicBool::new(true);
+
+impl Hooks {
+    /// Takes the tests' switch into account.
+    pub(crate) fn prepare() {
+        let on = std::env::var_os("KQUEUE_TEST_WITHOUT_HOOKS").is_none();
+        SUSPENDS.store(on, Ordering::Relaxed);
+    }
+}
+
 impl Waiter for Hooks {
     fn can_suspend(&self) -> bool {
         // SAFETY: reads globals; the hooks have checked that this is the PHP thread.
         !CURRENT.load(Ordering::Relaxed).is_null()
+            && SUSPENDS.load(Ordering::Relaxed)
             && unsafe { !sys::kq_in_scheduler() && !sys::kq_switch_blocked() }
     }
 
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken {
-        match suspend(Pause::Wait {
-            fds: fds.as_ptr(),
-            count: fds.len(),
-            timeout,
-        }) {
+        // SAFETY: the hook's caller, whose array it is, is suspended with us.
+        let fds = unsafe { Descriptors::new(fds) };
+        match suspend(Pause::Wait { fds, timeout }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
+                renew_timeout();
                 // SAFETY: stores a flag.
                 unsafe { sys::kq_request_interrupt() };
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
-            Wake::Start | Wake::Granted(_) | Wake::Child(_) => Woken::Ready,
+            Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
         }
     }
 }
@@ -219,11 +249,13 @@ impl Lanes for Table {
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
+            timeout_due: true,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
         // SAFETY: the context lies in the box, which does not move.
         if !unsafe { sys::kq_context_init(&raw mut lane.context, Some(lane_main), argument) } {
+            self.free.push(id);
             return Err(format!(
                 "no stack for lane {}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count.",
                 id

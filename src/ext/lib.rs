@@ -15,6 +15,7 @@ mod plain;
 mod process;
 mod run;
 mod runtime;
+mod selftest;
 mod zend;
 
 use ext_php_rs::prelude::*;

@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_engine::alarm::Alarm;
@@ -42,6 +42,9 @@ static RUN: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
 
 static HOOKS: Hooks = Hooks;
 
+/// Whether the hooks have passed their test in this process.
+static TESTED: AtomicBool = AtomicBool::new(false);
+
 impl Run {
     /// A run over these lanes.
     pub(crate) fn new(desk: Desk, table: Table) -> Self {
@@ -64,6 +67,15 @@ impl Run {
                 "a run is under way in this process already; call stop() and wait for its end first",
             ));
         }
+        if !TESTED.swap(true, Ordering::Relaxed) {
+            crate::selftest::run().inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
+        }
+        self.run_hooked()
+    }
+
+    /// Runs to the end, hooks in place.
+    pub(crate) fn run_hooked(&mut self) -> Result<(), Fault> {
+        Hooks::prepare();
         let report =
             interpose::install(&HOOKS).map_err(|error| Fault::unsupported(error.to_string()))?;
         self.hooks = report.slots;
@@ -150,6 +162,7 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     let deadline = seconds
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
+    lane::renew_timeout();
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
@@ -166,15 +179,15 @@ extern "C" fn ring(_signal: i32) {
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
 extern "C" fn on_interrupt() {
-    let (Some(run), Some(id)) = (current(), lane::current()) else {
-        return;
-    };
-    let overdue = match run.desk.try_borrow_mut() {
-        Ok(mut desk) => desk.check_deadline(id),
-        Err(_) => return,
+    let Some(run) = current() else { return };
+    // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
+    let overdue = match (run.desk.try_borrow_mut(), lane::current()) {
+        (Ok(mut desk), Some(id)) => desk.check_deadline(id),
+        (Ok(_), None) => false,
+        (Err(_), _) => return,
     };
     run.set_alarm();
-    if overdue {
+    if overdue && lane::take_timeout() {
         crate::exceptions::throw_timed_out();
     }
 }

@@ -52,19 +52,19 @@ final class ConcurrencyTest extends TestCase
     {
         $server = proc_open([PHP_BINARY, dirname(__DIR__, 2).'/examples/laravel/tools/slow-server.php'], [['pipe', 'r'], ['pipe', 'w']], $pipes);
         $url = 'http://127.0.0.1:'.trim(fgets($pipes[1])).'/?ms=1000';
-        $this->push(...array_map(static fn () => new Act('fetch', $url), range(1, 100)));
+        $this->push(...array_map(static fn () => new Act('fetch', $url), range(1, 200)));
 
         $begin = microtime(true);
-        $run = $this->kqueue(['--concurrency=100']);
+        $run = $this->kqueue(['--concurrency=200']);
         $wall = microtime(true) - $begin;
         array_map(fclose(...), $pipes);
         proc_terminate($server);
 
         self::assertSame(0, $run->wait(), $run->output());
         self::assertSame([], $this->failures());
-        self::assertCount(100, Trace::all('end'));
+        self::assertCount(200, Trace::all('end'));
         self::assertLessThan(30.0, $wall);
-        $this->report(sprintf('100 web requests of 1 s: %.2f s', $wall));
+        $this->report(sprintf('200 web requests of 1 s: %.2f s', $wall));
     }
 
     public function test_a_job_that_computes_delays_others_but_loses_none(): void

@@ -25,7 +25,8 @@ fn play(mut scheduler: Scheduler, script: &str) {
             [] => {}
             ["start", id] => scheduler.started(lane(id)),
             ["refused", has_some] => assert_eq!(scheduler.refused(), yes(has_some), "{}", place()),
-            ["line", id] => scheduler.line_up(lane(id), now),
+            ["line", id] => drop(scheduler.line_up(lane(id), now)),
+            ["gives", "up", id] => assert!(scheduler.line_up(lane(id), now), "{}", place()),
             ["end", id] => scheduler.ended(lane(id), now),
             ["reserve", id] => assert!(scheduler.reserved(lane(id)), "{}", place()),
             ["cannot", "reserve", id] => assert!(!scheduler.reserved(lane(id)), "{}", place()),
@@ -48,6 +49,8 @@ fn play(mut scheduler: Scheduler, script: &str) {
                 now = Duration::from_secs(seconds.parse().unwrap());
                 scheduler.advance(now);
             }
+            ["pause"] => scheduler.pause(true),
+            ["go", "on"] => scheduler.pause(false),
             ["stop"] => scheduler.stop(0, "stopped"),
             ["resume"] => scheduler.resume(),
             // What it says.
@@ -195,7 +198,7 @@ fn a_lane_that_ends_in_line_is_passed_over() {
 fn a_lane_that_lines_up_with_a_job_has_finished_it() {
     leader(
         1,
-        "start a; line a; grants a leads; reserve a; line a
+        "start a; line a; grants a leads; reserve a; gives up a
          counts flight 0 finished 1 idle 1; grants a leads; reserve a
          counts flight 1 reserved 2; finish a; counts flight 0 finished 2",
     );
@@ -237,6 +240,19 @@ fn a_leader_may_reserve_the_job_that_it_had_when_the_stop_came() {
         "start a; line a; grants a leads; stop; reserve a; counts flight 1
          wants no; over no; finish a; line a; grants a ends; end a; over yes",
     );
+}
+
+#[test]
+fn while_paused_nobody_leads_anew() {
+    leader(
+        3,
+        "start a; line a; grants a leads; pause; leader a; reserve a; wants no
+         start b; line b; grants; finish a; line a; grants; leader none
+         go on; grants b leads; pause; line b; grants; over no
+         stop; grants a ends b ends; end a; end b; over yes",
+    );
+    leader(1, "pause; wants no; over no; go on; wants yes");
+    jobs(1, "pause; push 1; wants yes; start a; line a; grants a 1");
 }
 
 #[test]
@@ -460,6 +476,7 @@ enum Step {
     Remove(usize),
     Pass(u64),
     Grant,
+    Pause(bool),
     Stop,
 }
 
@@ -476,6 +493,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..40_usize).prop_map(Step::Remove),
         2 => (0..5_u64).prop_map(Step::Pass),
         9 => Just(Step::Grant),
+        1 => any::<bool>().prop_map(Step::Pause),
         1 => prop::bool::weighted(0.1).prop_map(|stop| if stop { Step::Stop } else { Step::Grant }),
     ]
 }
@@ -533,7 +551,8 @@ impl Model {
                 }
             }
             Step::LineUp(lane) => {
-                self.scheduler.line_up(lane as LaneId, self.now);
+                let busy = matches!(self.lanes[lane], Seen::Busy { .. });
+                assert_eq!(self.scheduler.line_up(lane as LaneId, self.now), busy);
                 if self.lanes[lane] != Seen::Absent {
                     self.lanes[lane] = Seen::Line;
                 }
@@ -583,6 +602,7 @@ impl Model {
                 self.scheduler.advance(self.now);
             }
             Step::Grant => self.grant(),
+            Step::Pause(paused) => self.scheduler.pause(paused),
             Step::Stop => {
                 self.scheduler.stop(0, "stopped");
                 self.stopped = true;
@@ -594,7 +614,7 @@ impl Model {
     fn grant(&mut self) {
         let Some((lane, grant)) = self.scheduler.grant() else {
             let work_waits = if self.with_leader {
-                self.scheduler.leader().is_none()
+                self.scheduler.leader().is_none() && !self.scheduler.paused()
             } else {
                 self.scheduler.waiting().0 > 0 && self.foreground_left()
             };
@@ -608,7 +628,10 @@ impl Model {
         assert_eq!(self.lanes[lane as usize], Seen::Line, "it stood in line");
         assert!(!self.stopped || grant == Grant::End);
         self.lanes[lane as usize] = match grant {
-            Grant::Lead => Seen::Leads,
+            Grant::Lead => {
+                assert!(!self.scheduler.paused());
+                Seen::Leads
+            }
             Grant::End => {
                 assert!(self.stopped || !self.foreground_left());
                 Seen::Loose

@@ -215,8 +215,13 @@ pub(crate) fn drop_live(slots: *const Slots) {
     for holders in [true, false] {
         // A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
         let mut index = 0;
-        // SAFETY: the table of slots outlives the run.
-        while let Some(slot) = unsafe { (&(*slots).slots).get(index).copied() } {
+        loop {
+            // SAFETY: the table of slots outlives the run; the borrow ends with the copy.
+            let slot = unsafe {
+                let table = &(*slots).slots;
+                table.get(index).copied()
+            };
+            let Some(slot) = slot else { break };
             index += 1;
             let holds = matches!(
                 zend::kind(slot.live),

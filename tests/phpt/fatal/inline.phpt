@@ -13,9 +13,9 @@ $runtime->onFailed(function ($id) { echo "$id failed\n"; });
 register_shutdown_function(function () { echo "shutdown function\n"; });
 class Witness { public function __destruct() { echo "destructor\n"; } }
 $witness = new Witness;
-$runtime->dispatch(function () { usleep(100000); $x = json_encode([1, 2]); echo "1 goes on: $x\n"; usleep(50000); });
+$runtime->dispatch(function () { usleep(150000); $x = json_encode([1, 2]); echo "1 goes on: $x\n"; usleep(100000); });
 $runtime->dispatch(function () { usleep(20000); FATAL; echo "never\n"; });
-$runtime->dispatch(function () { try { usleep(200000); } finally { echo "3 ends\n"; } });
+$runtime->dispatch(function () { try { usleep(700000); } finally { echo "3 ends\n"; } });
 $runtime->dispatch(function () { echo "4 starts\n"; });
 $runtime->run();
 echo "after run\n";

@@ -59,14 +59,16 @@ $runtime->dispatch(function () use ($server) {
     }
 });
 for ($i = 0; $i < 3; $i++) {
-    $runtime->dispatch(function () use ($server, $i) {
+    $runtime->dispatch(function () use ($server, $i, &$answers) {
         $stream = stream_socket_client('tcp://'.stream_socket_get_name($server, false));
         usleep(20000 * (1 + $i));
         fwrite($stream, "client $i\n");
-        echo 'accept: ', fgets($stream);
+        $answers[] = 'accept: '.fgets($stream);
     });
 }
 $runtime->run();
+sort($answers);    // which of two that are ready goes on first is not said
+echo implode($answers);
 
 // A pair between two jobs, with more than its buffer holds.
 [$left, $right] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);

@@ -1,0 +1,588 @@
+//! Everything about a run that changes: which lane waits for what, until when, and who may go on.
+//!
+//! Invariant: a lane is woken once per pause. Whatever else would wake it finds it ready and does nothing, or carries the token
+//! of an earlier wait.
+//! Invariant: `waits` and `deadlines` hold exactly what the slots name, so both stay as small as the number of lanes.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::ops::Bound;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
+
+use super::{Descriptors, NoChild, Pause, Wake};
+use crate::children::{ChildId, Children, Notice};
+use crate::interpose::Woken;
+use crate::reactor::{Reactor, Refusal, Token};
+use crate::scoreboard::now_ms;
+use crate::signals::{self, Signals};
+
+/// Tokens of the loop's own descriptors; a lane's token is `generation << 32 | lane`, with the top bit clear.
+const SIGNALS: Token = 1 << 63;
+const CONTROL: Token = (1 << 63) + 1;
+
+/// Ten years: for ever, and no overflow.
+const FOREVER: Duration = Duration::from_secs(315_360_000);
+
+/// How long a lane waits for the master's word before it looks for itself.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// Everything about a run that lanes may look at and change.
+pub struct Desk {
+    /// Who may go on.
+    pub scheduler: Scheduler,
+    /// Isolated children, if the run has any.
+    pub children: Option<Children>,
+    reactor: Reactor,
+    signals: Option<Signals>,
+    slots: Vec<Slot>,
+    ready: VecDeque<(LaneId, Wake)>,
+    /// When lanes that wait wake up by themselves.
+    waits: BTreeSet<(Instant, LaneId)>,
+    /// When jobs in flight must have ended.
+    deadlines: BTreeSet<(Instant, LaneId)>,
+    began: Instant,
+    suspensions: u64,
+    last_signal: Option<i32>,
+    /// A stop signal reached this very process, and not only its master.
+    told_to_stop: bool,
+    /// Something happened that the leader has not seen.
+    news: bool,
+    control_for_write: bool,
+}
+
+/// The desk as the loop, the hooks and native calls hold it.
+pub type Shared = Rc<RefCell<Desk>>;
+
+#[derive(Debug)]
+struct Slot {
+    state: State,
+    /// Part of the token, so that an event of an earlier wait is known as such.
+    generation: u32,
+    /// Its entry in `waits`.
+    wakes_at: Option<Instant>,
+    /// Its entry in `deadlines`.
+    deadline: Option<Instant>,
+    /// Its waits fail at once.
+    cancelled: bool,
+    /// Its job has run past its deadline.
+    overdue: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Free,
+    Ready,
+    Running,
+    Waiting(Descriptors),
+    InLine,
+    Idle,
+    WantsChild,
+    AwaitsNotice,
+}
+
+/// What lanes ask, through hooks and native calls.
+impl Desk {
+    /// A desk for one run. `began` is the scheduler's moment zero.
+    pub fn new(
+        scheduler: Scheduler,
+        began: Instant,
+        signals: Option<Signals>,
+        children: Option<Children>,
+    ) -> io::Result<Self> {
+        let mut reactor = Reactor::new()?;
+        let mut watch = |fd, token| match reactor.watch(fd, libc::POLLIN, token) {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(io::Error::other(format!(
+                "cannot watch a descriptor of its own: {refusal:?}"
+            ))),
+        };
+        if let Some(signals) = &signals {
+            watch(signals.fd(), SIGNALS)?;
+        }
+        if let Some(children) = &children {
+            watch(children.control_fd(), CONTROL)?;
+        }
+        Ok(Self {
+            scheduler,
+            children,
+            reactor,
+            signals,
+            slots: Vec::new(),
+            ready: VecDeque::new(),
+            waits: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            began,
+            suspensions: 0,
+            last_signal: None,
+            told_to_stop: false,
+            news: false,
+            control_for_write: false,
+        })
+    }
+
+    /// Time since the run began.
+    pub fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// How often lanes were suspended.
+    pub fn suspensions(&self) -> u64 {
+        self.suspensions
+    }
+
+    /// The last stop signal.
+    pub fn last_signal(&self) -> Option<i32> {
+        self.last_signal
+    }
+
+    /// The lane's job must end by then; None: no limit. A cancellation that was under way is over.
+    pub fn set_deadline(&mut self, lane: LaneId, deadline: Option<Instant>) {
+        let Some(slot) = self.slots.get_mut(lane as usize) else {
+            return;
+        };
+        if let Some(old) = slot.deadline.take() {
+            self.deadlines.remove(&(old, lane));
+        }
+        slot.deadline = deadline;
+        slot.cancelled = false;
+        slot.overdue = false;
+        if let Some(moment) = deadline {
+            self.deadlines.insert((moment, lane));
+        }
+    }
+
+    /// The next deadline of a job in flight: when an alarm for a lane that never waits should ring. One that has passed needs no
+    /// alarm: the loop sees it before it lets that lane go on.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let passed = Bound::Excluded((Instant::now(), LaneId::MAX));
+        let mut coming = self.deadlines.range((passed, Bound::Unbounded));
+        coming.next().map(|(moment, _)| *moment)
+    }
+
+    /// Whether the running lane is being cancelled. That it has overrun its deadline without waiting is found out here.
+    pub fn check_deadline(&mut self, lane: LaneId) -> bool {
+        let Some(slot) = self.slots.get(lane as usize) else {
+            return false;
+        };
+        if slot.deadline.is_some_and(|moment| moment <= Instant::now()) {
+            self.cancel(lane);
+        }
+        self.is_cancelled(lane)
+    }
+
+    /// Whether the lane is being cancelled: its waits fail at once.
+    pub fn is_cancelled(&self, lane: LaneId) -> bool {
+        let slot = self.slots.get(lane as usize);
+        slot.is_some_and(|slot| slot.cancelled)
+    }
+
+    /// Whether the lane's job has overrun its deadline. The lane has taken notice, so it may wait again.
+    pub fn timed_out(&mut self, lane: LaneId) -> bool {
+        self.slots.get_mut(lane as usize).is_some_and(|slot| {
+            slot.cancelled = false;
+            slot.overdue
+        })
+    }
+
+    /// The lane's job has ended.
+    pub fn finished(&mut self, lane: LaneId) {
+        self.set_deadline(lane, None);
+        let now = self.now();
+        if self.scheduler.finish(lane, now) {
+            self.tell_leader();
+        }
+    }
+
+    /// Asks for the end of the run.
+    pub fn stop(&mut self, status: i32, reason: &str) {
+        self.scheduler.stop(status, reason);
+        self.tell_leader();
+    }
+
+    /// Pauses or resumes reserving.
+    pub fn pause(&mut self, paused: bool) {
+        self.scheduler.pause(paused);
+        self.tell_leader();
+    }
+}
+
+/// What the loop asks.
+impl Desk {
+    /// A lane was made.
+    pub(super) fn started(&mut self, lane: LaneId) {
+        let index = lane as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        self.slots[index].state = State::Ready;
+        self.scheduler.started(lane);
+        self.ready.push_back((lane, Wake::Start));
+    }
+
+    /// The next lane to run, and what it is told.
+    pub(super) fn next(&mut self) -> Option<(LaneId, Wake)> {
+        let (lane, mut wake) = self.ready.pop_front()?;
+        self.slots[lane as usize].state = State::Running;
+        // A deadline that passed while it was ready rings no alarm any more.
+        let cancelled = self.check_deadline(lane);
+        match &mut wake {
+            Wake::Woken(woken) if cancelled => *woken = Woken::Cancelled,
+            Wake::Granted(Grant::Lead) | Wake::News => self.news = false,
+            _ => {}
+        }
+        Some((lane, wake))
+    }
+
+    /// The lane gave up the processor.
+    pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) {
+        match pause {
+            Pause::Wait { fds, timeout } => {
+                self.suspensions += 1;
+                self.await_descriptors(lane, fds, timeout);
+            }
+            Pause::Line => {
+                self.set_state(lane, State::InLine);
+                let now = self.now();
+                if self.scheduler.line_up(lane, now) {
+                    self.set_deadline(lane, None);
+                    self.tell_leader();
+                }
+            }
+            Pause::Idle(time) => {
+                self.set_state(lane, State::Idle);
+                if self.news || self.scheduler.stopping().is_some() {
+                    self.wake(lane, Wake::News);
+                } else {
+                    self.wake_after(lane, time);
+                }
+            }
+            Pause::Child { priority } => {
+                self.set_state(lane, State::WantsChild);
+                match self.can_have_child() {
+                    Ok(children) => {
+                        children.line_up(u64::from(lane), priority);
+                    }
+                    Err(reason) => self.wake(lane, Wake::Child(Err(reason))),
+                }
+            }
+            Pause::Notice => {
+                self.set_state(lane, State::AwaitsNotice);
+                self.wake_after(lane, NOTICE);
+            }
+            Pause::Ended => self.ended(lane),
+        }
+    }
+
+    /// The lane is gone.
+    pub(super) fn ended(&mut self, lane: LaneId) {
+        self.set_deadline(lane, None);
+        self.set_state(lane, State::Free);
+        let now = self.now();
+        self.scheduler.ended(lane, now);
+        self.tell_leader();
+    }
+
+    /// Looks at the time, for jobs that become due.
+    pub(super) fn advance(&mut self) {
+        let now = self.now();
+        self.scheduler.advance(now);
+    }
+
+    /// Gives lanes in line what there is for them.
+    pub(super) fn hand_out(&mut self) {
+        while let Some((lane, grant)) = self.scheduler.grant() {
+            self.wake(lane, Wake::Granted(grant));
+        }
+        while let Some((ticket, child)) = self.children.as_mut().and_then(Children::assign) {
+            self.give(ticket as LaneId, child);
+        }
+        self.watch_control();
+    }
+
+    /// Waits until a lane can go on, or only looks if one can. `tokens` is room to work in.
+    pub(super) fn wait(&mut self, tokens: &mut Vec<Token>) -> io::Result<()> {
+        debug_assert!(
+            self.waits
+                .len()
+                .max(self.deadlines.len())
+                .max(self.ready.len())
+                <= self.slots.len(),
+            "something is kept of a wait that is over"
+        );
+        let until = self.next_moment();
+        if self.ready.is_empty()
+            && !self.scheduler.wants_lane()
+            && until.is_none_or(|moment| moment > Instant::now())
+        {
+            self.reactor.wait(until, tokens)?;
+        } else {
+            self.reactor.poll(tokens)?;
+        }
+        self.expire();
+        for token in tokens.drain(..) {
+            self.handle(token);
+        }
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn set_state(&mut self, lane: LaneId, state: State) {
+        self.slots[lane as usize].state = state;
+    }
+
+    fn token(&self, lane: LaneId) -> Token {
+        (u64::from(self.slots[lane as usize].generation) << 32) | u64::from(lane)
+    }
+
+    /// The leader looks again, if it waits for news; if it does not, it will before it waits.
+    fn tell_leader(&mut self) {
+        self.news = true;
+        if let Some(leader) = self.scheduler.leader()
+            && matches!(self.slots[leader as usize].state, State::Idle)
+        {
+            self.wake(leader, Wake::News);
+        }
+    }
+
+    /// Ends a lane's pause, whatever it waits for. Does nothing if it does not wait.
+    fn wake(&mut self, lane: LaneId, wake: Wake) {
+        let token = self.token(lane);
+        let slot = &mut self.slots[lane as usize];
+        match slot.state {
+            State::Free | State::Ready | State::Running => return,
+            State::Waiting(fds) => {
+                for fd in fds.get() {
+                    self.reactor.forget(fd.fd, token);
+                }
+            }
+            State::InLine | State::Idle | State::WantsChild | State::AwaitsNotice => {}
+        }
+        slot.state = State::Ready;
+        slot.generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
+        if let Some(moment) = slot.wakes_at.take() {
+            self.waits.remove(&(moment, lane));
+        }
+        self.ready.push_back((lane, wake));
+    }
+
+    fn wake_after(&mut self, lane: LaneId, time: Duration) {
+        let moment = Instant::now() + time.min(FOREVER);
+        self.slots[lane as usize].wakes_at = Some(moment);
+        self.waits.insert((moment, lane));
+    }
+
+    fn await_descriptors(&mut self, lane: LaneId, fds: Descriptors, timeout: Option<Duration>) {
+        self.set_state(lane, State::Waiting(fds));
+        if self.is_cancelled(lane) {
+            return self.wake(lane, Wake::Woken(Woken::Cancelled));
+        }
+        let token = self.token(lane);
+        for fd in fds.get().iter().filter(|fd| fd.fd >= 0) {
+            match self.reactor.watch(fd.fd, fd.events, token) {
+                Ok(None) => {}
+                // Somebody closed a descriptor that another lane waits for: it must look again.
+                Ok(Some(stale)) => self.handle(stale),
+                Err(Refusal::AlwaysReady) => return self.wake(lane, Wake::Woken(Woken::Ready)),
+                Err(Refusal::Taken | Refusal::Bad) => {
+                    return self.wake(lane, Wake::Woken(Woken::Refused));
+                }
+            }
+        }
+        if let Some(time) = timeout {
+            self.wake_after(lane, time);
+        }
+    }
+
+    fn expire(&mut self) {
+        if self.waits.is_empty() && self.deadlines.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(&(moment, lane)) = self.waits.first()
+            && moment <= now
+        {
+            let wake = match self.slots[lane as usize].state {
+                State::Idle => Wake::News,
+                _ => Wake::Woken(Woken::TimedOut),
+            };
+            self.wake(lane, wake);
+        }
+        while let Some(&(moment, lane)) = self.deadlines.first()
+            && moment <= now
+        {
+            self.cancel(lane);
+        }
+    }
+
+    /// The lane's deadline has passed: ends its wait; its hooks and the interrupt handler do the rest.
+    fn cancel(&mut self, lane: LaneId) {
+        let slot = &mut self.slots[lane as usize];
+        if let Some(moment) = slot.deadline.take() {
+            self.deadlines.remove(&(moment, lane));
+        }
+        slot.cancelled = true;
+        slot.overdue = true;
+        match slot.state {
+            State::Waiting(_) | State::AwaitsNotice => {
+                self.wake(lane, Wake::Woken(Woken::Cancelled));
+            }
+            State::WantsChild => {
+                if let Some(children) = &mut self.children {
+                    children.leave_line(u64::from(lane));
+                }
+                self.wake(lane, Wake::Child(Err(NoChild::Overdue)));
+            }
+            State::Free | State::Ready | State::Running | State::InLine | State::Idle => {}
+        }
+    }
+
+    /// The lane's turn for a child has come.
+    fn give(&mut self, lane: LaneId, child: ChildId) {
+        if matches!(self.slots[lane as usize].state, State::WantsChild) {
+            self.wake(lane, Wake::Child(Ok(child)));
+        } else if let Some(children) = &mut self.children {
+            children.abandon(child);
+        }
+    }
+
+    /// What could not be sent to the master at once is sent when it takes more.
+    fn watch_control(&mut self) {
+        let Some(children) = &self.children else {
+            return;
+        };
+        let for_write = children.control_wants_write();
+        if for_write != self.control_for_write {
+            self.control_for_write = for_write;
+            let events = libc::POLLIN | if for_write { libc::POLLOUT } else { 0 };
+            self.reactor.change(children.control_fd(), events, CONTROL);
+        }
+    }
+
+    fn handle(&mut self, token: Token) {
+        match token {
+            SIGNALS => self.handle_signals(),
+            CONTROL => self.handle_control(),
+            token => {
+                let lane = (token & 0xffff_ffff) as LaneId;
+                if self.token(lane) == token
+                    && matches!(self.slots[lane as usize].state, State::Waiting(_))
+                {
+                    self.wake(lane, Wake::Woken(Woken::Ready));
+                }
+            }
+        }
+    }
+
+    fn handle_signals(&mut self) {
+        let arrived = self.signals.as_ref().map(Signals::take).unwrap_or_default();
+        for signal in arrived {
+            if signals::STOP.contains(&signal) {
+                if self.told_to_stop {
+                    self.restore_handlers();
+                    signals::raise(signal);
+                }
+                self.told_to_stop = true;
+            }
+            self.on_signal(signal);
+        }
+    }
+
+    /// From here on signals do what they would without us.
+    fn restore_handlers(&mut self) {
+        if let Some(signals) = self.signals.take() {
+            self.reactor.forget(signals.fd(), SIGNALS);
+        }
+    }
+
+    fn on_signal(&mut self, signal: i32) {
+        match signal {
+            signals::PAUSE => self.pause(true),
+            signals::RESUME => self.pause(false),
+            signal => {
+                self.last_signal = Some(signal);
+                self.stop(0, "interrupted");
+            }
+        }
+    }
+
+    fn handle_control(&mut self) {
+        let Some(children) = &mut self.children else {
+            return;
+        };
+        match children.read_control() {
+            Ok(notices) => {
+                for notice in notices {
+                    if let Notice::Signal(signal) = notice {
+                        self.on_signal(signal);
+                    }
+                }
+            }
+            Err(error) => {
+                // Without a master there are no children, but the jobs in lanes can still end well.
+                tracing::error!(%error, "the run stops");
+                self.reactor.forget(children.control_fd(), CONTROL);
+                self.stop(1, "error");
+                self.refuse_children();
+            }
+        }
+        for lane in 0..self.slots.len() as LaneId {
+            if matches!(self.slots[lane as usize].state, State::AwaitsNotice) {
+                self.wake(lane, Wake::Woken(Woken::Ready));
+            }
+        }
+    }
+
+    fn can_have_child(&mut self) -> Result<&mut Children, NoChild> {
+        let children = self.children.as_mut().ok_or(NoChild::Disabled)?;
+        if children.is_orphaned() {
+            return Err(NoChild::MasterGone);
+        }
+        if children.limit() == 0 {
+            return Err(NoChild::Disabled);
+        }
+        Ok(children)
+    }
+
+    /// Lanes that want a child would wait for ever.
+    fn refuse_children(&mut self) {
+        for lane in 0..self.slots.len() as LaneId {
+            if matches!(self.slots[lane as usize].state, State::WantsChild) {
+                if let Some(children) = &mut self.children {
+                    children.leave_line(u64::from(lane));
+                }
+                self.wake(lane, Wake::Child(Err(NoChild::MasterGone)));
+            }
+        }
+    }
+
+    /// When something happens that no descriptor tells of.
+    fn next_moment(&self) -> Option<Instant> {
+        let wait = self.waits.first().map(|(moment, _)| *moment);
+        let deadline = self.deadlines.first().map(|(moment, _)| *moment);
+        let due = self.scheduler.next_due().map(|due| self.began + due);
+        let spawn = self
+            .children
+            .as_ref()
+            .and_then(Children::wakeup)
+            .map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now_ms())));
+        [wait, deadline, due, spawn].into_iter().flatten().min()
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            state: State::Free,
+            generation: 0,
+            wakes_at: None,
+            deadline: None,
+            cancelled: false,
+            overdue: false,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The runner's loop over lanes that are small state machines.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod alarm;
+mod children;
+mod deadlines;
+mod lanes;
+mod leader;
+mod order;
+mod reactor;
+mod schedules;
+mod signals;
+mod waits;

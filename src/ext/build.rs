@@ -68,6 +68,7 @@ const VARS: &[&str] = &[
     "std_object_handlers",
     "IS_.*",
     "ZEND_ACC_.*",
+    "ZEND_HAS_STATIC_IN_METHODS",
     "ZEND_USER_.*",
     "ZEND_INTERNAL_.*",
     "GC_.*",

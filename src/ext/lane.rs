@@ -8,9 +8,13 @@
 
 pub(crate) mod audit;
 pub(crate) mod clone;
+pub(crate) mod functions;
 pub(crate) mod globals;
+pub(crate) mod own;
 pub(crate) mod rules;
 pub(crate) mod statics;
+pub(crate) mod symbols;
+pub(crate) mod without;
 
 use std::ffi::c_void;
 use std::ptr;
@@ -25,7 +29,9 @@ use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 
 use self::clone::Template;
 use self::globals::Globals;
-use self::statics::{Slots, Statics};
+use self::own::Own;
+use self::statics::Slots;
+use self::without::Without;
 use crate::run;
 use crate::zend::{self, Ending, sys};
 
@@ -51,7 +57,8 @@ pub(crate) struct Lane {
     context: sys::kq_context,
     id: LaneId,
     globals: Globals,
-    statics: Option<Statics>,
+    /// None: it uses the process's.
+    own: Option<Own>,
     pause: Pause,
     wake: Wake,
     /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
@@ -161,7 +168,7 @@ pub(crate) struct Table {
     pub(crate) slots: Slots,
     pub(crate) template: Option<Template>,
     pub(crate) birth: Birth,
-    pub(crate) exchange_statics: bool,
+    pub(crate) without: Without,
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
     ended: usize,
@@ -181,8 +188,7 @@ impl Table {
             slots: Slots::default(),
             template: None,
             birth,
-            // The torture test must fail without it; nobody else should want that.
-            exchange_statics: std::env::var_os("KQUEUE_TEST_WITHOUT_STATICS").is_none(),
+            without: Without::from_environment(),
             work,
             board,
             ended: 0,
@@ -191,26 +197,23 @@ impl Table {
         }
     }
 
-    /// Takes the statics of an ended lane: they become the template.
-    pub(crate) fn take_statics(&mut self, lane: LaneId) -> Vec<zend::Value> {
-        let statics = self.lanes[lane as usize]
-            .as_mut()
-            .and_then(|lane| lane.statics.take());
-        statics.map(Statics::into_values).unwrap_or_default()
+    /// Takes an ended lane's own variables: they become the template.
+    pub(crate) fn take_own(&mut self, lane: LaneId) -> Option<Own> {
+        self.lanes[lane as usize].as_mut()?.own.take()
     }
 
-    fn statics(&mut self) -> Option<Statics> {
+    fn own(&mut self) -> Option<Own> {
         match (self.birth, &mut self.template) {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
                 self.slots.scan();
                 let started = std::time::Instant::now();
-                let statics = template.clone_statics(&self.slots);
+                let own = template.clone_own(&mut self.slots);
                 self.clones += 1;
                 self.clone_time += started.elapsed();
-                Some(statics)
+                Some(own)
             }
-            _ => Some(Statics::declared()),
+            _ => Some(Own::declared()),
         }
     }
 
@@ -218,10 +221,8 @@ impl Table {
         // SAFETY: the lane is boxed and alive; it is not running while its shares are exchanged.
         unsafe {
             (*lane).globals.exchange();
-            if self.exchange_statics
-                && let Some(statics) = &mut (*lane).statics
-            {
-                statics.exchange(&mut self.slots);
+            if let Some(own) = &mut (*lane).own {
+                own.exchange(&mut self.slots, self.without);
             }
         }
     }
@@ -236,7 +237,7 @@ extern "C" fn lane_main(argument: *mut c_void) {
 
 impl Lanes for Table {
     fn start(&mut self) -> Result<LaneId, String> {
-        let statics = self.statics();
+        let own = self.own();
         let id = self.free.pop().unwrap_or_else(|| {
             self.lanes.push(None);
             (self.lanes.len() - 1) as LaneId
@@ -246,7 +247,7 @@ impl Lanes for Table {
             context: unsafe { std::mem::zeroed() },
             id,
             globals: Globals::fresh(),
-            statics,
+            own,
             pause: Pause::Ended,
             wake: Wake::Start,
             timeout_due: true,
@@ -298,8 +299,7 @@ impl Lanes for Table {
     }
 
     fn dispose(&mut self, id: LaneId) {
-        self.lanes[id as usize] = None;
-        self.free.push(id);
+        self.discard(id);
         self.ended += 1;
         if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
             // SAFETY: on the PHP thread, in the scheduler's context.
@@ -310,13 +310,13 @@ impl Lanes for Table {
     }
 }
 
-/// The end of a lane's life, on its own stack: its statics are dropped while they are live, since destructors may run and wait.
-pub(crate) fn drop_own_statics(table: *const Table) {
+/// The end of a lane's life, on its own stack: its variables are dropped while they are live, since destructors may run and wait.
+pub(crate) fn drop_own(table: *mut Table) {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: called from the running lane's main function; the table outlives the run, and `slots` changes only between turns.
     unsafe {
-        if (*table).exchange_statics && (*lane).statics.is_some() {
-            statics::drop_live(&raw const (*table).slots);
+        if (*lane).own.is_some() {
+            own::drop_live(&raw mut (*table).slots, (*table).without);
         }
     }
 }
@@ -355,6 +355,12 @@ impl Table {
 
     /// Forgets an ended lane.
     pub(crate) fn discard(&mut self, lane: LaneId) {
+        let own = self.lanes[lane as usize]
+            .as_mut()
+            .and_then(|lane| lane.own.take());
+        if let Some(own) = own {
+            own.retire(&mut self.slots.functions);
+        }
         self.lanes[lane as usize] = None;
         self.free.push(lane);
     }
@@ -364,10 +370,10 @@ impl Table {
         self.slots.scan();
         let before = zend::memory_usage();
         let started = std::time::Instant::now();
-        let copy = template.clone_statics(&self.slots);
+        let copy = template.clone_own(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
-        drop(copy);
+        copy.retire(&mut self.slots.functions);
         // Destructors of the copy may have thrown.
         zend::take_exception();
         // SAFETY: on the PHP thread.

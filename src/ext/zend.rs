@@ -134,6 +134,15 @@ pub(crate) fn call(callable: *mut Value, arguments: &mut [Value]) -> (Ending, Ow
     (ending.into(), Owned::from_raw(result))
 }
 
+/// A callable to call in a lane: a first-class callable uses the static variables that its function had where it was made, so a new
+/// one is made for the lane.
+pub(crate) fn own_callable(callable: &Owned) -> Owned {
+    let mut own = undef();
+    // SAFETY: the callable is live; the new value has a count of its own.
+    unsafe { sys::kq_own_callable(callable.as_ptr(), &raw mut own) };
+    Owned::from_raw(own)
+}
+
 /// Calls `scope`'s own method, on an object or (None) statically.
 pub(crate) fn call_method(
     object: Option<*mut Object>,

@@ -45,6 +45,7 @@ const FUNCTIONS: &[&str] = &[
     "zend_memory_usage",
     "zend_memory_reset_peak_usage",
     "php_error_docref",
+    "tzset",
 ];
 const TYPES: &[&str] = &[
     "zend_class_entry",

@@ -115,6 +115,7 @@ impl Work for LaneWork {
         if let Some(run) = run::current() {
             lane::drop_own(&raw mut run.table);
         }
+        lane::reset_settings();
     }
 }
 

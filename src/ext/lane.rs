@@ -10,8 +10,10 @@ pub(crate) mod audit;
 pub(crate) mod clone;
 pub(crate) mod functions;
 pub(crate) mod globals;
+pub(crate) mod guards;
 pub(crate) mod own;
 pub(crate) mod rules;
+pub(crate) mod settings;
 pub(crate) mod statics;
 pub(crate) mod symbols;
 pub(crate) mod without;
@@ -30,6 +32,7 @@ use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 use self::clone::Template;
 use self::globals::Globals;
 use self::own::Own;
+use self::settings::Settings;
 use self::statics::Slots;
 use self::without::Without;
 use crate::run;
@@ -57,6 +60,7 @@ pub(crate) struct Lane {
     context: sys::kq_context,
     id: LaneId,
     globals: Globals,
+    settings: Settings,
     /// None: it uses the process's.
     own: Option<Own>,
     pause: Pause,
@@ -114,7 +118,25 @@ pub(crate) fn renew_timeout() {
 pub(crate) fn renew_globals() -> bool {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
-    lane.is_null() || unsafe { (*lane).globals.renew() }
+    lane.is_null() || (zend::run_shutdown_functions() && unsafe { (*lane).globals.renew() })
+}
+
+/// In a lane: the settings that it has changed are as before.
+pub(crate) fn reset_settings() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        Settings::reset(unsafe { &raw mut (*lane).settings });
+    }
+}
+
+/// The running lane's settings. The closure must not switch lanes.
+pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane; its settings are looked at here and between turns only.
+        body(unsafe { &mut (*lane).settings });
+    }
 }
 
 /// In a forked process: there are no lanes here.
@@ -169,6 +191,8 @@ pub(crate) struct Table {
     pub(crate) template: Option<Template>,
     pub(crate) birth: Birth,
     pub(crate) without: Without,
+    /// The lane that boots the template.
+    booting: bool,
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
     ended: usize,
@@ -189,6 +213,7 @@ impl Table {
             template: None,
             birth,
             without: Without::from_environment(),
+            booting: false,
             work,
             board,
             ended: 0,
@@ -199,7 +224,10 @@ impl Table {
 
     /// Takes an ended lane's own variables: they become the template.
     pub(crate) fn take_own(&mut self, lane: LaneId) -> Option<Own> {
-        self.lanes[lane as usize].as_mut()?.own.take()
+        let lane = self.lanes[lane as usize].as_mut()?;
+        let mut own = lane.own.take()?;
+        own.at_end = lane.globals.at_end();
+        Some(own)
     }
 
     fn own(&mut self) -> Option<Own> {
@@ -217,10 +245,36 @@ impl Table {
         }
     }
 
-    fn exchange(&mut self, lane: *mut Lane) {
+    /// A pending exception is among the globals, and nothing can be called while there is one: so these come last.
+    fn enter(&mut self, lane: *mut Lane) {
         // SAFETY: the lane is boxed and alive; it is not running while its shares are exchanged.
         unsafe {
-            (*lane).globals.exchange();
+            if !self.without.settings {
+                (*lane).settings.enter();
+            }
+            self.exchange_own(lane);
+            if !self.without.globals {
+                (*lane).globals.exchange();
+            }
+        }
+    }
+
+    fn leave(&mut self, lane: *mut Lane) {
+        // SAFETY: as above.
+        unsafe {
+            if !self.without.globals {
+                (*lane).globals.exchange();
+            }
+            self.exchange_own(lane);
+            if !self.without.settings {
+                (*lane).settings.leave();
+            }
+        }
+    }
+
+    fn exchange_own(&mut self, lane: *mut Lane) {
+        // SAFETY: as above.
+        unsafe {
             if let Some(own) = &mut (*lane).own {
                 own.exchange(&mut self.slots, self.without);
             }
@@ -232,12 +286,19 @@ extern "C" fn lane_main(argument: *mut c_void) {
     let lane = argument.cast::<Lane>();
     // SAFETY: the box outlives the lane's run.
     let (work, id) = unsafe { (&*(*lane).work, (*lane).id) };
+    // SAFETY: as above.
+    if let Some(own) = unsafe { &mut (*lane).own } {
+        for call in std::mem::take(&mut own.at_end) {
+            settings::register_at_end(&call);
+        }
+    }
     work.run(id);
 }
 
 impl Lanes for Table {
     fn start(&mut self) -> Result<LaneId, String> {
         let own = self.own();
+        let booting = self.booting;
         let id = self.free.pop().unwrap_or_else(|| {
             self.lanes.push(None);
             (self.lanes.len() - 1) as LaneId
@@ -246,7 +307,8 @@ impl Lanes for Table {
             // SAFETY: plain data, set by kq_context_init below.
             context: unsafe { std::mem::zeroed() },
             id,
-            globals: Globals::fresh(),
+            globals: Globals::fresh(!booting),
+            settings: Settings::default(),
             own,
             pause: Pause::Ended,
             wake: Wake::Start,
@@ -276,20 +338,21 @@ impl Lanes for Table {
             board.beat(now_ms());
             board.enter(id);
         }
-        self.exchange(lane);
+        self.enter(lane);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
-        self.exchange(lane);
+        // SAFETY: as above. The message is still the lane's.
+        if unsafe { (*lane).context.bailed_out } {
+            run::poison();
+        }
+        self.leave(lane);
         if let Some(board) = &self.board {
             board.leave();
         }
         // SAFETY: as above.
         unsafe {
-            if (*lane).context.bailed_out {
-                run::poison();
-            }
             if (*lane).context.ended {
                 Pause::Ended
             } else {
@@ -346,7 +409,10 @@ impl Table {
     pub(crate) fn boot_template(&mut self) -> Result<(), String> {
         // SAFETY: the calling context is the one that enters the lane.
         unsafe { sys::kq_scheduler_here() };
-        let lane = self.start()?;
+        self.booting = true;
+        let lane = self.start();
+        self.booting = false;
+        let lane = lane?;
         match self.resume(lane, Wake::Start) {
             Pause::Ended => Ok(()),
             _ => Err("booting the template asked for a lane's service; it must only boot".into()),

@@ -56,6 +56,12 @@ pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
             walk.push(ROOT, label, entry.value);
         }
     }
+    for (index, call) in template.at_end().iter().enumerate() {
+        for value in call {
+            let label = format!("register_shutdown_function() #{}", index + 1);
+            walk.push(ROOT, label, value.as_ptr());
+        }
+    }
     for entry in zend::entries(template.symbols()) {
         let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
         walk.push(ROOT, format!("$GLOBALS[{name}]"), entry.value);

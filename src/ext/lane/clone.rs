@@ -17,7 +17,7 @@ use super::own::Own;
 use super::rules::{Rule, Rules};
 use super::statics::{Slots, Statics};
 use super::symbols::Symbols;
-use crate::zend::{self, Ending, Object, Value, sys};
+use crate::zend::{self, Ending, Object, Owned, Value, sys};
 
 /// What one copy made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +33,7 @@ pub(crate) struct Template {
     values: Vec<Value>,
     tables: Vec<Variables>,
     symbols: Symbols,
+    at_end: Vec<Vec<Owned>>,
     rules: Rules,
     /// Arrays of the template that hold no object, reference or resource at any depth. They never change, so this is found out once.
     pure: FxHashMap<*mut sys::HashTable, bool>,
@@ -49,6 +50,7 @@ impl Template {
             values: own.statics.into_values(),
             tables: own.functions.into_tables(),
             symbols: own.symbols,
+            at_end: own.at_end,
             rules: Rules::new(shared),
             pure: FxHashMap::default(),
             memo: FxHashMap::default(),
@@ -60,6 +62,11 @@ impl Template {
     /// The template's static variables, by function; null: none used yet.
     pub(crate) fn tables(&self) -> &[Variables] {
         &self.tables
+    }
+
+    /// The calls that the template has registered for its end.
+    pub(crate) fn at_end(&self) -> &[Vec<Owned>] {
+        &self.at_end
     }
 
     /// The template's global variables.
@@ -101,6 +108,7 @@ impl Template {
             self.table(*to, from);
         }
         let symbols = self.globals();
+        let at_end = self.calls();
         for object in self.held.drain(..) {
             // SAFETY: each was held with one count.
             unsafe { sys::kq_object_release(object) };
@@ -109,7 +117,26 @@ impl Template {
             statics: Statics::from_values(values),
             functions: Tables::from_tables(tables),
             symbols,
+            at_end,
         }
+    }
+
+    fn calls(&mut self) -> Vec<Vec<Owned>> {
+        let calls: Vec<Vec<*mut Value>> = self
+            .at_end
+            .iter()
+            .map(|call| call.iter().map(Owned::as_ptr).collect())
+            .collect();
+        let copy = |value: *mut Value| {
+            let mut copy = zend::undef();
+            self.value(&raw mut copy, value);
+            Owned::from_raw(copy)
+        };
+        let mut copy = copy;
+        calls
+            .into_iter()
+            .map(|call| call.into_iter().map(&mut copy).collect())
+            .collect()
     }
 
     /// Tables for the copy, remembered before anything is copied: first-class callables in the graph use them.

@@ -5,12 +5,15 @@ use super::statics::{Slots, Statics};
 use super::symbols::{self, Symbols};
 use super::without::Without;
 use super::{functions, statics};
+use crate::zend::Owned;
 
 /// One lane's, or, while that lane runs, the base's.
 pub(crate) struct Own {
     pub(crate) statics: Statics,
     pub(crate) functions: Tables,
     pub(crate) symbols: Symbols,
+    /// Calls (a callable and its arguments) to register for the lane's end, as soon as it runs: the template's.
+    pub(crate) at_end: Vec<Vec<Owned>>,
 }
 
 impl Own {
@@ -20,6 +23,7 @@ impl Own {
             statics: Statics::declared(),
             functions: Tables::default(),
             symbols: Symbols::declared(),
+            at_end: Vec::new(),
         }
     }
 

@@ -10,6 +10,10 @@ pub(crate) struct Without {
     pub(crate) functions: bool,
     /// Global variables.
     pub(crate) symbols: bool,
+    /// Output buffers, handlers, and the other globals of the running code.
+    pub(crate) globals: bool,
+    /// Settings.
+    pub(crate) settings: bool,
 }
 
 impl Without {
@@ -21,6 +25,8 @@ impl Without {
             statics: has("statics"),
             functions: has("functions"),
             symbols: has("symbols"),
+            globals: has("globals"),
+            settings: has("settings"),
         }
     }
 }

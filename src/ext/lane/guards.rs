@@ -1,6 +1,9 @@
 //! PHP's own functions that change or need what all lanes of a process share. While a run is under way their handlers are ours: a call
 //! from a lane first marks what it changes as the lane's own (see `settings`), or is refused.
 //!
+//! The JIT compiles handlers' addresses in: where it is on, ours are in place from the start of the request, before any code is
+//! compiled, and go straight on to PHP's while no lane runs.
+//!
 //! A handler that JIT code or a class declared meanwhile still has after the run goes straight on to PHP's.
 #![expect(unsafe_code, reason = "replaces handlers of PHP's functions")]
 
@@ -152,6 +155,28 @@ static ORIGINALS: [AtomicPtr<c_void>; COUNT] =
 thread_local! {
     /// Whether a call is our own, and not the lane's.
     static PAST: Cell<bool> = const { Cell::new(false) };
+}
+
+thread_local! {
+    static FOR_JIT: Cell<Option<Guards>> = const { Cell::new(None) };
+}
+
+/// RINIT: if there is a JIT.
+pub(crate) fn request_begins() {
+    let on = |value: Option<String>| {
+        value.is_some_and(|value| !matches!(value.as_str(), "" | "0" | "off" | "disable"))
+    };
+    if on(zend::ini(c"opcache.enable_cli"))
+        && on(zend::ini(c"opcache.jit"))
+        && on(zend::ini(c"opcache.jit_buffer_size"))
+    {
+        FOR_JIT.set(Some(Guards::install()));
+    }
+}
+
+/// RSHUTDOWN
+pub(crate) fn request_ends() {
+    FOR_JIT.set(None);
 }
 
 /// The guards are in place while this lives.

@@ -210,7 +210,9 @@ impl Engine {
             Some((Ending::BailedOut, _)) => zend::bailout(),
             _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
         }
-        let own = table.take_own(0).unwrap_or_else(Own::declared);
+        let own = table
+            .take_own(0)
+            .unwrap_or_else(|| Own::declared(&mut table.slots));
         let mut template = Template::new(own, &shared);
         table.discard(0);
         let found = audit(&mut template, &table.slots);

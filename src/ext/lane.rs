@@ -241,7 +241,7 @@ impl Table {
                 self.clone_time += started.elapsed();
                 Some(own)
             }
-            _ => Some(Own::declared()),
+            _ => Some(Own::declared(&mut self.slots)),
         }
     }
 

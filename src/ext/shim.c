@@ -500,6 +500,7 @@ void kq_request_exchange(kq_request *request)
 	EXCHANGE(PG(last_error_message), request->last_error_message);
 	EXCHANGE(PG(last_error_file), request->last_error_file);
 	EXCHANGE(JSON_G(error_code), request->json_error);
+	EXCHANGE(EG(exit_status), request->exit_status);
 #if PHP_VERSION_ID >= 80400
 	EXCHANGE(BG(last_http_headers), request->last_http_headers);
 #endif

@@ -51,6 +51,7 @@ typedef struct kq_request {
 	zend_string *last_error_message;
 	zend_string *last_error_file;
 	php_json_error_code json_error;
+	int exit_status;
 #if PHP_VERSION_ID >= 80400
 	zval last_http_headers;
 #endif

@@ -104,6 +104,7 @@ impl Template {
             }
             values.push(copy);
         }
+        // Without those of functions that came after the template.
         for (from, to) in self.tables.clone().into_iter().zip(&tables) {
             self.table(*to, from);
         }
@@ -142,12 +143,13 @@ impl Template {
     /// Tables for the copy, remembered before anything is copied: first-class callables in the graph use them.
     fn prepare_tables(&mut self, slots: &mut Slots) -> Vec<Variables> {
         let mut tables = Vec::with_capacity(slots.functions.len());
-        for (index, table) in self.tables.iter().enumerate() {
+        for index in 0..slots.functions.len() {
+            let table = self.tables.get(index).copied().unwrap_or(ptr::null_mut());
             if table.is_null() {
-                tables.push(ptr::null_mut());
+                tables.push(slots.functions.declared_one(index));
                 continue;
             }
-            let new = slots.functions.spare(index, *table);
+            let new = slots.functions.spare(index, table);
             self.memo.insert(table.cast(), new.cast());
             tables.push(new);
         }

@@ -152,6 +152,17 @@ impl Functions {
         }
     }
 
+    /// The tables of a new lane: as declared.
+    pub(crate) fn declared(&mut self) -> Tables {
+        let indexes = 0..self.functions.len();
+        Tables::from_tables(indexes.map(|index| self.declared_one(index)).collect())
+    }
+
+    /// A table as declared; null says the same.
+    pub(crate) fn declared_one(&mut self, index: usize) -> Variables {
+        self.functions[index].spare.pop().unwrap_or(ptr::null_mut())
+    }
+
     /// A table to be filled for a new lane.
     pub(crate) fn spare(&mut self, index: usize, like: Variables) -> Variables {
         self.functions[index]

@@ -18,10 +18,10 @@ pub(crate) struct Own {
 
 impl Own {
     /// As in a new process.
-    pub(crate) fn declared() -> Self {
+    pub(crate) fn declared(slots: &mut Slots) -> Self {
         Self {
             statics: Statics::declared(),
-            functions: Tables::default(),
+            functions: slots.functions.declared(),
             symbols: Symbols::declared(),
             at_end: Vec::new(),
         }

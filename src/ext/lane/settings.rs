@@ -93,10 +93,11 @@ impl Settings {
     /// After the lane has left.
     pub(crate) fn leave(&mut self) {
         // The last change goes back first: a variable of the environment may be what a time zone came from.
-        for entry in self.entries.iter_mut().rev() {
-            entry.exchange();
+        for index in (0..self.entries.len()).rev() {
+            if self.entries[index].exchange() {
+                self.entries.remove(index);
+            }
         }
-        self.entries.retain(|entry| !entry.is_present());
     }
 
     /// The lane has registered an autoloader.
@@ -161,33 +162,8 @@ impl Entry {
         }
     }
 
-    /// Whether the stored value is the present one too.
-    fn is_present(&self) -> bool {
-        match self {
-            Self::Ini { entry, value, .. } => {
-                // SAFETY: a live entry and counted strings.
-                unsafe {
-                    let present = (**entry).value;
-                    let modified = (**entry).modified != 0;
-                    if value.is_null() || !modified {
-                        value.is_null() != modified
-                    } else {
-                        zend::text(*value) == zend::text(present)
-                    }
-                }
-            }
-            Self::Pair { pair, value } => {
-                call(pair.get, &mut []).is_some_and(|present| zend::is_identical(&present, value))
-            }
-            Self::Locale(value) => *value == locale(),
-            Self::Directory(value) => directory().is_some_and(|present| *value == present),
-            Self::Umask(value) => *value == umask(),
-            Self::Variable { name, value } => *value == variable(name),
-            Self::Random(_) => false,
-        }
-    }
-
-    fn exchange(&mut self) {
+    /// True: they were the same, so nothing was done.
+    fn exchange(&mut self) -> bool {
         match self {
             Self::Ini {
                 entry,
@@ -197,39 +173,66 @@ impl Entry {
                 // SAFETY: a live entry; setting takes a count of its own, and the old value's count is given back.
                 unsafe {
                     let present = sys::kq_ini_value(*entry);
+                    if same_text(present, *value) {
+                        release(present);
+                        return true;
+                    }
                     sys::kq_ini_set(*entry, *value, *quietly);
                     release(mem::replace(value, present));
                 }
             }
             Self::Pair { pair, value } => {
-                if let Some(present) = call(pair.get, &mut []) {
-                    call(pair.set, &mut [value.borrowed()]);
-                    *value = present;
+                let Some(present) = call(pair.get, &mut []) else {
+                    return true;
+                };
+                if zend::is_identical(&present, value) {
+                    return true;
                 }
+                call(pair.set, &mut [value.borrowed()]);
+                *value = present;
             }
             Self::Locale(value) => {
                 let present = locale();
+                if present == *value {
+                    return true;
+                }
                 // SAFETY: NUL-terminated; on the PHP thread.
                 unsafe { sys::kq_locale_set(value.as_ptr()) };
                 *value = present;
             }
             Self::Directory(value) => {
-                let Some(present) = directory() else { return };
+                let Some(present) = directory() else {
+                    return false;
+                };
+                if present == *value {
+                    return true;
+                }
                 // SAFETY: as above.
                 unsafe { sys::kq_directory_set(value.as_ptr()) };
                 *value = present;
             }
-            // SAFETY: a call that cannot fail.
-            Self::Umask(value) => *value = unsafe { libc::umask(*value) },
+            Self::Umask(value) => {
+                // SAFETY: a call that cannot fail.
+                let present = unsafe { libc::umask(*value) };
+                return mem::replace(value, present) == present;
+            }
             Self::Variable { name, value } => {
                 let present = variable(name);
+                if present == *value {
+                    return true;
+                }
                 set_variable(name, value.as_deref());
                 *value = present;
             }
             // SAFETY: on the PHP thread.
             Self::Random(random) => unsafe { sys::kq_random_exchange(&raw mut **random) },
         }
+        false
     }
+}
+
+fn same_text(one: *const sys::zend_string, other: *const sys::zend_string) -> bool {
+    one == other || (!one.is_null() && !other.is_null() && zend::text(one) == zend::text(other))
 }
 
 impl Drop for Entry {

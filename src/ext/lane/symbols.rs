@@ -7,7 +7,7 @@
 //! level of a script runs in a lane.
 #![expect(unsafe_code, reason = "reads and writes the engine's table of globals")]
 
-use std::mem;
+use std::{mem, ptr};
 
 use crate::zend::{self, sys};
 
@@ -44,8 +44,10 @@ impl Symbols {
     pub(crate) fn exchange(&mut self) {
         // SAFETY: on the PHP thread, from the scheduler's context: no code is between two reads of the table.
         unsafe {
-            let live = &mut *(&raw mut sys::executor_globals.symbol_table);
-            mem::swap(live, &mut self.table);
+            ptr::swap(
+                &raw mut sys::executor_globals.symbol_table,
+                &raw mut self.table,
+            );
         }
     }
 }

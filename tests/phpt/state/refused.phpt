@@ -52,6 +52,7 @@ $outside = array_map($run, $try);
 $runtime = new KQueue\Runtime(isolated: 0);
 $runtime->dispatch(function () use ($try, $run, &$inside) {
     $inside = array_map($run, $try);
+    $inside['pcntl_exec'] = $run(fn () => pcntl_exec('/bin/true'));
     class_alias(get_class(new class('sqlite::memory:') extends PDO {}), 'Late');
     $inside['a class declared meanwhile'] = $run(fn () => new Late('sqlite::memory:', null, null, [PDO::ATTR_PERSISTENT => true]));
 });
@@ -104,6 +105,7 @@ PDO without: "PDO"
 PDO with no options: "MyPdo"
 pcntl_async_signals: false
 stream_socket_client without: false
+pcntl_exec: KQueue\Exception\Unsupported: pcntl_exec() does not work in a lane: it would replace the process, and with it all jobs that run in it. Use proc_open(), or let the job run isolated ($isolated = true).
 a class declared meanwhile: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
 
 outside: as ever, ["true","PDO","MyPdo"]

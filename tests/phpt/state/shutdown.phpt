@@ -51,6 +51,9 @@ template(function () use ($say) {
 });
 lanes(['E' => function () { App::$log->lines[] = 'E'; App::$name = 'E'; usleep(1000); return 1; }, 'F' => function () { App::$log->lines[] = 'F'; App::$name = 'F'; return 1; }], cloned: true, fresh: true);
 echo "end of the program\n";
+$code = '$r = new KQueue\Runtime(isolated: 0); $r->onFailed(fn () => 1); $r->dispatch(function () { register_shutdown_function(fn () => throw new Exception); }); $r->dispatch(function () { exit(3); }); $r->run();';
+require __DIR__.'/../lib/php.inc';
+echo 'status ', run_php($code, [], ['-d', 'display_errors=0'])['status'], "\n";
 ?>
 --EXPECTF--
 job ends
@@ -88,4 +91,5 @@ of the template: boot E [true,true], E, null
 E: 1
 F: 1
 end of the program
+status 0
 the program's own

@@ -689,11 +689,13 @@ void kq_locale_set(const char *locale)
 	zend_update_current_locale();
 }
 
-void kq_directory_set(const char *directory)
+bool kq_directory_set(const char *directory)
 {
-	if (VCWD_CHDIR(directory) == 0) {
-		php_clear_stat_cache(0, NULL, 0);
+	if (VCWD_CHDIR(directory) != 0) {
+		return false;
 	}
+	php_clear_stat_cache(0, NULL, 0);
+	return true;
 }
 
 #if PHP_VERSION_ID >= 80400

@@ -126,7 +126,7 @@ void *kq_ini_quieten(zend_ini_entry *entry);
 void kq_ini_unquieten(zend_ini_entry *entry, void *on_modify);
 bool kq_memory_limit_allows(zend_string *value);
 void kq_locale_set(const char *locale);
-void kq_directory_set(const char *directory);
+bool kq_directory_set(const char *directory);
 void kq_random_exchange(kq_random *random);
 void kq_random_copy(kq_random *random);
 zend_function *kq_find_function(const char *lower, size_t length);

@@ -34,9 +34,14 @@ enum Entry {
     Pair {
         pair: &'static Pair,
         value: Owned,
+        /// What is in force, if nothing has changed it since it was set here.
+        live: Option<Owned>,
     },
     Locale(CString),
-    Directory(CString),
+    Directory {
+        path: CString,
+        live: Option<CString>,
+    },
     Umask(libc::mode_t),
     Variable {
         name: CString,
@@ -75,7 +80,12 @@ pub(crate) fn is_quiet(name: &[u8]) -> bool {
 impl Settings {
     /// The running lane is about to change this: its present value is the base's.
     pub(crate) fn mark(&mut self, mark: Mark) {
-        if self.entries.iter().any(|entry| entry.is(&mark)) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.is(&mark)) {
+            match entry {
+                Entry::Pair { live, .. } => *live = None,
+                Entry::Directory { live, .. } => *live = None,
+                _ => {}
+            }
             return;
         }
         if let Some(entry) = Entry::present(mark) {
@@ -131,9 +141,13 @@ impl Entry {
             Mark::Pair(pair) => Self::Pair {
                 pair,
                 value: call(pair.get, &mut [])?,
+                live: None,
             },
             Mark::Locale => Self::Locale(locale()),
-            Mark::Directory => Self::Directory(directory()?),
+            Mark::Directory => Self::Directory {
+                path: directory()?,
+                live: None,
+            },
             Mark::Umask => Self::Umask(umask()),
             Mark::Variable(name) => {
                 let value = variable(&name);
@@ -155,7 +169,7 @@ impl Entry {
             (Self::Pair { pair, .. }, Mark::Pair(other)) => pair == other,
             (Self::Variable { name, .. }, Mark::Variable(other)) => name == other,
             (Self::Locale(_), Mark::Locale)
-            | (Self::Directory(_), Mark::Directory)
+            | (Self::Directory { .. }, Mark::Directory)
             | (Self::Umask(_), Mark::Umask)
             | (Self::Random(_), Mark::Random) => true,
             _ => false,
@@ -181,15 +195,15 @@ impl Entry {
                     release(mem::replace(value, present));
                 }
             }
-            Self::Pair { pair, value } => {
-                let Some(present) = call(pair.get, &mut []) else {
+            Self::Pair { pair, value, live } => {
+                let Some(present) = live.take().or_else(|| call(pair.get, &mut [])) else {
                     return true;
                 };
                 if zend::is_identical(&present, value) {
                     return true;
                 }
                 call(pair.set, &mut [value.borrowed()]);
-                *value = present;
+                *live = Some(mem::replace(value, present));
             }
             Self::Locale(value) => {
                 let present = locale();
@@ -200,16 +214,17 @@ impl Entry {
                 unsafe { sys::kq_locale_set(value.as_ptr()) };
                 *value = present;
             }
-            Self::Directory(value) => {
-                let Some(present) = directory() else {
+            Self::Directory { path, live } => {
+                let Some(present) = live.take().or_else(directory) else {
                     return false;
                 };
-                if present == *value {
+                if present == *path {
                     return true;
                 }
-                // SAFETY: as above.
-                unsafe { sys::kq_directory_set(value.as_ptr()) };
-                *value = present;
+                // SAFETY: as above. Where it fails, for a directory that is gone, what is in force must be asked for again.
+                let set = unsafe { sys::kq_directory_set(path.as_ptr()) };
+                let path = mem::replace(path, present);
+                *live = set.then_some(path);
             }
             Self::Umask(value) => {
                 // SAFETY: a call that cannot fail.

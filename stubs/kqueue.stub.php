@@ -89,8 +89,10 @@ namespace KQueue {
 
         /**
          * @return array{running: int, waiting: int, delayed: int, finished: int, failed: int, lanes: int,
-         *               children: int, isolated: int, suspensions: int, memory: int, rss: int}
-         *         counts of jobs, lanes and children; isolated = isolated jobs running; memory and rss in bytes
+         *               children: int, isolated: int, suspensions: int, memory: int, rss: int,
+         *               hooks: array{mode: 'off'|'sleep'|'handlers'|'all', slots: int, libraries: int, functions: list<string>}}
+         *         counts of jobs, lanes and children; isolated = isolated jobs running; memory and rss in bytes; hooks: which
+         *         functions suspend lanes now, or did in the last run, and through how many slots of how many libraries
          */
         public function stats(): array {}
     }
@@ -178,9 +180,13 @@ namespace KQueue {
          * @param callable(int $signal): void|null $onSignal called, outside of all lanes, for a signal to stop (the first one), to
          *                                 pause or to resume; must not throw. No lane runs meanwhile
          *
-         * @throws Exception\EngineError the self-test refused the hooks, or the event loop cannot go on
+         * @param callable('info'|'warning' $level, string $message): void|null $onMessage called, outside of all lanes, with a line
+         *                                 about the hooks at the start, and when jobs share a connection; must not throw
+         *
+         * @throws Exception\Unsupported the self-test refused the hooks
+         * @throws Exception\EngineError the event loop cannot go on
          */
-        public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null): void {}
+        public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null, mixed $onMessage = null): void {}
 
         /** In a lane: stands in line until this lane is the leader (true), or the lane should end (false). */
         public static function lead(): bool {}
@@ -275,6 +281,12 @@ namespace KQueue\Exception {
 
     /** Thrown into a callable of concurrently() when another one has failed; nobody gets to see it who does not catch it there. */
     class Cancelled extends \RuntimeException implements KQueueException {}
+
+    /**
+     * A call of a job would have read from a connection in the middle of another job's reading; the message names both. Its answer
+     * would have been mixed up with that one's.
+     */
+    class ConnectionShared extends \RuntimeException implements KQueueException {}
 
     /** A job called exit(). */
     class JobExited extends \RuntimeException implements KQueueException {}

@@ -24,9 +24,9 @@ final class NativeEngine implements Contracts\Engine
         return Native::template($boot, $shared);
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void
     {
-        Native::run($lane, $concurrency, $cloned, $onSignal);
+        Native::run($lane, $concurrency, $cloned, $onSignal, $onMessage);
     }
 
     public function lead(): bool

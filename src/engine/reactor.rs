@@ -172,6 +172,20 @@ impl Reactor {
         }
     }
 
+    /// Who waits to read from a descriptor, and came first.
+    pub fn reader(&self, fd: RawFd) -> Option<Token> {
+        let watch = self.watches.get(usize::try_from(fd).ok()?)?;
+        let reads = |(_, events): &&(Token, i16)| events & READING != 0;
+        let first = watch.watchers.iter().find(reads)?;
+        // It fails if the number is another descriptor's by now.
+        let known = self
+            .set
+            .get_ref()
+            .0
+            .modify(borrow(fd), &mut watch.event(fd));
+        known.ok().map(|()| first.0)
+    }
+
     /// Ends the watch. Does nothing if the token does not watch it.
     pub fn forget(&mut self, fd: RawFd, token: Token) {
         if let Some((watch, place)) = self.watch_of(fd, token) {
@@ -311,9 +325,10 @@ fn event(fd: RawFd, generation: u32, events: i16, lasting: bool) -> EpollEvent {
     EpollEvent::new(flags, (u64::from(generation) << 32) | u64::from(fd as u32))
 }
 
-/// Events of one direction.
-const READING: i16 =
+/// Events that something can be read.
+pub const READING: i16 =
     libc::POLLIN | libc::POLLPRI | libc::POLLRDNORM | libc::POLLRDBAND | libc::POLLRDHUP;
+/// Events that something can be written.
 const WRITING: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
 
 #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kqueue_core::scheduler::{Grant, LaneId};
 
-pub use self::clash::{Clash, Seldom};
+pub use self::clash::{Clash, Seldom, Then};
 pub use self::desk::{Desk, Shared};
 use crate::children::ChildId;
 use crate::interpose::Woken;
@@ -44,7 +44,7 @@ pub enum Pause {
     },
     /// It waits for the master's word on a child.
     Notice,
-    /// It wants to send on a connection that another lane beside it is in the middle of using. See [`Desk::claim`].
+    /// It wants to send on a connection that another lane is in the middle of using. See [`Desk::claim`].
     Turn,
     /// It waits until all lanes that run beside it for its job have ended: those that [`Lanes::fork`] makes for it.
     Join,
@@ -119,7 +119,7 @@ pub trait Lanes {
     fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
     fn dispose(&mut self, lane: LaneId);
-    /// Two jobs wait for one descriptor. Both go on waiting, the first one first; no lane runs meanwhile.
+    /// Two lanes use one descriptor at the same time. No lane runs meanwhile.
     fn clashed(&mut self, _clash: Clash) {}
     /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
     fn signalled(&mut self, _signal: i32) {}

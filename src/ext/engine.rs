@@ -25,11 +25,12 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::audit;
 use crate::lane::clone::Template;
+use crate::lane::names::Name;
 use crate::lane::own::Own;
 use crate::lane::{self, Birth, Table, Work};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, process};
+use crate::{check, child, hooks, process};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
@@ -108,6 +109,7 @@ impl Work for LaneWork {
             return;
         }
         zend::take_exception();
+        lane::names::set(lane, None);
         lane::on_signal(None);
         with_desk(|desk| desk.finished(lane));
         if !lane::renew_globals() {
@@ -238,6 +240,7 @@ impl Engine {
         concurrency: i64,
         cloned: bool,
         onSignal: Option<&Zval>,
+        onMessage: Option<&Zval>,
     ) -> PhpResult<()> {
         if !(1..=100_000).contains(&concurrency) {
             return Err(Fault::argument(format!(
@@ -249,6 +252,7 @@ impl Engine {
             return Err(Fault::argument("the lane's callable is not callable").into());
         }
         let on_signal = callback("onSignal", onSignal)?;
+        let on_message = callback("onMessage", onMessage)?;
         let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
             (
                 prepared.table.take(),
@@ -272,6 +276,7 @@ impl Engine {
         let desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
             .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
         let mut run = Run::new(desk, table);
+        run.on_message = on_message;
         let result = run.go();
         let mut desk = run.desk.borrow_mut();
         let stop = desk.scheduler.stopping().cloned();
@@ -356,6 +361,8 @@ impl Engine {
             board.set_job(lane, &info);
             board.count(Counter::Reserved, 1);
         }
+        let name = format!("{} ({})", info.class, info.id);
+        lane::names::set(lane, Some(Name::Told(name)));
         lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));
         Ok(())
@@ -363,6 +370,7 @@ impl Engine {
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
+        lane::names::set(lane, None);
         lane::on_signal(None);
         if let Some(board) = board() {
             board.clear_job(lane);
@@ -529,7 +537,7 @@ impl Engine {
             .long("idle_lanes", scheduler.idle())
             .long("suspensions", desk.suspensions())
             .long("static_slots", run.table.slots.len())
-            .long("hooks", run.hooks)
+            .long("hooks", hooks::slots())
             .long("clones", run.table.clones)
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()

@@ -12,11 +12,13 @@ pub(crate) mod clone;
 pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod guards;
+pub(crate) mod names;
 pub(crate) mod own;
 pub(crate) mod rules;
 pub(crate) mod settings;
 pub(crate) mod statics;
 pub(crate) mod symbols;
+pub(crate) mod waits;
 pub(crate) mod without;
 
 use std::ffi::c_void;
@@ -27,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
-use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
+use kqueue_engine::runner::{Clash, Descriptors, Lanes, Pause, Seldom, Then, Wake};
 use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 use kqueue_engine::signals::STOP;
 
@@ -69,6 +71,8 @@ pub(crate) struct Lane {
     pause: Pause,
     wake: Wake,
     insistence: Insistence,
+    /// What is to be thrown as soon as PHP code runs again.
+    fault: Option<String>,
     work: *const dyn Work,
     /// What its job wants to have called when a stop signal comes.
     on_signal: Option<Owned>,
@@ -192,12 +196,24 @@ pub(crate) fn insist() {
     }
 }
 
+/// In a lane: what its last call failed for, if it was not to be made at all.
+pub(crate) fn take_fault() -> Option<String> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    (!lane.is_null())
+        .then(|| unsafe { (*lane).fault.take() })
+        .flatten()
+}
+
 /// In a lane: what it has thrown concerned an earlier job.
 pub(crate) fn forgive() {
     let lane = CURRENT.load(Ordering::Relaxed);
     if !lane.is_null() {
         // SAFETY: the running lane.
-        unsafe { (*lane).insistence = Insistence::NEW };
+        unsafe {
+            (*lane).insistence = Insistence::NEW;
+            (*lane).fault = None;
+        }
     }
 }
 
@@ -282,6 +298,11 @@ impl Waiter for Hooks {
                 insist();
                 Woken::Cancelled
             }
+            Wake::Woken(Woken::Barred) => {
+                // SAFETY: stores a flag.
+                unsafe { sys::kq_request_interrupt() };
+                Woken::Barred
+            }
             Wake::Woken(woken) => woken,
             Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
         }
@@ -290,8 +311,8 @@ impl Waiter for Hooks {
     fn claim(&self, fd: libc::c_int) -> bool {
         let lane = CURRENT.load(Ordering::Relaxed);
         // SAFETY: the gate is open, so there is a running lane.
-        let (id, alone) = unsafe { ((*lane).id, (*lane).owner.is_null()) };
-        while !alone && !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
+        let id = unsafe { (*lane).id };
+        while !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
             if suspend(Pause::Turn) == Wake::Woken(Woken::Cancelled) {
                 insist();
                 return false;
@@ -316,6 +337,7 @@ pub(crate) struct Table {
     /// What the run's owner wants to have called, in its own world, for each signal.
     pub(crate) on_signal: Option<Owned>,
     ended: usize,
+    clashes: Seldom,
     pub(crate) clones: u64,
     pub(crate) clone_time: Duration,
 }
@@ -338,6 +360,7 @@ impl Table {
             board,
             on_signal: None,
             ended: 0,
+            clashes: Seldom::default(),
             clones: 0,
             clone_time: Duration::ZERO,
         }
@@ -447,6 +470,7 @@ impl Table {
             pause: Pause::Ended,
             wake: Wake::Start,
             insistence: Insistence::NEW,
+            fault: None,
             work,
             on_signal: None,
             owner,
@@ -518,6 +542,8 @@ impl Lanes for Table {
             return Pause::Ended;
         };
         lane.wake = wake;
+        // What the last one has loaded may be what this one waits in.
+        crate::hooks::refresh();
         let lane: *mut Lane = &raw mut **lane;
         self.enter(lane);
         CURRENT.store(lane, Ordering::Relaxed);
@@ -537,6 +563,38 @@ impl Lanes for Table {
                 (*lane).pause
             }
         }
+    }
+
+    fn clashed(&mut self, clash: Clash) {
+        let job = |id: LaneId| {
+            self.lanes[id as usize].as_deref().map_or(id, |lane| {
+                // SAFETY: the lane is alive, and so is its owner.
+                unsafe { (*Lane::world(ptr::from_ref(lane).cast_mut())).id }
+            })
+        };
+        let [first, second] = [clash.first, clash.second].map(|id| names::of(job(id)));
+        let then = match clash.then {
+            Then::Waits => "They wait in turn, and each may get what is meant for the other",
+            Then::SendsLater => "It sends nothing until the other has its answer",
+            Then::Fails => "Its call failed",
+        };
+        let mut message = format!(
+            "{second} uses {} while {first} waits for it. {then}. Open a connection inside each job instead of handing one to \
+             several, or let the job run isolated.",
+            clash.what()
+        );
+        if clash.then == Then::Fails
+            && let Some(lane) = &mut self.lanes[clash.second as usize]
+        {
+            lane.fault = Some(message.clone());
+        }
+        let Some(unsaid) = self.clashes.says(Instant::now()) else {
+            return;
+        };
+        if unsaid > 0 {
+            message += &format!(" ({unsaid} more such cases since the last message.)");
+        }
+        run::tell("warning", &message);
     }
 
     fn signalled(&mut self, signal: i32) {

@@ -12,14 +12,26 @@ use kqueue_engine::runner::{Desk, Pause, Wake};
 
 use crate::child::call_function;
 use crate::exceptions::Fault;
+use crate::hooks::{self, Mode};
 use crate::lane::{self, Birth, Table, Work};
 use crate::run::{Run, with_desk};
 use crate::zend::{self, Ending, Owned, Value};
 
-/// What the four jobs do, by number.
+/// What the jobs do, by number: one of each pair waits, and its second begins before it has ended.
 const SLEEPS: [u64; 2] = [1, 2];
-const READS: u64 = 3;
-const WRITES: u64 = 4;
+const READS: [u64; 2] = [3, 4];
+/// As READS, by a function that nothing stands in for: what it waits by is a library's call, as in extensions.
+const CALLS: [u64; 2] = [5, 6];
+
+/// The pairs, and what of each it is that stops the process.
+const PROBES: [([u64; 2], &str); 3] = [
+    (SLEEPS, "sleeping"),
+    (READS, "reading from a socket"),
+    (
+        CALLS,
+        "what extensions wait for by themselves (databases, Redis, curl, processes, name lookups)",
+    ),
+];
 
 #[derive(Default)]
 struct Notes {
@@ -27,25 +39,29 @@ struct Notes {
     order: Vec<i64>,
     /// A call that this PHP does not allow (disable_functions): nothing can be said by it.
     barred: bool,
-    heard: bool,
 }
 
 struct Jobs {
     notes: Rc<RefCell<Notes>>,
-    ends: Option<[Owned; 2]>,
+    /// For READS and CALLS.
+    ends: Vec<[Owned; 2]>,
 }
 
 impl Work for Jobs {
     fn run(&self, lane: LaneId) {
         while let Wake::Granted(Grant::Job(id)) = lane::suspend(Pause::Line) {
             self.notes.borrow_mut().order.push(id as i64);
-            match (id, &self.ends) {
-                (READS, Some([end, _])) => {
-                    let (_, text) = self.call("fread", &mut [end.borrowed(), zend::long(1)]);
-                    self.notes.borrow_mut().heard =
-                        zend::bytes(&text).is_some_and(|text| text == b"x");
+            let ends = (id - 1)
+                .checked_sub(2)
+                .and_then(|number| self.ends.get(number as usize / 2));
+            match (id, ends) {
+                (id, Some([end, _])) if id == READS[0] => {
+                    self.call("fread", &mut [end.borrowed(), zend::long(1)]);
                 }
-                (WRITES, Some([_, end])) => {
+                (id, Some([end, _])) if id == CALLS[0] => {
+                    self.call("stream_get_contents", &mut [end.borrowed(), zend::long(1)]);
+                }
+                (_, Some([_, end])) => {
                     let word = zend::string(b"x");
                     self.call("fwrite", &mut [end.borrowed(), word.borrowed()]);
                 }
@@ -60,27 +76,28 @@ impl Work for Jobs {
 }
 
 impl Jobs {
-    fn call(&self, function: &str, arguments: &mut [Value]) -> (Ending, Owned) {
-        let (ending, result) = call_function(function, arguments);
+    fn call(&self, function: &str, arguments: &mut [Value]) {
+        let (ending, _) = call_function(function, arguments);
         if ending != Ending::Returned {
             zend::take_exception();
             self.notes.borrow_mut().barred = true;
         }
-        (ending, result)
     }
 }
 
-/// Runs the test. An error says what to do.
-pub(crate) fn run() -> Result<(), Fault> {
-    let notes = Rc::new(RefCell::new(Notes::default()));
-    let ends = socket_pair();
-    let mut scheduler = Scheduler::with_jobs(WRITES as usize);
-    let jobs = if ends.is_some() {
-        1..=WRITES
-    } else {
-        SLEEPS[0]..=SLEEPS[1]
+/// Runs the test. An error says what to do; what the mode cannot make overlap comes back in words.
+pub(crate) fn run(mode: Mode) -> Result<Vec<String>, Fault> {
+    let probes = match mode {
+        Mode::Off => return Ok(Vec::new()),
+        Mode::Sleep => &PROBES[..1],
+        Mode::Handlers | Mode::All => &PROBES,
     };
-    for id in jobs.clone() {
+    let notes = Rc::new(RefCell::new(Notes::default()));
+    let ends: Vec<_> = probes[1..].iter().map_while(|_| socket_pair()).collect();
+    let probes = &probes[..=ends.len()];
+    let count = probes.len() as u64 * 2;
+    let mut scheduler = Scheduler::with_jobs(count as usize);
+    for id in 1..=count {
         let job = Waiting {
             id,
             priority: 0,
@@ -94,26 +111,37 @@ pub(crate) fn run() -> Result<(), Fault> {
         notes: Rc::clone(&notes),
         ends,
     };
-    let reads = work.ends.is_some();
-    Run::new(desk, Table::new(Box::new(work), Birth::Common, None)).run_hooked()?;
+    Run::new(desk, Table::new(Box::new(work), Birth::Common, None)).run_hooked(mode, &[])?;
 
     let notes = notes.borrow();
-    let place = |what: i64| notes.order.iter().position(|entry| *entry == what);
-    let [first, second] = SLEEPS.map(|id| id as i64);
-    let slept = place(second) < place(-first);
-    let read = !reads || (notes.heard && place(WRITES as i64) < place(-(READS as i64)));
-    if (slept && read) || notes.barred {
-        return Ok(());
+    if notes.barred {
+        return Ok(Vec::new());
     }
-    Err(Fault::unsupported(format!(
-        "the self-test found that {} stops the whole process instead of its lane, so jobs would run one after another. \
-         Use queue:work with this PHP, and report it with the output of `php -v` and `ldd $(command -v php)`.",
-        if slept {
-            "reading from a socket"
-        } else {
-            "sleeping"
-        }
-    )))
+    let place = |what: i64| notes.order.iter().position(|entry| *entry == what);
+    let serial: Vec<&str> = probes
+        .iter()
+        .filter(|([first, second], _)| place(*second as i64) > place(-(*first as i64)))
+        .map(|(_, what)| *what)
+        .collect();
+    if serial.is_empty() {
+        return Ok(Vec::new());
+    }
+    let refused = hooks::refused();
+    if mode == Mode::All && refused.is_none() {
+        return Err(Fault::unsupported(format!(
+            "the self-test found that {} stops the whole process instead of its lane, so jobs would run one after another. \
+             Use queue:work with this PHP, and report it with the output of `php -v` and `ldd $(command -v php)`.",
+            serial[0]
+        )));
+    }
+    Ok(vec![format!(
+        "{}. {} suspend lanes instead. The self-test found that these stop all lanes: {}.",
+        refused.unwrap_or_else(
+            || "calls of libraries are not interposed (KQUEUE_HOOKS=handlers)".into()
+        ),
+        hooks::functions().join(", "),
+        serial.join("; ")
+    )])
 }
 
 /// Two ends of a socket, the first with a time limit: a read that is not interposed must not wait for ever.

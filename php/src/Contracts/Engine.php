@@ -31,8 +31,9 @@ interface Engine
     /**
      * @param  callable(): void  $lane
      * @param  (callable(int): void)|null  $onSignal
+     * @param  (callable('info'|'warning', string): void)|null  $onMessage
      */
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void;
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void;
 
     public function lead(): bool;
 

@@ -73,6 +73,9 @@ final class FakeEngine implements Engine
 
     public string $baton = '';
 
+    /** @var list<array{string, string}> levels and texts that run() tells at its start */
+    public array $messages = [];
+
     private ?float $lastFinished = null;
 
     private bool $inChild = false;
@@ -114,8 +117,12 @@ final class FakeEngine implements Engine
         ];
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void
     {
+        foreach ($this->messages as [$level, $text]) {
+            $onMessage === null || $onMessage($level, $text);
+        }
+
         $this->onSignal = $onSignal === null ? null : $onSignal(...);
 
         while (! $this->stopping) {

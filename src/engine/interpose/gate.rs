@@ -159,11 +159,30 @@ pub(super) fn claim(fd: c_int) -> bool {
     }
 }
 
+/// See [`super::wait`].
+pub(super) fn wait(fds: &[pollfd], timeout: Option<Duration>) -> Option<Woken> {
+    let gate = open()?;
+    let deadline = Deadline::after(timeout);
+    loop {
+        if fds.iter().any(|entry| ready_now(entry.fd, entry.events)) {
+            return Some(Woken::Ready);
+        }
+        if deadline.passed() {
+            return Some(Woken::TimedOut);
+        }
+        match gate.suspend(fds, deadline) {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Cancelled => return Some(Woken::Cancelled),
+            Waited::Refused => return None,
+        }
+    }
+}
+
 impl Gate {
     /// Suspends the lane once. Sockets of a cancelled wait are shut down here. Leaves `errno` as it was.
-    pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Woken {
+    pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Waited {
         if PROCESS.load(Ordering::Relaxed) != process() {
-            return Woken::Refused;
+            return Waited::Refused;
         }
         let saved = errno();
         WAITS.store(
@@ -178,7 +197,13 @@ impl Gate {
             }
         }
         set_errno(saved);
-        woken
+        match woken {
+            Woken::Ready => Waited::Ready,
+            Woken::TimedOut => Waited::TimedOut,
+            // What it was to wait for is another's: it stays as it is.
+            Woken::Cancelled | Woken::Barred => Waited::Cancelled,
+            Woken::Refused => Waited::Refused,
+        }
     }
 
     /// Waits for a connection that is shared; an error number if nothing may be sent on it.
@@ -202,9 +227,9 @@ impl Gate {
         loop {
             let woken = self.suspend(&[wanted], deadline);
             match woken {
-                Woken::Cancelled => return Waited::Cancelled,
-                Woken::Refused => return Waited::Refused,
-                Woken::Ready | Woken::TimedOut => {}
+                Waited::Cancelled => return Waited::Cancelled,
+                Waited::Refused => return Waited::Refused,
+                Waited::Ready | Waited::TimedOut => {}
             }
             if ready_now(fd, events) {
                 return Waited::Ready;
@@ -235,18 +260,18 @@ impl Gate {
                 return result;
             }
             match self.pause(pauses.next()) {
-                Woken::Ready | Woken::TimedOut => {}
-                Woken::Cancelled => {
+                Waited::Ready | Waited::TimedOut => {}
+                Waited::Cancelled => {
                     set_errno(libc::ECANCELED);
                     return failed();
                 }
-                Woken::Refused => return real(),
+                Waited::Refused => return real(),
             }
         }
     }
 
     /// Suspends the lane until `pause` has passed, for calls that must be tried again and again.
-    pub(super) fn pause(self, pause: Duration) -> Woken {
+    pub(super) fn pause(self, pause: Duration) -> Waited {
         self.suspend(&[], Deadline::after(Some(pause)))
     }
 }

@@ -6,24 +6,42 @@ use std::time::{Duration, Instant};
 use kqueue_core::scheduler::LaneId;
 use nix::sys::socket::{self, SockaddrStorage, sockopt};
 
-/// Two lanes, of different jobs, wait for the same descriptor in the same direction. What one of them is sent may reach the other.
+/// Two lanes use one descriptor at the same time: what one of them is sent may reach the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clash {
     /// The descriptor.
     pub fd: RawFd,
     /// The lane that has waited for longer.
     pub first: LaneId,
-    /// The lane that has just begun to wait.
+    /// The lane that has just begun to use it.
     pub second: LaneId,
+    /// What becomes of the second.
+    pub then: Then,
+}
+
+/// What becomes of the second lane of a [`Clash`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It waits too, and is woken when the first has been, and has left something.
+    Waits,
+    /// It was about to send: it does so when the first does not wait for an answer any more.
+    SendsLater,
+    /// Both are in the middle of reading, where nobody else may come in between: its call fails.
+    Fails,
 }
 
 impl Clash {
     /// None for what many may wait for: who is woken gets a connection, or a message, of its own.
-    pub(super) fn over(fd: RawFd, first: LaneId, second: LaneId) -> Option<Self> {
+    pub(super) fn over(fd: RawFd, first: LaneId, second: LaneId, then: Then) -> Option<Self> {
         let socket = borrow(fd);
         let many = socket::getsockopt(&socket, sockopt::AcceptConn).unwrap_or_default()
             || socket::getsockopt(&socket, sockopt::SockType) == Ok(socket::SockType::Datagram);
-        (!many).then_some(Self { fd, first, second })
+        (!many).then_some(Self {
+            fd,
+            first,
+            second,
+            then,
+        })
     }
 
     /// What the descriptor is, in words.

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
-use super::{Clash, Descriptors, NoChild, Pause, Wake};
+use super::{Clash, Descriptors, NoChild, Pause, Then, Wake};
 use crate::children::{ChildId, Children, Notice};
 use crate::interpose::Woken;
-use crate::reactor::{Reactor, Refusal, Token};
+use crate::reactor::{READING, Reactor, Refusal, Token};
 use crate::scoreboard::now_ms;
 use crate::signals::{self, Signals};
 
@@ -45,6 +45,8 @@ pub struct Desk {
     /// Descriptors that lanes beside each other may share, and the one of them that last waited for it and has not paused for anything
     /// else since: it is in the middle of a request, and the answer is for it.
     held: BTreeMap<RawFd, LaneId>,
+    /// How many lanes wait for their turn to send.
+    turns: usize,
     /// When lanes that wait wake up by themselves.
     waits: BTreeSet<(Instant, LaneId)>,
     /// When jobs in flight must have ended.
@@ -83,6 +85,8 @@ struct Slot {
     beside: Vec<LaneId>,
     /// Its entries in `held`.
     holds: Vec<RawFd>,
+    /// Whose request it lets go first, until it has had its turn.
+    clash: Option<Clash>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +132,7 @@ impl Desk {
             slots: Vec::new(),
             ready: VecDeque::new(),
             held: BTreeMap::new(),
+            turns: 0,
             waits: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             began,
@@ -223,13 +228,35 @@ impl Desk {
         })
     }
 
-    /// Whether a lane may send on a descriptor. False: another one that helps with the same job is in the middle of using it; the lane is
-    /// to ask again after [`Pause::Turn`].
-    pub fn claim(&self, lane: LaneId, fd: RawFd) -> bool {
-        match self.held.get(&fd) {
-            Some(&holder) if holder != lane => self.owner(holder) != self.owner(lane),
-            _ => true,
+    /// Whether a lane may send on a descriptor. False: another one is in the middle of using it; the lane is to ask again after
+    /// [`Pause::Turn`].
+    ///
+    /// For lanes that help with the same job that is from the first request to something else; lanes of different jobs should not
+    /// share a connection, and only keep out of each other's answers.
+    pub fn claim(&mut self, lane: LaneId, fd: RawFd) -> bool {
+        if let Some(&holder) = self.held.get(&fd)
+            && holder != lane
+            && self.owner(holder) == self.owner(lane)
+        {
+            return false;
         }
+        let reader = self.reactor.reader(fd).filter(|reader| *reader < SIGNALS);
+        let first = reader.map(|reader| (reader & 0xffff_ffff) as LaneId);
+        let apart = |first: &LaneId| self.owner(*first) != self.owner(lane);
+        let busy = first.filter(|first| apart(first) && self.reads_only(*first, fd));
+        let clash = busy.and_then(|first| Clash::over(fd, first, lane, Then::SendsLater));
+        if let Some(slot) = self.slots.get_mut(lane as usize) {
+            slot.clash = clash;
+        }
+        clash.is_none()
+    }
+
+    /// Whether this descriptor is all that a lane waits for, and to read from it: it is in the middle of some call on it.
+    fn reads_only(&self, lane: LaneId, fd: RawFd) -> bool {
+        let State::Waiting(fds) = self.slots[lane as usize].state else {
+            return false;
+        };
+        matches!(fds.get(), [only] if only.fd == fd && only.events & READING != 0)
     }
 
     /// The lane's job has ended.
@@ -325,9 +352,11 @@ impl Desk {
             }
             Pause::Turn => {
                 self.set_state(lane, State::AwaitsTurn);
+                self.turns += 1;
                 if self.is_cancelled(lane) {
                     self.wake(lane, Wake::Woken(Woken::Cancelled));
                 }
+                return self.slots[lane as usize].clash;
             }
             Pause::Join => self.set_state(lane, State::Joining),
             Pause::Ended => {
@@ -457,16 +486,24 @@ impl Desk {
             }
         }
         if released {
-            for other in 0..self.slots.len() as LaneId {
-                if matches!(self.slots[other as usize].state, State::AwaitsTurn) {
-                    self.wake(other, Wake::Woken(Woken::Ready));
-                }
-            }
+            self.wake_senders();
         }
         for fd in fds.iter().filter(|fd| fd.fd >= 0) {
             if let Entry::Vacant(free) = self.held.entry(fd.fd) {
                 free.insert(lane);
                 self.slots[lane as usize].holds.push(fd.fd);
+            }
+        }
+    }
+
+    /// Lanes that wait for their turn to send ask again.
+    fn wake_senders(&mut self) {
+        if self.turns == 0 {
+            return;
+        }
+        for lane in 0..self.slots.len() as LaneId {
+            if matches!(self.slots[lane as usize].state, State::AwaitsTurn) {
+                self.wake(lane, Wake::Woken(Woken::Ready));
             }
         }
     }
@@ -500,19 +537,21 @@ impl Desk {
     /// Ends a lane's pause, whatever it waits for. Does nothing if it does not wait.
     fn wake(&mut self, lane: LaneId, wake: Wake) {
         let token = self.token(lane);
+        let mut frees = false;
         let slot = &mut self.slots[lane as usize];
         match slot.state {
             State::Free | State::Ready | State::Running => return,
             State::Waiting(fds) => {
                 for fd in fds.get() {
                     self.reactor.forget(fd.fd, token);
+                    frees = true;
                 }
             }
+            State::AwaitsTurn => self.turns -= 1,
             State::InLine
             | State::Idle
             | State::WantsChild
             | State::AwaitsNotice
-            | State::AwaitsTurn
             | State::Joining => {}
         }
         slot.state = State::Ready;
@@ -521,6 +560,9 @@ impl Desk {
             self.waits.remove(&(moment, lane));
         }
         self.ready.push_back((lane, wake));
+        if frees {
+            self.wake_senders();
+        }
     }
 
     fn wake_after(&mut self, lane: LaneId, time: Duration) {
@@ -562,17 +604,29 @@ impl Desk {
                 clash = clash.or_else(|| self.clash(fd.fd, other, lane));
             }
         }
+        if clash.is_some_and(|clash| clash.then == Then::Fails) {
+            self.wake(lane, Wake::Woken(Woken::Barred));
+            return clash;
+        }
         if let Some(time) = timeout {
             self.wake_after(lane, time);
         }
         clash
     }
 
-    /// Lanes that run beside each other for one job share its connections on purpose.
     fn clash(&self, fd: RawFd, other: Token, second: LaneId) -> Option<Clash> {
+        if other >= SIGNALS {
+            return None;
+        }
         let first = (other & 0xffff_ffff) as LaneId;
-        let apart = other < SIGNALS && self.owner(first) != self.owner(second);
-        apart.then(|| Clash::over(fd, first, second)).flatten()
+        if self.reads_only(first, fd) && self.reads_only(second, fd) {
+            return Clash::over(fd, first, second, Then::Fails);
+        }
+        // Lanes that run beside each other for one job share its connections on purpose.
+        let apart = self.owner(first) != self.owner(second);
+        apart
+            .then(|| Clash::over(fd, first, second, Then::Waits))
+            .flatten()
     }
 
     fn expire(&mut self) {
@@ -781,6 +835,7 @@ impl Default for Slot {
             parent: None,
             beside: Vec::new(),
             holds: Vec::new(),
+            clash: None,
         }
     }
 }

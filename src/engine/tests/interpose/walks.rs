@@ -1,7 +1,7 @@
 //! Which slots lead where.
 use std::ffi::c_void;
 
-use kqueue_engine::interpose;
+use kqueue_engine::interpose::{self, Reach};
 
 use crate::fixture::{Fixture, Turn, compile, fixture};
 use crate::recorder::RECORDER;
@@ -30,7 +30,10 @@ fn an_object_loaded_later_is_found_by_refresh() {
     assert!(is_routed(&late, "call_usleep") && is_routed(&late, "call_by_table"));
     assert!(is_routed(fixture(), "call_usleep"));
     late.unload();
-    assert_eq!(interpose::install(&RECORDER).expect("once more"), first);
+    assert_eq!(
+        interpose::install(&RECORDER, Reach::All).expect("once more"),
+        first
+    );
 }
 
 #[test]

@@ -283,7 +283,7 @@ impl Run {
                     return Pause::Join;
                 }
                 Some(Act::Claim(fd)) => {
-                    let desk = lane.scene.desk.borrow();
+                    let mut desk = lane.scene.desk.borrow_mut();
                     if !desk.claim(id, fd) && !desk.is_cancelled(id) {
                         lane.program.push_front(Act::Claim(fd));
                         return Pause::Turn;

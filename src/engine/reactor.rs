@@ -261,22 +261,19 @@ impl Reactor {
         self.poll(ready)
     }
 
-    /// A moment already armed is not armed again: most turns do not change the next deadline.
+    /// It is set anew only for what comes before it would ring: time limits of calls that end long before them follow one another, and
+    /// a look in vain now and then costs less than a system call for each.
     fn arm(&mut self, until: Option<Instant>) -> io::Result<()> {
-        if self.armed == until {
+        let Some(moment) = until else { return Ok(()) };
+        if self.armed.is_some_and(|armed| armed <= moment) {
             return Ok(());
         }
-        match until {
-            None => self.timer.unset()?,
-            Some(moment) => {
-                // Zero would disarm.
-                let left = moment
-                    .saturating_duration_since(Instant::now())
-                    .max(Duration::from_nanos(1));
-                self.timer
-                    .set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
-            }
-        }
+        // Zero would disarm.
+        let left = moment
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_nanos(1));
+        self.timer
+            .set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
         self.armed = until;
         Ok(())
     }

@@ -126,11 +126,6 @@ pub(crate) fn slots() -> usize {
     LAST.with_borrow(|(_, report)| report.slots)
 }
 
-/// What is in place, or was in the last run.
-pub(crate) fn mode() -> Mode {
-    LAST.with_borrow(|(mode, _)| *mode)
-}
-
 /// Why calls could not be interposed in this process, if so.
 pub(crate) fn refused() -> Option<String> {
     REFUSED.with_borrow(Clone::clone)

@@ -221,6 +221,9 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     }
 }
 
+/// When PHP code that cannot be interrupted just now is asked again.
+const SOON: Duration = Duration::from_micros(50);
+
 /// The alarm's signal handler: PHP code that is running gets an interrupt.
 extern "C" fn ring(_signal: i32) {
     // SAFETY: one atomic store.
@@ -228,7 +231,7 @@ extern "C" fn ring(_signal: i32) {
 }
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
-extern "C" fn on_interrupt() {
+extern "C" fn on_interrupt(may_throw: bool) {
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
     let (cancelled, overdue) = match (run.desk.try_borrow_mut(), lane::current()) {
@@ -236,10 +239,11 @@ extern "C" fn on_interrupt() {
         (Ok(_), None) => (false, false),
         (Err(_), _) => return,
     };
-    let (sentence, again) = if cancelled {
+    let (sentence, again) = if cancelled && may_throw {
         lane::sentence()
     } else {
-        (Sentence::Patience, None)
+        // An interrupt that is requested from here would come before the same operation again.
+        (Sentence::Patience, cancelled.then(|| Instant::now() + SOON))
     };
     run.set_alarm(again);
     if sentence == Sentence::Patience && called(run) {

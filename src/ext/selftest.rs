@@ -74,11 +74,10 @@ impl Work for Jobs {
             let ends = (id - 1)
                 .checked_sub(2)
                 .and_then(|number| self.ends.get(number as usize / 2));
+            // Known already: need not wait in vain.
+            let hopeless = self.notes.borrow().in_turn(SLEEPS);
             match (id, ends) {
-                // Known already: need not wait in vain.
-                (id, Some(_))
-                    if [READS[0], CALLS[0]].contains(&id)
-                        && self.notes.borrow().in_turn(SLEEPS) => {}
+                (id, Some(_)) if hopeless && (id == READS[0] || id == CALLS[0]) => {}
                 (id, Some([end, _])) if id == READS[0] => {
                     self.call("fread", &mut [end.borrowed(), zend::long(1)]);
                 }

@@ -60,9 +60,10 @@ fn describe(given: &Value) -> String {
     match zend::kind(given) {
         // SAFETY: the type says object.
         sys::IS_OBJECT => zend::class_name(unsafe { (*given.value.obj).ce }),
-        // SAFETY: the type says string.
         sys::IS_STRING => {
-            String::from_utf8_lossy(zend::text(unsafe { given.value.str_ })).into_owned()
+            // SAFETY: the type says string.
+            let name = zend::text(unsafe { given.value.str_ });
+            String::from_utf8_lossy(name).into_owned()
         }
         _ => "a callable".into(),
     }

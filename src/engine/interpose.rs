@@ -11,7 +11,8 @@
 //! Invariant: `errno` after a hook is what the real call would have left.
 //!
 //! **Cancelled waits.** Libraries retry `EINTR` for ever, so a cancelled hook never reports it, sleeps aside. It shuts the waited
-//! sockets down (descriptors over 2) and lets the library see what the kernel now says of them: end of file, `EPIPE`, `POLLHUP`.
+//! sockets down (descriptors over 2, but none that may serve others: a listener, datagrams) and lets the library see what the kernel
+//! now says of them: end of file, `EPIPE`, `POLLHUP`.
 //! Where there is no socket to shut, the call fails with `ECANCELED`, which no library retries. A cancelled sleep is an
 //! interrupted one, with nothing remaining where the caller might sleep for the rest in a loop.
 //!
@@ -41,7 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use gate::{block, reset_blocks, unblock, waits, without_suspending};
+pub use gate::{block, reset_blocks, serves_many, unblock, waits, without_suspending};
 
 /// Whoever schedules lanes: what the hooks ask of it.
 pub trait Waiter: Sync {

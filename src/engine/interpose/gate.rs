@@ -191,7 +191,8 @@ impl Gate {
         );
         let woken = self.waiter.wait(fds, deadline.remaining());
         if woken == Woken::Cancelled {
-            for entry in fds.iter().filter(|entry| entry.fd > 2) {
+            let ends = |entry: &&pollfd| entry.fd > 2 && !serves_many(entry.fd);
+            for entry in fds.iter().filter(ends) {
                 // SAFETY: a descriptor number; if it is no socket the call fails, which is all right.
                 unsafe { libc::shutdown(entry.fd, libc::SHUT_RDWR) };
             }
@@ -312,6 +313,31 @@ impl Deadline {
     pub(super) fn passed(self) -> bool {
         self.0.is_some_and(|end| Instant::now() >= end)
     }
+}
+
+/// Gives this descriptor whoever waits for it something of its own, so that several may: a connection, a datagram?
+pub fn serves_many(fd: c_int) -> bool {
+    socket_option(fd, libc::SO_ACCEPTCONN).is_some_and(|listens| listens != 0)
+        || socket_option(fd, libc::SO_TYPE) == Some(libc::SOCK_DGRAM)
+}
+
+/// A number that a socket tells of itself; None: it is no socket. Leaves `errno` as it was.
+pub(super) fn socket_option(fd: c_int, name: c_int) -> Option<c_int> {
+    let saved = errno();
+    let mut value: c_int = 0;
+    let mut length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: `value` and `length` are on this frame and belong together.
+    let failed = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    set_errno(saved);
+    (failed == 0).then_some(value)
 }
 
 /// Is `fd` ready, or in a state in which a call would fail at once?

@@ -4,7 +4,9 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
-use nix::sys::socket::{self, SockaddrStorage, sockopt};
+use nix::sys::socket::{self, SockaddrStorage};
+
+use crate::interpose::serves_many;
 
 /// Two lanes use one descriptor at the same time: what one of them is sent may reach the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +35,7 @@ pub enum Then {
 impl Clash {
     /// None for what many may wait for: who is woken gets a connection, or a message, of its own.
     pub(super) fn over(fd: RawFd, first: LaneId, second: LaneId, then: Then) -> Option<Self> {
-        let socket = borrow(fd);
-        let many = socket::getsockopt(&socket, sockopt::AcceptConn).unwrap_or_default()
-            || socket::getsockopt(&socket, sockopt::SockType) == Ok(socket::SockType::Datagram);
-        (!many).then_some(Self {
+        (!serves_many(fd)).then_some(Self {
             fd,
             first,
             second,
@@ -61,13 +60,6 @@ impl Clash {
             },
         }
     }
-}
-
-#[expect(unsafe_code, reason = "the descriptor is a job's")]
-fn borrow<'a>(fd: RawFd) -> std::os::fd::BorrowedFd<'a> {
-    // SAFETY: used while both lanes are suspended, so that nobody closes it; the calls check the number themselves. It is not -1:
-    // the reactor has it registered.
-    unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
 
 /// Lets something be said at most once in a while.

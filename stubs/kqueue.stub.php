@@ -198,7 +198,20 @@ namespace KQueue {
         public static function isolate(mixed $request, mixed $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array {}
 
         /**
-         * In an isolated child: asks the lane that owns the job, and waits for the answer.
+         * In a lane: calls $handler with the request in a pristine application, as the first thing that a new lane does; this
+         * lane's own variables wait meanwhile.
+         *
+         * @param string                             $request
+         * @param callable(string $request): string  $handler must not hold objects of the caller, as in run()
+         * @param callable(string $question): string $answer  called for each ask() of the handler, with this lane's variables
+         *
+         * @return array{status: 'done'|'exited'|'died', result: string, reason: string}
+         *         done: the handler returned `result`; exited: exit() was called in it; died: it threw what `reason` tells
+         */
+        public static function fresh(mixed $request, mixed $handler, mixed $answer): array {}
+
+        /**
+         * In an isolated child, and in fresh(): asks the lane that owns the job, and waits for the answer.
          *
          * @param string $question
          *

@@ -24,7 +24,7 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::audit;
 use crate::lane::clone::Template;
-use crate::lane::{self, Birth, Table, Work};
+use crate::lane::{self, Birth, Table, Work, nested};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
 use crate::{check, child, process};
@@ -422,10 +422,54 @@ impl Engine {
             .done())
     }
 
+    pub fn fresh(
+        request: &Zval,
+        handler: &Zval,
+        answer: &Zval,
+    ) -> PhpResult<ZBox<ZendHashTable>> {
+        here("fresh")?;
+        let Some(request) = zend::bytes(&convert::own(request)) else {
+            return Err(Fault::argument("the request must be a string").into());
+        };
+        let (handler, answer) = (convert::own(handler), convert::own(answer));
+        let outcome = run::current().and_then(|run| {
+            nested::run(
+                &raw mut run.table,
+                handler.as_ptr(),
+                &request,
+                answer.as_ptr(),
+            )
+        });
+        let Some((ending, result)) = outcome else {
+            return Err(Fault::argument("fresh() does not work inside fresh()").into());
+        };
+        let (status, result, reason) = match ending {
+            Ending::Returned => ("done", result, String::new()),
+            Ending::Threw => (
+                "died",
+                Vec::new(),
+                String::from_utf8_lossy(&result).into_owned(),
+            ),
+            Ending::Exited | Ending::BailedOut => {
+                ("exited", Vec::new(), "the job called exit()".to_owned())
+            }
+        };
+        Ok(Map::new()
+            .put("status", status)
+            .put("result", zend::string(&result).to_zval())
+            .put("reason", reason)
+            .done())
+    }
+
     pub fn ask(question: &Zval) -> PhpResult<Zval> {
         let Some(question) = zend::bytes(&convert::own(question)) else {
             return Err(Fault::argument("the question must be a string").into());
         };
+        if let Some(answer) =
+            run::current().and_then(|run| nested::ask(&raw mut run.table, &question))
+        {
+            return Ok(zend::string(&answer).to_zval());
+        }
         Ok(zend::string(&child::ask(&question)?).to_zval())
     }
 

@@ -9,6 +9,7 @@
 pub(crate) mod audit;
 pub(crate) mod clone;
 pub(crate) mod globals;
+pub(crate) mod nested;
 pub(crate) mod rules;
 pub(crate) mod statics;
 
@@ -57,6 +58,8 @@ pub(crate) struct Lane {
     /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
     /// and must not disturb this one's clearing up.
     timeout_due: bool,
+    /// What waits below while a pristine application runs one job here.
+    below: Option<Box<nested::Below>>,
     work: *const dyn Work,
 }
 
@@ -165,6 +168,8 @@ pub(crate) struct Table {
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
     ended: usize,
+    /// The collector is to run as soon as no lane does.
+    collect: bool,
     pub(crate) clones: u64,
     pub(crate) clone_time: Duration,
 }
@@ -186,6 +191,7 @@ impl Table {
             work,
             board,
             ended: 0,
+            collect: false,
             clones: 0,
             clone_time: Duration::ZERO,
         }
@@ -250,6 +256,7 @@ impl Lanes for Table {
             pause: Pause::Ended,
             wake: Wake::Start,
             timeout_due: true,
+            below: None,
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
@@ -284,6 +291,7 @@ impl Lanes for Table {
         if let Some(board) = &self.board {
             board.leave();
         }
+        self.collect_if_due();
         // SAFETY: as above.
         unsafe {
             if (*lane).context.bailed_out {
@@ -300,13 +308,8 @@ impl Lanes for Table {
     fn dispose(&mut self, id: LaneId) {
         self.lanes[id as usize] = None;
         self.free.push(id);
-        self.ended += 1;
-        if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
-            // SAFETY: on the PHP thread, in the scheduler's context.
-            if !unsafe { sys::kq_collect_cycles() } {
-                run::poison();
-            }
-        }
+        self.count_ended();
+        self.collect_if_due();
     }
 }
 
@@ -329,6 +332,19 @@ pub(crate) struct Trial {
 }
 
 impl Table {
+    /// One application has ended; the collector gets what is left of it, in the scheduler's context.
+    fn count_ended(&mut self) {
+        self.ended += 1;
+        self.collect |= self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER);
+    }
+
+    fn collect_if_due(&mut self) {
+        // SAFETY: on the PHP thread, in the scheduler's context.
+        if std::mem::take(&mut self.collect) && !unsafe { sys::kq_collect_cycles() } {
+            run::poison();
+        }
+    }
+
     /// The same slots and template for another kind of lane.
     pub(crate) fn reuse(
         mut self,

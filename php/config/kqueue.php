@@ -14,6 +14,13 @@ return [
     'lanes' => env('KQUEUE_LANES', 'auto'),
 
     /*
+     * true: every job runs in a pristine lane, and nothing that it changes is seen by the next: no static property, singleton,
+     * config value or connection. Costs a copy of the application for each job, and its connections. `--fresh` does the same, and
+     * `public bool $fresh = true` on a job class asks for it for these jobs only.
+     */
+    'fresh' => (bool) env('KQUEUE_FRESH', false),
+
+    /*
      * Classes whose objects all cloned lanes share instead of copying. Only for objects that no job changes.
      */
     'shared' => [],

@@ -69,6 +69,11 @@ final class NativeEngine implements Contracts\Engine
         return Native::isolate($request, $answer, $timeout, $memory, $priority);
     }
 
+    public function fresh(string $request, callable $handler, callable $answer): array
+    {
+        return Native::fresh($request, $handler, $answer);
+    }
+
     public function ask(string $question): string
     {
         return Native::ask($question);

@@ -422,11 +422,7 @@ impl Engine {
             .done())
     }
 
-    pub fn fresh(
-        request: &Zval,
-        handler: &Zval,
-        answer: &Zval,
-    ) -> PhpResult<ZBox<ZendHashTable>> {
+    pub fn fresh(request: &Zval, handler: &Zval, answer: &Zval) -> PhpResult<ZBox<ZendHashTable>> {
         here("fresh")?;
         let Some(request) = zend::bytes(&convert::own(request)) else {
             return Err(Fault::argument("the request must be a string").into());

@@ -103,6 +103,8 @@ final class RunCommand extends WorkCommand
         $this->addOption('isolated', null, InputOption::VALUE_REQUIRED, 'The number of isolated jobs to run at once (default: config kqueue.isolated, the number of CPU cores)');
         $this->addOption('isolate', null, InputOption::VALUE_NONE, 'Run every job isolated, in a process of its own');
 
+        $this->addOption('fresh', null, InputOption::VALUE_NONE, 'Run every job in a pristine lane: nothing that a job changes is seen by the next');
+
         $definition = $this->getDefinition();
         $options = $definition->getOptions();
         $options['memory'] = new InputOption('memory', null, InputOption::VALUE_OPTIONAL, sprintf(
@@ -167,6 +169,7 @@ final class RunCommand extends WorkCommand
             decorated: $this->output->isDecorated(),
             restartedAt: Worker::$restartable ?? true ? $this->cache->get('illuminate:queue:restart') : null,
             startedAt: Settings::now(),
+            fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
         );
     }
 

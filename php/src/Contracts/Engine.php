@@ -54,6 +54,13 @@ interface Engine
      */
     public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array;
 
+    /**
+     * @param  callable(string): string  $handler  MUST hold no object
+     * @param  callable(string): string  $answer
+     * @return array{status: string, result: string, reason: string}
+     */
+    public function fresh(string $request, callable $handler, callable $answer): array;
+
     public function ask(string $question): string;
 
     public function stop(int $status, string $reason): void;

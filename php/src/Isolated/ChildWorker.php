@@ -7,13 +7,16 @@ namespace KQueue\Isolated;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
+use KQueue\Lane\Lane;
 use KQueue\Lane\LaneWorker;
+use KQueue\Lane\Leftovers;
 use KQueue\Process\Image;
+use KQueue\Process\Settings;
 use Throwable;
 
 /**
- * An isolated child: an ordinary queue worker on the application that the master booted, given its jobs by lanes instead of
- * the queue.
+ * An ordinary queue worker that is given its jobs by lanes instead of the queue: in an isolated child, on the application that
+ * the master booted; for a fresh job, on a pristine one inside the lane.
  */
 final class ChildWorker
 {
@@ -24,10 +27,28 @@ final class ChildWorker
         private readonly WorkerOptions $options,
     ) {}
 
+    /**
+     * For a fresh job: what the engine calls in the pristine application.
+     *
+     * @param  array<string, mixed>  $settings
+     */
+    public static function fresh(array $settings, string $request): string
+    {
+        $app = Lane::application($settings);
+        $child = new self($app, $app->make(Engine::class), $app->make('queue.worker'), Settings::fromArray($settings)->workerOptions());
+
+        try {
+            return $child($request);
+        } finally {
+            Lane::end($app);
+        }
+    }
+
     /** @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob */
     public function __invoke(string $request): string
     {
-        $level = ob_get_level();
+        $leftovers = new Leftovers($this->app, $this->worker);
+        $job = null;
 
         try {
             $values = unserialize($request, ['allowed_classes' => false]);
@@ -40,16 +61,13 @@ final class ChildWorker
         } catch (Throwable $e) {
             return get_class($e).': '.$e->getMessage();
         } finally {
-            $this->cleanUp($level);
+            $leftovers->remove($job?->resolveName() ?? 'A job');
+            $this->reconnect();
         }
     }
 
-    private function cleanUp(int $level): void
+    private function reconnect(): void
     {
-        while (ob_get_level() > $level && @ob_end_flush());
-
-        $this->worker->rollBackOpenTransactions();
-
         // Where queue:work would end and be started anew, connecting again is enough.
         if ($this->worker->hasLostConnection()) {
             Image::close($this->app);

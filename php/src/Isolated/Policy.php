@@ -22,6 +22,16 @@ final class Policy
         private readonly int $maxMemory,
     ) {}
 
+    /**
+     * Whether nothing that earlier jobs changed may be seen by this one.
+     *
+     * @param  array<string, mixed>  $payload
+     */
+    public function isFresh(array $payload): bool
+    {
+        return self::property($payload, 'fresh') === true;
+    }
+
     /** @param  array<string, mixed>  $payload */
     public function isolates(array $payload): bool
     {

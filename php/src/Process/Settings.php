@@ -41,6 +41,7 @@ final readonly class Settings
         public bool $decorated,
         public int|string|null $restartedAt,
         public float $startedAt,
+        public bool $fresh = false,
         public bool $cloned = true,
     ) {}
 

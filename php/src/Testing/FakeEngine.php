@@ -37,6 +37,9 @@ final class FakeEngine implements Engine
     /** @var list<array{request: string, timeout: float|null, memory: int|null, priority: int}> */
     public array $isolated = [];
 
+    /** @var list<string> the requests of fresh() */
+    public array $fresh = [];
+
     /** @var array<string, mixed> what template() reports */
     public array $audit = [];
 
@@ -78,6 +81,8 @@ final class FakeEngine implements Engine
 
     private ?Closure $child = null;
 
+    private ?Closure $boot = null;
+
     private ?Closure $answer = null;
 
     public function available(): bool
@@ -100,6 +105,7 @@ final class FakeEngine implements Engine
 
     public function template(callable $boot, array $shared): array
     {
+        $this->boot = $boot(...);
         WorkCommand::flushState();
         $boot();
 
@@ -190,6 +196,34 @@ final class FakeEngine implements Engine
         }
 
         return $outcome ?? ['status' => 'done', 'result' => $this->inChild($request), 'reason' => ''];
+    }
+
+    public function fresh(string $request, callable $handler, callable $answer): array
+    {
+        $this->fresh[] = $request;
+        $lane = Container::getInstance();
+
+        $this->answer = static function (string $question) use ($lane, $answer): string {
+            $fresh = Container::getInstance();
+            self::enter($lane);
+
+            try {
+                return $answer($question);
+            } finally {
+                self::enter($fresh);
+            }
+        };
+
+        try {
+            if ($this->boot !== null) {
+                WorkCommand::flushState();
+                ($this->boot)();
+            }
+
+            return ['status' => 'done', 'result' => $handler($request), 'reason' => ''];
+        } finally {
+            self::enter($lane);
+        }
     }
 
     public function ask(string $question): string

@@ -143,6 +143,31 @@ final class Actions
         };
     }
 
+    /** Looks for what an earlier job changed, then changes it. */
+    public static function changes(Act $job): void
+    {
+        Trace::add('seen', array_keys(array_filter([
+            'static property' => self::$count !== 0,
+            'singleton' => app()->bound('left behind'),
+            'scoped' => Context::get('left behind') !== null,
+            'config' => config('app.name') !== 'e2e',
+            'locale' => App::getLocale() !== 'en',
+            'model' => Model::isUnguarded(),
+            'connection' => app('db')->getConnections() !== [] && DB::connection()->selectOne('pragma cache_size')->cache_size === 123,
+            'listener' => app('events')->hasListeners('left behind'),
+        ])));
+        Trace::add('memory', memory_get_usage());
+
+        self::$count++;
+        app()->instance('left behind', str_repeat('x', 200_000));
+        Context::add('left behind', 1);
+        config(['app.name' => 'changed']);
+        App::setLocale('de');
+        Model::unguard();
+        DB::statement('pragma cache_size = 123');
+        app('events')->listen('left behind', static fn () => null);
+    }
+
     /** Changes what would be shared by two jobs in one process, waits inside each change, and looks whether it is still its own. */
     public static function torture(Act $job, int $id, int $rounds): void
     {

@@ -173,6 +173,16 @@ namespace KQueue {
         /** In a lane: its job has ended, in whatever way. */
         public static function finished(): void {}
 
+        /**
+         * In a lane: what its last job has cost. A slice is what a lane runs between two suspensions.
+         *
+         * @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>}
+         *         seconds, and bytes of PHP's memory that it had at most; longest_cpu: the most processor time in one slice;
+         *         where: "file:line" of the innermost PHP code in the longest slice, and of its callers, 250 ms after the slice
+         *         began; empty if it was shorter
+         */
+        public static function usage(): array {}
+
         /** In a lane: whether its job overran its deadline; afterwards the lane may wait again, for its bookkeeping. */
         public static function timedOut(): bool {}
 

@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod pool;
+pub mod profile;
 pub mod scheduler;
 pub mod wire;

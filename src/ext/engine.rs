@@ -342,17 +342,35 @@ impl Engine {
             board.count(Counter::Reserved, 1);
         }
         run::set_deadline(lane, Some(timeout));
+        run::measure_job(true);
         Ok(())
     }
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
+        run::measure_job(false);
         if let Some(board) = board() {
             board.clear_job(lane);
             board.count(Counter::Finished, 1);
         }
         with_desk(|desk| desk.finished(lane));
         Ok(())
+    }
+
+    pub fn usage() -> PhpResult<ZBox<ZendHashTable>> {
+        here("usage")?;
+        let Some(cost) = lane::cost() else {
+            return Ok(ZendHashTable::new());
+        };
+        Ok(Map::new()
+            .put("wall", cost.wall().as_secs_f64())
+            .put("cpu", cost.usage.cpu.as_secs_f64())
+            .long("slices", cost.usage.slices)
+            .put("longest_slice", cost.usage.longest.as_secs_f64())
+            .put("longest_cpu", cost.usage.longest_cpu.as_secs_f64())
+            .long("memory", cost.usage.memory)
+            .put("where", cost.places.clone())
+            .done())
     }
 
     #[php(name = "timedOut")]

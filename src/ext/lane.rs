@@ -11,21 +11,23 @@ pub(crate) mod clone;
 pub(crate) mod globals;
 pub(crate) mod nested;
 pub(crate) mod rules;
+pub(crate) mod slices;
 pub(crate) mod statics;
 
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
-use kqueue_engine::scoreboard::{Scoreboard, now_ms};
+use kqueue_engine::scoreboard::Scoreboard;
 
 use self::clone::Template;
 use self::globals::Globals;
+use self::slices::{Cost, Slices};
 use self::statics::{Slots, Statics};
 use crate::run;
 use crate::zend::{self, Ending, sys};
@@ -60,6 +62,7 @@ pub(crate) struct Lane {
     timeout_due: bool,
     /// What waits below while a pristine application runs one job here.
     below: Option<Box<nested::Below>>,
+    cost: Cost,
     work: *const dyn Work,
 }
 
@@ -81,6 +84,7 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
         // The hooks do not wait in a process that a job has forked; whatever else would reach the loop must not.
         run::leave_if_forked(Ending::Returned);
     }
+    run::look_at_slice();
     // SAFETY: this runs on the lane's stack; the box does not move. The loop may free the lane only after it has ended.
     unsafe {
         (*lane).pause = pause;
@@ -111,6 +115,29 @@ pub(crate) fn renew_globals() -> bool {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
     lane.is_null() || unsafe { (*lane).globals.renew() }
+}
+
+/// In a lane: a job begins here, in the middle of a slice. True: the alarm must be set.
+pub(crate) fn job_began(slices: &mut Slices) -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    !lane.is_null() && slices.job_began(unsafe { &mut (*lane).cost })
+}
+
+/// In a lane: its job has ended, in the middle of a slice.
+pub(crate) fn job_ended(slices: &mut Slices) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        slices.job_ended(unsafe { &mut (*lane).cost });
+    }
+}
+
+/// In a lane: what its job has cost, or its last one.
+pub(crate) fn cost<'a>() -> Option<&'a Cost> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane, which stays while its own code looks.
+    unsafe { lane.as_ref() }.map(|lane| &lane.cost)
 }
 
 /// In a forked process: there are no lanes here.
@@ -172,6 +199,7 @@ pub(crate) struct Table {
     collect: bool,
     pub(crate) clones: u64,
     pub(crate) clone_time: Duration,
+    pub(crate) slices: Slices,
 }
 
 /// After how many ended lanes the collector runs: a lane's container is cyclic and frees itself no other way.
@@ -194,6 +222,7 @@ impl Table {
             collect: false,
             clones: 0,
             clone_time: Duration::ZERO,
+            slices: Slices::new(),
         }
     }
 
@@ -257,6 +286,7 @@ impl Lanes for Table {
             wake: Wake::Start,
             timeout_due: true,
             below: None,
+            cost: Cost::default(),
             work: &raw const *self.work,
         });
         let argument = (&raw mut *lane).cast::<c_void>();
@@ -278,15 +308,21 @@ impl Lanes for Table {
         };
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
+        let now = Instant::now();
         if let Some(board) = &self.board {
-            board.beat(now_ms());
+            board.beat(self.slices.ms(now));
             board.enter(id);
+        }
+        if self.birth != Birth::Common && self.slices.begin(now) {
+            run::set_alarm();
         }
         self.exchange(lane);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: `lane` is alive.
+        self.slices.leave(unsafe { &mut (*lane).cost });
         self.exchange(lane);
         if let Some(board) = &self.board {
             board.leave();
@@ -343,6 +379,11 @@ impl Table {
         if std::mem::take(&mut self.collect) && !unsafe { sys::kq_collect_cycles() } {
             run::poison();
         }
+    }
+
+    /// The alarm has rung.
+    pub(crate) fn look_at_slice(&mut self, in_lane: bool) {
+        self.slices.rang(in_lane);
     }
 
     /// The same slots and template for another kind of lane.

@@ -103,9 +103,13 @@ impl Run {
         result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
     }
 
-    /// Sets the alarm for the earliest deadline: it finds a lane that never waits.
+    /// Sets the alarm for the earliest deadline, which finds a lane that never waits, or for a slice that may become slow.
     pub(crate) fn set_alarm(&mut self) {
-        let next = self.desk.borrow().next_deadline();
+        let deadline = self.desk.borrow().next_deadline();
+        let next = [deadline, self.table.slices.watch()]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(alarm) = &mut self.alarm {
             alarm.set(next);
         }
@@ -171,14 +175,47 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     }
 }
 
+/// The alarm has rung, and nobody has looked why.
+static RANG: AtomicBool = AtomicBool::new(false);
+
 /// The alarm's signal handler: PHP code that is running gets an interrupt.
 extern "C" fn ring(_signal: i32) {
+    RANG.store(true, Ordering::Relaxed);
     // SAFETY: one atomic store.
     unsafe { sys::kq_request_interrupt() };
 }
 
+/// See `Run::set_alarm`.
+pub(crate) fn set_alarm() {
+    if let Some(run) = current() {
+        run.set_alarm();
+    }
+}
+
+/// If the alarm has rung: whether the running slice is slow, and where it is then. Also as a slice ends, for one that spent its time
+/// in a single call of C code.
+pub(crate) fn look_at_slice() {
+    if RANG.swap(false, Ordering::Relaxed)
+        && let Some(run) = current()
+    {
+        run.table.look_at_slice(lane::current().is_some());
+    }
+}
+
+/// In a lane: its job begins, or has ended.
+pub(crate) fn measure_job(begins: bool) {
+    look_at_slice();
+    let Some(run) = current() else { return };
+    if !begins {
+        lane::job_ended(&mut run.table.slices);
+    } else if lane::job_began(&mut run.table.slices) {
+        run.set_alarm();
+    }
+}
+
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
 extern "C" fn on_interrupt() {
+    look_at_slice();
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
     let overdue = match (run.desk.try_borrow_mut(), lane::current()) {

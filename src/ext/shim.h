@@ -82,6 +82,9 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
 
 void kq_minit(void);
+/* A place in PHP code. */
+typedef struct kq_place { zend_string *file; uint32_t line; } kq_place;
+uint32_t kq_places(kq_place *places, uint32_t most);
 void kq_set_interrupt(void (*handler)(void));
 void kq_request_interrupt(void);
 void kq_runner_hooks(bool on);

@@ -238,6 +238,9 @@ namespace KQueue {
         /** In the runner: a word that one leader leaves for the next. Sets it if one is given. @return string the word before */
         public static function baton(?string $word = null): string {}
 
+        /** In the runner: a text that all lanes can read and replace. Sets it if one is given. @return string the text before */
+        public static function note(string $name, ?string $text = null): string {}
+
         /**
          * @return array{role: 'none'|'master'|'runner'|'child', stopping: bool, paused: bool, status: int, reason: string|null,
          *               signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null, lanes: int,

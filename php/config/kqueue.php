@@ -32,6 +32,17 @@ return [
     'isolate' => [],
 
     /*
+     * What a job may cost the others in its process. A class whose job had the processor for `slice` seconds without a pause, or
+     * used `memory` MB (its own `$maxMemory`, if it has one), or took the process down, runs isolated from then on; the log says why,
+     * `php artisan kqueue:profile` shows and resets it. 0 turns a limit off. Classes that say `$isolated` themselves, true or false,
+     * are left alone.
+     */
+    'auto' => [
+        'slice' => (float) env('KQUEUE_AUTO_SLICE', 1.0),
+        'memory' => (int) env('KQUEUE_AUTO_MEMORY', 256),
+    ],
+
+    /*
      * How many isolated jobs run at once; null is the number of CPU cores. `--isolated` overrides it.
      */
     'isolated' => env('KQUEUE_ISOLATED'),

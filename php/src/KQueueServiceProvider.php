@@ -6,6 +6,7 @@ namespace KQueue;
 
 use Illuminate\Queue\Queue;
 use Illuminate\Support\ServiceProvider;
+use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
 use ReflectionClass;
 
@@ -32,7 +33,7 @@ final class KQueueServiceProvider extends ServiceProvider
 
         if ($this->app->runningInConsole()) {
             $this->publishes([self::CONFIG => $this->app->configPath('kqueue.php')], 'kqueue-config');
-            $this->commands([RunCommand::class]);
+            $this->commands([RunCommand::class, ProfileCommand::class]);
         }
     }
 

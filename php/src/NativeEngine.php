@@ -59,6 +59,16 @@ final class NativeEngine implements Contracts\Engine
         return Native::baton($word);
     }
 
+    public function note(string $name, ?string $text = null): string
+    {
+        return Native::note($name, $text);
+    }
+
+    public function usage(): array
+    {
+        return Native::usage();
+    }
+
     public function contain(callable $callback): bool
     {
         return Native::contain($callback);

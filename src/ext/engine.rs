@@ -505,6 +505,15 @@ impl Engine {
         }
     }
 
+    #[php(defaults(text = None))]
+    pub fn note(name: String, text: Option<String>) -> String {
+        match (run::current(), text) {
+            (Some(run), Some(text)) => run.notes.insert(name, text).unwrap_or_default(),
+            (Some(run), None) => run.notes.get(&name).cloned().unwrap_or_default(),
+            (None, _) => String::new(),
+        }
+    }
+
     pub fn state() -> ZBox<ZendHashTable> {
         let role = match role() {
             Role::None => "none",

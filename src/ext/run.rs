@@ -7,6 +7,7 @@
 )]
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -33,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) hooks: usize,
     /// A word that one leader leaves for the next.
     pub(crate) baton: String,
+    /// What lanes have noted for each other, by name.
+    pub(crate) notes: HashMap<String, String>,
     /// The process that runs it.
     owner: u32,
 }
@@ -56,6 +59,7 @@ impl Run {
             poison: None,
             hooks: 0,
             baton: String::new(),
+            notes: HashMap::new(),
             owner: std::process::id(),
         }
     }

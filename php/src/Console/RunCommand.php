@@ -12,6 +12,7 @@ use Illuminate\Support\Stringable;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\InvalidOption;
 use KQueue\Isolated\ChildWorker;
+use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Image;
 use KQueue\Process\Rescue;
@@ -170,6 +171,8 @@ final class RunCommand extends WorkCommand
             restartedAt: Worker::$restartable ?? true ? $this->cache->get('illuminate:queue:restart') : null,
             startedAt: Settings::now(),
             fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
+            autoSlice: (float) ($config['auto']['slice'] ?? 1.0),
+            autoMemory: (int) ($config['auto']['memory'] ?? 256),
         );
     }
 
@@ -245,7 +248,7 @@ final class RunCommand extends WorkCommand
             ],
             new Runner($this->laravel, $this->engine, $settings, $this->output),
             new ChildWorker($this->laravel, $this->engine, $worker, $options),
-            new Rescue($this->laravel, $worker, $options),
+            new Rescue($this->laravel, $worker, $options, new Profile($this->cache)),
         );
     }
 

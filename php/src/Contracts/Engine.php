@@ -46,6 +46,12 @@ interface Engine
     /** The word that the last leader left; with $word, leaves that one instead. */
     public function baton(?string $word = null): string;
 
+    /** A text that all lanes of the run share; with $text, leaves that one instead. @return string the text before */
+    public function note(string $name, ?string $text = null): string;
+
+    /** @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>} */
+    public function usage(): array;
+
     public function contain(callable $callback): bool;
 
     /**

@@ -13,6 +13,7 @@ use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
 use KQueue\Isolated\IsolatedRun;
+use KQueue\Isolated\Observer;
 use KQueue\Isolated\Policy;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
@@ -87,7 +88,8 @@ final class Lane
     {
         $engine = $app->make(Engine::class);
         $worker = $app->make('queue.worker');
-        $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory);
+        $observer = new Observer($app, $engine, $settings->autoSlice, $settings->autoMemory);
+        $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory, $observer);
 
         return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings);
     }
@@ -243,6 +245,10 @@ final class Lane
             $this->engine->finished();
         }
 
+        if (! $isolated) {
+            $this->says($job, $this->policy->ran(...));
+        }
+
         if ($this->worker->hasLostConnection()) {
             $this->engine->stop(0, 'lost_connection');
         }
@@ -257,12 +263,12 @@ final class Lane
     /**
      * A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt.
      *
-     * @param  callable(array<string, mixed>): bool  $policy
+     * @param  callable(array<string, mixed>): ?bool  $policy
      */
     private function says(Job $job, callable $policy): bool
     {
         try {
-            return $policy((array) $job->payload());
+            return (bool) $policy((array) $job->payload());
         } catch (Throwable) {
             return false;
         }

@@ -12,6 +12,7 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Exceptions\RunnerDied;
+use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Support\Laravel;
 use Throwable;
@@ -51,6 +52,7 @@ final class Rescue
         private readonly Application $app,
         private readonly LaneWorker $worker,
         private readonly WorkerOptions $options,
+        private readonly Profile $profile,
     ) {}
 
     /** @param  list<array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null}>  $jobs */
@@ -110,6 +112,8 @@ final class Rescue
     /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string}  $reserved */
     private function fail(array $reserved): string
     {
+        $this->profile->addCrashed($reserved['class'], $reserved['cause']);
+
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         $job = match (get_class($queue)) {
@@ -124,7 +128,7 @@ final class Rescue
 
         $this->worker->failAttempt($job, $this->options, RunnerDied::during($job, $reserved['cause']));
 
-        return "took it down ({$reserved['cause']}): a failed attempt.";
+        return "took it down ({$reserved['cause']}): a failed attempt. Its class runs isolated from now on, unless it says otherwise.";
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */

@@ -42,6 +42,8 @@ final readonly class Settings
         public int|string|null $restartedAt,
         public float $startedAt,
         public bool $fresh = false,
+        public float $autoSlice = 1.0,
+        public int $autoMemory = 256,
         public bool $cloned = true,
     ) {}
 

@@ -73,6 +73,15 @@ final class FakeEngine implements Engine
 
     public string $baton = '';
 
+    /** @var array<string, string> */
+    public array $notes = [];
+
+    /** @var array<string, mixed> what usage() reports of the job that has just run; forgotten with the next one */
+    public array $usage = [];
+
+    /** @var array<string, mixed> what usage() reports of every job */
+    public array $usageOfAll = [];
+
     private ?float $lastFinished = null;
 
     private bool $inChild = false;
@@ -145,6 +154,7 @@ final class FakeEngine implements Engine
     {
         $this->reserved[] = $job;
         $this->timedOut = false;
+        $this->usage = [];
     }
 
     public function finished(): void
@@ -167,6 +177,24 @@ final class FakeEngine implements Engine
         [$last, $this->baton] = [$this->baton, $word ?? $this->baton];
 
         return $last;
+    }
+
+    public function note(string $name, ?string $text = null): string
+    {
+        $this->mustBeLane('note');
+        $last = $this->notes[$name] ?? '';
+        $this->notes[$name] = $text ?? $last;
+
+        return $last;
+    }
+
+    public function usage(): array
+    {
+        $this->mustBeLane('usage');
+
+        return $this->usage + $this->usageOfAll + [
+            'wall' => 0.0, 'cpu' => 0.0, 'slices' => 1, 'longest_slice' => 0.0, 'longest_cpu' => 0.0, 'memory' => 0, 'where' => [],
+        ];
     }
 
     public function contain(callable $callback): bool

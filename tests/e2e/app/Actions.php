@@ -83,6 +83,14 @@ final class Actions
         }
     }
 
+    /** Has this many MB while it waits. */
+    public static function grows(Act $job, int $megabytes): void
+    {
+        $all = str_repeat('x', $megabytes << 20);
+        usleep(10_000);
+        unset($all);
+    }
+
     public static function queuesAnother(Act $job, string $action, mixed ...$arguments): void
     {
         dispatch(new Act($action, ...$arguments));

@@ -153,8 +153,25 @@ namespace KQueue {
          */
         public static function run(mixed $lane, int $concurrency, bool $cloned): void {}
 
-        /** In a lane: stands in line until this lane is the leader (true), or the lane should end (false). */
-        public static function lead(): bool {}
+        /**
+         * In a lane: stands in line until this lane is the leader (true), or should end (false). Null: it has stood in line for
+         * $patience seconds, or others wait for what it has (wanted()); it should close what it does not need, and call again.
+         */
+        public static function lead(?float $patience = null): ?bool {}
+
+        /**
+         * In a lane: takes one of $limit permits of this name, and waits until there is one. A lane that has one gets a second one
+         * at once. What a lane has is free when it gives it back, or ends. @return int for release()
+         *
+         * @throws Exception\JobTimedOut the job's deadline came first
+         */
+        public static function permit(string $name, int $limit): int {}
+
+        /** Gives a permit back; anything else is ignored. */
+        public static function release(int $permit): void {}
+
+        /** In a lane: the names of permits that it has and others wait for. @return list<string> */
+        public static function wanted(): array {}
 
         /**
          * In the leader, when the queue gave nothing: keeps the lead and waits for $seconds, or less: until another lane's job

@@ -43,6 +43,19 @@ return [
     ],
 
     /*
+     * A lane opens connections when its jobs use them, and keeps them for its next job: until it has had none for `idle` seconds
+     * (0: for ever), or until other lanes need them. `max` is how many lanes may be connected to a database at once, by the name of
+     * the connection: jobs beyond wait for one that is free, instead of failing with "too many connections". It does not count the
+     * processes of isolated jobs.
+     */
+    'connections' => [
+        'idle' => (float) env('KQUEUE_CONNECTIONS_IDLE', 60.0),
+        'max' => [
+            // 'mysql' => 100,
+        ],
+    ],
+
+    /*
      * How many isolated jobs run at once; null is the number of CPU cores. `--isolated` overrides it.
      */
     'isolated' => env('KQUEUE_ISOLATED'),

@@ -29,9 +29,24 @@ final class NativeEngine implements Contracts\Engine
         Native::run($lane, $concurrency, $cloned);
     }
 
-    public function lead(): bool
+    public function lead(?float $patience = null): ?bool
     {
-        return Native::lead();
+        return Native::lead($patience);
+    }
+
+    public function permit(string $name, int $limit): int
+    {
+        return Native::permit($name, $limit);
+    }
+
+    public function release(int $permit): void
+    {
+        Native::release($permit);
+    }
+
+    public function wanted(): array
+    {
+        return Native::wanted();
     }
 
     public function idle(float $seconds): void

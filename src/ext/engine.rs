@@ -27,7 +27,7 @@ use crate::lane::clone::Template;
 use crate::lane::{self, Birth, Table, Work, nested};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, process};
+use crate::{check, child, exceptions, process};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
@@ -291,7 +291,8 @@ impl Engine {
         Ok(())
     }
 
-    pub fn lead() -> PhpResult<bool> {
+    #[php(defaults(patience = None))]
+    pub fn lead(patience: Option<f64>) -> PhpResult<Option<bool>> {
         let lane = here("lead")?;
         let goes_on = with_desk(|desk| {
             let scheduler = &desk.scheduler;
@@ -300,12 +301,45 @@ impl Engine {
                 && !scheduler.paused()
         });
         if goes_on == Some(true) {
-            return Ok(true);
+            return Ok(Some(true));
         }
-        Ok(matches!(
-            lane::suspend(Pause::Line),
-            Wake::Granted(Grant::Lead)
-        ))
+        let pause = match patience {
+            Some(seconds) => Pause::LineFor(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))),
+            None => Pause::Line,
+        };
+        Ok(match lane::suspend(pause) {
+            Wake::Granted(Grant::Lead) => Some(true),
+            Wake::Tidy => None,
+            _ => Some(false),
+        })
+    }
+
+    pub fn permit(name: &str, limit: i64) -> PhpResult<i64> {
+        let lane = here("permit")?;
+        let limit = usize::try_from(limit).unwrap_or(0).max(1);
+        match with_desk(|desk| desk.permit(lane, name, limit)) {
+            // While a template is booted nobody else has a lane.
+            None => Ok(0),
+            Some(Some(permit)) => Ok(permit as i64),
+            Some(None) => match lane::suspend(Pause::Permit) {
+                Wake::Permit(permit) => Ok(permit as i64),
+                _ => {
+                    lane::take_timeout();
+                    exceptions::throw_timed_out();
+                    Ok(0)
+                }
+            },
+        }
+    }
+
+    pub fn release(permit: i64) {
+        // Also while a lane's last objects go, and when no lane runs.
+        with_desk(|desk| desk.give_back(permit as u64));
+    }
+
+    pub fn wanted() -> PhpResult<Vec<String>> {
+        let lane = here("wanted")?;
+        Ok(with_desk(|desk| desk.wanted_of(lane)).unwrap_or_default())
     }
 
     pub fn idle(seconds: f64) -> PhpResult<()> {

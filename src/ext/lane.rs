@@ -179,7 +179,12 @@ impl Waiter for Hooks {
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
-            Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
+            Wake::Start
+            | Wake::Granted(_)
+            | Wake::News
+            | Wake::Tidy
+            | Wake::Permit(_)
+            | Wake::Child(_) => Woken::Ready,
         }
     }
 }

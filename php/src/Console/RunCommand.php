@@ -17,6 +17,7 @@ use KQueue\Lane\LaneWorker;
 use KQueue\Process\Image;
 use KQueue\Process\Rescue;
 use KQueue\Process\Runner;
+use KQueue\Process\ServerLimits;
 use KQueue\Process\Settings;
 use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
@@ -71,6 +72,7 @@ final class RunCommand extends WorkCommand
 
         $this->listenForEvents();
         $this->announce($settings->queue);
+        $this->warnOfServerLimits($settings);
         $this->closeImage();
 
         return $this->supervise($settings);
@@ -173,6 +175,8 @@ final class RunCommand extends WorkCommand
             fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
             autoSlice: (float) ($config['auto']['slice'] ?? 1.0),
             autoMemory: (int) ($config['auto']['memory'] ?? 256),
+            idleConnections: (float) ($config['connections']['idle'] ?? 60.0),
+            maxConnections: $this->limits($config['connections']['max'] ?? []),
         );
     }
 
@@ -194,6 +198,27 @@ final class RunCommand extends WorkCommand
         }
 
         return $value;
+    }
+
+    /**
+     * @param  array<string, int|string>  $limits
+     * @return array<string, int>
+     */
+    private function limits(array $limits): array
+    {
+        $known = $this->laravel->make('config')->get('database.connections', []);
+
+        foreach ($limits as $name => $limit) {
+            if (! isset($known[$name])) {
+                throw InvalidOption::unknownDatabase((string) $name, array_keys($known));
+            }
+
+            if (filter_var($limit, FILTER_VALIDATE_INT) === false || $limit < 1) {
+                throw InvalidOption::notALimit($name, (string) $limit);
+            }
+        }
+
+        return array_map(intval(...), $limits);
     }
 
     private function lanes(string $value): string
@@ -221,6 +246,13 @@ final class RunCommand extends WorkCommand
             $this->components->info(
                 sprintf('Processing jobs from the [%s] %s.', $queue, (new Stringable('queue'))->plural(explode(',', $queue)))
             );
+        }
+    }
+
+    private function warnOfServerLimits(Settings $settings): void
+    {
+        foreach ((new ServerLimits($this->laravel))->warnings($settings) as $warning) {
+            $this->components->warn($warning);
         }
     }
 

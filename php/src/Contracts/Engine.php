@@ -31,7 +31,17 @@ interface Engine
     /** @param  callable(): void  $lane */
     public function run(callable $lane, int $concurrency, bool $cloned): void;
 
-    public function lead(): bool;
+    /** Null: the lane is to close what it does not need, and to ask again. */
+    public function lead(?float $patience = null): ?bool;
+
+    /** Waits until the lane may have one of $limit permits of this name. @return int for release() */
+    public function permit(string $name, int $limit): int;
+
+    /** MUST ignore what is no permit, or no longer. */
+    public function release(int $permit): void;
+
+    /** @return list<string> names of permits that the lane has and others wait for */
+    public function wanted(): array;
 
     public function idle(float $seconds): void;
 

@@ -34,6 +34,8 @@ final class Lane
 
     private readonly Leftovers $leftovers;
 
+    private readonly Connections $connections;
+
     private bool $foundEmpty = false;
 
     public function __construct(
@@ -46,6 +48,7 @@ final class Lane
     ) {
         $this->options = $settings->workerOptions();
         $this->leftovers = new Leftovers($app, $worker);
+        $this->connections = new Connections($app, $engine, $settings->idleConnections);
     }
 
     /**
@@ -98,7 +101,13 @@ final class Lane
     public function run(): void
     {
         try {
-            while ($this->engine->lead()) {
+            while (($leads = $this->engine->lead($this->connections->patience())) !== false) {
+                $this->connections->tidy();
+
+                if ($leads === null) {
+                    continue;
+                }
+
                 $job = $this->settings->once ? $this->takeOnly() : $this->take();
 
                 if ($job !== null && ! $this->work($job)) {
@@ -248,6 +257,8 @@ final class Lane
         if (! $isolated) {
             $this->says($job, $this->policy->ran(...));
         }
+
+        $this->connections->jobEnded();
 
         if ($this->worker->hasLostConnection()) {
             $this->engine->stop(0, 'lost_connection');

@@ -82,6 +82,23 @@ final class FakeEngine implements Engine
     /** @var array<string, mixed> what usage() reports of every job */
     public array $usageOfAll = [];
 
+    /** @var list<float|null> what lead() was asked with */
+    public array $patience = [];
+
+    /** @var list<bool> for each of the next calls of lead(): whether it calls the lane out of the line */
+    public array $calledOut = [];
+
+    /** @var array<int, string> the permits that lanes have */
+    public array $permits = [];
+
+    /** @var list<array{string, int}> */
+    public array $permitsAsked = [];
+
+    /** @var list<string> names of permits that others wait for */
+    public array $wanted = [];
+
+    private int $lastPermit = 0;
+
     private ?float $lastFinished = null;
 
     private bool $inChild = false;
@@ -132,9 +149,31 @@ final class FakeEngine implements Engine
         }
     }
 
-    public function lead(): bool
+    public function lead(?float $patience = null): ?bool
     {
-        return ! $this->stopping;
+        $this->patience[] = $patience;
+
+        return $this->stopping ? false : (array_shift($this->calledOut) === true ? null : true);
+    }
+
+    public function permit(string $name, int $limit): int
+    {
+        $this->permitsAsked[] = [$name, $limit];
+        $this->permits[++$this->lastPermit] = $name;
+
+        return $this->lastPermit;
+    }
+
+    public function release(int $permit): void
+    {
+        unset($this->permits[$permit]);
+    }
+
+    public function wanted(): array
+    {
+        $this->mustBeLane('wanted');
+
+        return array_values(array_unique(array_intersect($this->permits, $this->wanted)));
     }
 
     public function idle(float $seconds): void

@@ -11,6 +11,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use kqueue_core::permits::{Permit, Permits};
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
 use super::{Descriptors, NoChild, Pause, Wake};
@@ -36,6 +37,9 @@ pub struct Desk {
     pub scheduler: Scheduler,
     /// Isolated children, if the run has any.
     pub children: Option<Children>,
+    permits: Permits,
+    /// How often lanes had to wait for a permit: a lane in line is called out once for each.
+    shortages: u64,
     reactor: Reactor,
     signals: Option<Signals>,
     slots: Vec<Slot>,
@@ -70,6 +74,8 @@ struct Slot {
     cancelled: bool,
     /// Its job has run past its deadline.
     overdue: bool,
+    /// The shortage of permits for which it was called out of the line last.
+    tidied_for: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +87,7 @@ enum State {
     InLine,
     Idle,
     WantsChild,
+    WantsPermit,
     AwaitsNotice,
 }
 
@@ -109,6 +116,8 @@ impl Desk {
         Ok(Self {
             scheduler,
             children,
+            permits: Permits::default(),
+            shortages: 0,
             reactor,
             signals,
             slots: Vec::new(),
@@ -197,6 +206,28 @@ impl Desk {
         }
     }
 
+    /// Asks for a permit of this name. None: there is none now, and the lane must pause for it. An idle lane that has one is told.
+    pub fn permit(&mut self, lane: LaneId, name: &str, limit: usize) -> Option<Permit> {
+        let permit = self.permits.ask(lane, name, limit);
+        if permit.is_none() {
+            self.shortages += 1;
+            self.call_holder(name);
+        }
+        permit
+    }
+
+    /// Gives a permit back. Whose turn it is goes on.
+    pub fn give_back(&mut self, permit: Permit) {
+        if let Some((lane, permit)) = self.permits.give_back(permit) {
+            self.wake(lane, Wake::Permit(permit));
+        }
+    }
+
+    /// The names of permits that the lane has and others wait for.
+    pub fn wanted_of(&self, lane: LaneId) -> Vec<String> {
+        self.permits.wanted_of(lane).map(str::to_owned).collect()
+    }
+
     /// Asks for the end of the run.
     pub fn stop(&mut self, status: i32, reason: &str) {
         self.scheduler.stop(status, reason);
@@ -244,12 +275,18 @@ impl Desk {
                 self.suspensions += 1;
                 self.await_descriptors(lane, fds, timeout);
             }
-            Pause::Line => {
-                self.set_state(lane, State::InLine);
-                let now = self.now();
-                if self.scheduler.line_up(lane, now) {
-                    self.set_deadline(lane, None);
-                    self.tell_leader();
+            Pause::Line => self.line_up(lane),
+            Pause::LineFor(time) => {
+                self.line_up(lane);
+                if matches!(self.slots[lane as usize].state, State::InLine) {
+                    self.wake_after(lane, time);
+                }
+            }
+            Pause::Permit => {
+                self.set_state(lane, State::WantsPermit);
+                if self.is_cancelled(lane) {
+                    self.permits.give_up(lane);
+                    self.wake(lane, Wake::Woken(Woken::Cancelled));
                 }
             }
             Pause::Idle(time) => {
@@ -281,6 +318,9 @@ impl Desk {
     pub(super) fn ended(&mut self, lane: LaneId) {
         self.set_deadline(lane, None);
         self.set_state(lane, State::Free);
+        for (next, permit) in self.permits.gone(lane) {
+            self.wake(next, Wake::Permit(permit));
+        }
         let now = self.now();
         self.scheduler.ended(lane, now);
         self.tell_leader();
@@ -335,6 +375,46 @@ impl Desk {
         self.slots[lane as usize].state = state;
     }
 
+    fn line_up(&mut self, lane: LaneId) {
+        self.set_state(lane, State::InLine);
+        let now = self.now();
+        if self.scheduler.line_up(lane, now) {
+            self.set_deadline(lane, None);
+            self.tell_leader();
+        }
+        if self.permits.is_anyone_waiting() {
+            for name in self.wanted_of(lane) {
+                self.call_holder(&name);
+            }
+        }
+    }
+
+    /// Others wait for a permit of this name: one of the lanes that have one, if it is in line and was not called out for this
+    /// shortage before (it may be unable to let go), is called out. Else the leader looks. A lane with a job looks after it.
+    fn call_holder(&mut self, name: &str) {
+        let holders = self.permits.holders(name);
+        let holder = holders.iter().copied().find(|lane| {
+            let slot = &self.slots[*lane as usize];
+            matches!(slot.state, State::InLine) && slot.tidied_for < self.shortages
+        });
+        if let Some(lane) = holder {
+            self.slots[lane as usize].tidied_for = self.shortages;
+            self.step_out(lane);
+        } else if self
+            .scheduler
+            .leader()
+            .is_some_and(|leader| holders.contains(&leader))
+        {
+            self.tell_leader();
+        }
+    }
+
+    fn step_out(&mut self, lane: LaneId) {
+        if self.scheduler.stopping().is_none() && self.scheduler.step_out(lane) {
+            self.wake(lane, Wake::Tidy);
+        }
+    }
+
     fn token(&self, lane: LaneId) -> Token {
         (u64::from(self.slots[lane as usize].generation) << 32) | u64::from(lane)
     }
@@ -360,7 +440,11 @@ impl Desk {
                     self.reactor.forget(fd.fd, token);
                 }
             }
-            State::InLine | State::Idle | State::WantsChild | State::AwaitsNotice => {}
+            State::InLine
+            | State::Idle
+            | State::WantsChild
+            | State::WantsPermit
+            | State::AwaitsNotice => {}
         }
         slot.state = State::Ready;
         slot.generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
@@ -406,11 +490,15 @@ impl Desk {
         while let Some(&(moment, lane)) = self.waits.first()
             && moment <= now
         {
-            let wake = match self.slots[lane as usize].state {
-                State::Idle => Wake::News,
-                _ => Wake::Woken(Woken::TimedOut),
-            };
-            self.wake(lane, wake);
+            match self.slots[lane as usize].state {
+                State::Idle => self.wake(lane, Wake::News),
+                State::InLine => {
+                    self.slots[lane as usize].wakes_at = None;
+                    self.waits.remove(&(moment, lane));
+                    self.step_out(lane);
+                }
+                _ => self.wake(lane, Wake::Woken(Woken::TimedOut)),
+            }
         }
         while let Some(&(moment, lane)) = self.deadlines.first()
             && moment <= now
@@ -436,6 +524,10 @@ impl Desk {
                     children.leave_line(u64::from(lane));
                 }
                 self.wake(lane, Wake::Child(Err(NoChild::Overdue)));
+            }
+            State::WantsPermit => {
+                self.permits.give_up(lane);
+                self.wake(lane, Wake::Woken(Woken::Cancelled));
             }
             State::Free | State::Ready | State::Running | State::InLine | State::Idle => {}
         }
@@ -583,6 +675,7 @@ impl Default for Slot {
             deadline: None,
             cancelled: false,
             overdue: false,
+            tidied_for: 0,
         }
     }
 }

@@ -103,6 +103,18 @@ final class Actions
         }
     }
 
+    /** Has a connection for a while, and counts those of the process. */
+    public static function connects(Act $job, float $seconds): void
+    {
+        if ($seconds > 0) {
+            DB::select('select 1');
+            usleep((int) ($seconds * 1e6));
+        }
+
+        $files = array_filter(glob('/proc/self/fd/*'), static fn (string $fd): bool => str_ends_with((string) @readlink($fd), '/e2e.sqlite'));
+        Trace::add('connections', count($files));
+    }
+
     public static function leavesTransaction(Act $job, string $owner): void
     {
         DB::beginTransaction();

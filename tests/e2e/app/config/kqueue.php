@@ -1,3 +1,6 @@
 <?php
 
-return ['shared' => array_filter(explode(',', (string) getenv('KQUEUE_TEST_SHARED')))];
+return [
+    'shared' => array_filter(explode(',', (string) getenv('KQUEUE_TEST_SHARED'))),
+    'connections' => ['idle' => (float) (getenv('KQUEUE_TEST_IDLE') ?: 60), 'max' => getenv('KQUEUE_TEST_MAX') ? ['sqlite' => (int) getenv('KQUEUE_TEST_MAX')] : []],
+];

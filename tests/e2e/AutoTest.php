@@ -15,7 +15,7 @@ use PHPUnit\Framework\Attributes\TestWith;
 final class AutoTest extends TestCase
 {
     /** @param  list<mixed>  $arguments */
-    #[TestWith(['spin', [0.8], ['KQUEUE_AUTO_SLICE' => '0.4'], '/held the loop for \d\.\d s at Actions\.php:\d+; it runs isolated from now on\. \{"trace":\["Actions\.php:\d+","Act\.php:\d+",/'])]
+    #[TestWith(['burns', [0.8], ['KQUEUE_AUTO_SLICE' => '0.4'], '/held the loop for \d+\.\d s at Actions\.php:\d+; it runs isolated from now on\. \{"trace":\[(?:"Actions\.php:\d+",)+"Act\.php:\d+",/'])]
     #[TestWith(['grows', [40], ['KQUEUE_AUTO_MEMORY' => '30'], '/used 4\d MB, more than 30; it runs isolated from now on/'])]
     public function test_it_is_found_out_and_survives_the_run(string $action, array $arguments, array $environment, string $pattern): void
     {
@@ -52,11 +52,11 @@ final class AutoTest extends TestCase
 
     public function test_a_slow_slice_is_told_and_nothing_else_happens(): void
     {
-        $this->push(new UnruledAct('spin', 0.4), new UnruledAct('spin', 0.4));
+        $this->push(new UnruledAct('burns', 0.4), new UnruledAct('burns', 0.4));
         $run = $this->kqueue();
 
         self::assertSame(0, $run->wait(), $run->output());
-        self::assertSame(1, substr_count($this->log(), UnruledAct::class.' held the loop for 0.'), $this->log());
+        self::assertSame(1, substr_count($this->log(), UnruledAct::class.' held the loop for '), $this->log());
         self::assertStringNotContainsString('isolated', $this->log());
     }
 

@@ -48,6 +48,16 @@ final class Actions
         }
     }
 
+    /** Uses the processor that long, whoever else wants it. */
+    public static function burns(Act $job, float $seconds): void
+    {
+        $used = static fn (): float => array_sum(array_intersect_key(getrusage(), ['ru_utime.tv_sec' => 1, 'ru_stime.tv_sec' => 1]))
+            + (getrusage()['ru_utime.tv_usec'] + getrusage()['ru_stime.tv_usec']) / 1e6;
+
+        for ($end = $used() + $seconds; $used() < $end;) {
+        }
+    }
+
     public static function throws(Act $job, string $message = 'as it should'): void
     {
         throw new RuntimeException($message);

@@ -198,6 +198,16 @@ final class ConnectionsTest extends TestCase
             'The server of the database connection [main] takes 151 connections at once, and 504 jobs may want one (500 in lanes, 4 isolated). Lower --concurrency, or set kqueue.connections.max.',
             preg_replace('/\s+/', ' ', $output),
         );
+        self::assertSame('', $this->log());
+    }
+
+    public function test_json_output_is_json_only(): void
+    {
+        $this->server('mysql', 151);
+        [, $output] = $this->artisan('kqueue:run', ['--concurrency' => '500', '--stop-when-empty' => true, '--json' => true]);
+
+        self::assertNotNull(json_decode(trim($output)), $output);
+        self::assertStringContainsString('takes 151 connections at once', $this->log());
     }
 
     public function test_a_server_that_takes_enough_is_not_told_of(): void

@@ -252,7 +252,11 @@ final class RunCommand extends WorkCommand
     private function warnOfServerLimits(Settings $settings): void
     {
         foreach ((new ServerLimits($this->laravel))->warnings($settings) as $warning) {
-            $this->components->warn($warning);
+            if ($this->outputUsingJson()) {
+                $this->laravel->make('log')->warning($warning);
+            } else {
+                $this->components->warn($warning);
+            }
         }
     }
 

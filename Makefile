@@ -29,10 +29,12 @@ test-rust: ## Test the crates that know no PHP
 	@tools/setup system
 	@CARGO_TARGET_DIR=.build/target cargo test --locked -p kqueue-core -p kqueue-engine
 
-test-phpt: ## Test kqueue.so alone in PHP 8.4
+test-phpt: ## Test kqueue.so alone in PHP 8.4, with servers
+	@tools/setup servers databases
 	@tools/phpt 8.4
 
-test-phpt-82: ## Test kqueue.so alone in PHP 8.2
+test-phpt-82: ## Test kqueue.so alone in PHP 8.2, with servers
+	@tools/setup servers databases
 	@tools/phpt 8.2
 
 test-laravel: build ## Test the Laravel package with no runner; some tests use Redis
@@ -40,7 +42,7 @@ test-laravel: build ## Test the Laravel package with no runner; some tests use R
 	@$(PHPUNIT) -c tests/laravel/phpunit.xml
 
 test-e2e: build ## Test all of it, with servers, kills and load
-	@tools/setup servers
+	@tools/setup servers databases
 	@$(PHPUNIT) -c tests/e2e/phpunit.xml
 
 test-docker: ## Build the image and try it

@@ -96,6 +96,33 @@ namespace KQueue {
     }
 
     /**
+     * Runs callables side by side within one job: while one waits, the others go on. They share all that the job has (variables by
+     * reference, static properties, the application), but each has output buffers and error handlers of its own, which begin as
+     * the caller's; what they write into the caller's output buffer arrives in the order of the callables.
+     *
+     * If one throws, the others are cancelled: their waits fail, and Exception\Cancelled is thrown into them. When all have ended
+     * the first exception is thrown here. exit() in one ends the whole job. A timeout of the job ends them all.
+     *
+     * They share the job's connections, which serve one request at a time: Redis requests wait for each other; MySQL and PostgreSQL
+     * refuse a second query while one is under way, so let one callable at a time use such a connection, or give each its own. Part
+     * of a transaction is whatever any of them sends meanwhile. What a cancelled callable was waiting for is closed.
+     *
+     * Outside of a run (plain PHP, an isolated child) they run one after another.
+     *
+     * @template TKey of array-key
+     * @template TResult
+     *
+     * @param array<TKey, callable(): TResult> $callables
+     * @param int|null                         $limit     how many at once; null = all
+     *
+     * @return array<TKey, TResult> what they returned, with the keys and in the order of $callables
+     *
+     * @throws \Throwable                what the first one that failed threw
+     * @throws Exception\InvalidArgument something is not callable; the message names all that are not. A limit below 1
+     */
+    function concurrently(array $callables, ?int $limit = null): array {}
+
+    /**
      * What the Laravel package is built on: master, runner, lanes and isolated children, one static method per step.
      *
      * Programs use Runtime or `artisan kqueue:run`; this class may change in any release.
@@ -116,9 +143,9 @@ namespace KQueue {
          *        child_jobs: jobs after which a child is replaced
          * @param callable(): int                                     $runner runs in the runner; returns the exit status
          * @param callable(string $request): string                   $child  runs in a child, once per isolated job
-         * @param callable(list<array{id: string, class: string, connection: string, queue: string, cause: string|null}>): void $rescue
+         * @param callable(list<array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, timed_out: bool}>): void $rescue
          *        runs in a process of its own after a runner ended with jobs in flight; cause is null for a job that only was a
-         *        neighbour, else what its lane was doing when the runner died
+         *        neighbour, else how the runner died; timed_out: and that was after the job's deadline
          *
          * @return int the exit status of the last runner
          *
@@ -148,10 +175,12 @@ namespace KQueue {
          * @param callable(): void $lane   called in each new lane; must not hold objects of the caller (a static closure
          *                                 over strings, numbers and arrays)
          * @param bool             $cloned lanes start as clones of the template; false: with statics as declared
+         * @param callable(int $signal): void|null $onSignal called, outside of all lanes, for a signal to stop (the first one), to
+         *                                 pause or to resume; must not throw. No lane runs meanwhile
          *
          * @throws Exception\EngineError the self-test refused the hooks, or the event loop cannot go on
          */
-        public static function run(mixed $lane, int $concurrency, bool $cloned): void {}
+        public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null): void {}
 
         /**
          * In a lane: stands in line until this lane is the leader (true), or should end (false). Null: it has stood in line for
@@ -182,8 +211,10 @@ namespace KQueue {
         /**
          * In the leader: it has a job. The lead passes on; the job counts as in flight until finished().
          *
-         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null} $job
-         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane
+         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null, onSignal?: callable(int): void|null} $job
+         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane; onSignal: called in this
+         *        lane's world until finished(), after run()'s, for a signal to stop; must not throw. What it waits for stops all
+         *        lanes, so it should only take note
          */
         public static function reserved(array $job): void {}
 
@@ -284,6 +315,9 @@ namespace KQueue\Exception {
 
     /** A job overran its timeout. */
     class JobTimedOut extends \RuntimeException implements KQueueException {}
+
+    /** Thrown into a callable of concurrently() when another one has failed; nobody gets to see it who does not catch it there. */
+    class Cancelled extends \RuntimeException implements KQueueException {}
 
     /** A job called exit(). */
     class JobExited extends \RuntimeException implements KQueueException {}

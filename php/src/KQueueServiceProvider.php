@@ -10,7 +10,7 @@ use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
 use ReflectionClass;
 
-/** Config, the command, and what KQueue adds to the payload of jobs that say how they should be run. */
+/** Config, the command, the driver for Laravel's Concurrency, and what KQueue adds to the payload of jobs that say how they should be run. */
 final class KQueueServiceProvider extends ServiceProvider
 {
     private const CONFIG = __DIR__.'/../config/kqueue.php';
@@ -30,6 +30,11 @@ final class KQueueServiceProvider extends ServiceProvider
     public function boot(): void
     {
         Queue::createPayloadUsing(static fn (?string $connection, ?string $queue, array $payload): array => self::payloadOf($payload));
+
+        // Since Laravel 11. Laravel binds the closure to the manager, so it cannot be static.
+        $this->callAfterResolving('Illuminate\Concurrency\ConcurrencyManager', static function (object $manager): void {
+            $manager->extend('kqueue', fn () => new Concurrency\SideBySideDriver);
+        });
 
         if ($this->app->runningInConsole()) {
             $this->publishes([self::CONFIG => $this->app->configPath('kqueue.php')], 'kqueue-config');

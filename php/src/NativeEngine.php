@@ -24,9 +24,9 @@ final class NativeEngine implements Contracts\Engine
         return Native::template($boot, $shared);
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
     {
-        Native::run($lane, $concurrency, $cloned);
+        Native::run($lane, $concurrency, $cloned, $onSignal);
     }
 
     public function lead(?float $patience = null): ?bool

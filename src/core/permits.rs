@@ -1,7 +1,7 @@
 //! Permits: how many of something lanes may have at once, by name. A lane that gets none waits for its turn.
 //!
 //! Invariant: a lane that has one of a name gets further ones at once: if it waited, it might wait for itself. So the limit is one of
-//! lanes, and of permits where a lane takes one only.
+//! lanes, and of permits where a lane takes one only. What lanes that help with its job take is its own.
 //! Invariant: nobody waits while fewer lanes than the limit have one.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -24,29 +24,40 @@ struct Name {
     limit: usize,
     /// The lanes that have some, and how many.
     holders: HashMap<LaneId, usize>,
-    waiting: VecDeque<LaneId>,
+    waiting: VecDeque<Waiter>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiter {
+    lane: LaneId,
+    /// Itself, or the lane whose job it helps with.
+    owner: LaneId,
 }
 
 impl Permits {
-    /// Gives the lane a permit, or has it wait for one. The limit is that of the last who asked.
-    pub fn ask(&mut self, lane: LaneId, name: &str, limit: usize) -> Option<Permit> {
+    /// Gives `owner` a permit, or has `lane`, which is the same or helps with its job, wait for one. The limit is that of the last who
+    /// asked.
+    pub fn ask(&mut self, lane: LaneId, owner: LaneId, name: &str, limit: usize) -> Option<Permit> {
         let entry = self.names.entry(name.to_owned()).or_default();
         entry.limit = limit.max(1);
         let free = entry.holders.len() < entry.limit && entry.waiting.is_empty();
-        if free || entry.holders.contains_key(&lane) {
-            return Some(self.give(lane, name));
+        if free || entry.holders.contains_key(&owner) {
+            return Some(self.give(owner, name));
         }
-        if !entry.waiting.contains(&lane) {
-            entry.waiting.push_back(lane);
+        if entry.waiting.iter().all(|waiter| waiter.lane != lane) {
+            entry.waiting.push_back(Waiter { lane, owner });
         }
         None
     }
 
-    /// A permit is given back. The lane whose turn it is gets one. A permit that was given back before is none.
-    pub fn give_back(&mut self, permit: Permit) -> Option<(LaneId, Permit)> {
-        let (name, lane) = self.out.remove(&permit)?;
-        let entry = self.names.get_mut(&name)?;
-        if let Some(count) = entry.holders.get_mut(&lane) {
+    /// A permit is given back. The lanes whose turn it is get theirs. A permit that was given back before is none.
+    pub fn give_back(&mut self, permit: Permit) -> Vec<(LaneId, Permit)> {
+        let Some((name, lane)) = self.out.remove(&permit) else {
+            return Vec::new();
+        };
+        if let Some(entry) = self.names.get_mut(&name)
+            && let Some(count) = entry.holders.get_mut(&lane)
+        {
             *count -= 1;
             if *count == 0 {
                 entry.holders.remove(&lane);
@@ -55,10 +66,10 @@ impl Permits {
         self.next(&name)
     }
 
-    /// The lane waits no longer. Another one may get what it would have had.
+    /// The lane waits no longer.
     pub fn give_up(&mut self, lane: LaneId) {
         for entry in self.names.values_mut() {
-            entry.waiting.retain(|other| *other != lane);
+            entry.waiting.retain(|waiter| waiter.lane != lane);
         }
     }
 
@@ -73,7 +84,7 @@ impl Permits {
             .collect();
         its.sort_unstable();
         its.into_iter()
-            .filter_map(|permit| self.give_back(permit))
+            .flat_map(|permit| self.give_back(permit))
             .collect()
     }
 
@@ -104,13 +115,25 @@ impl Permits {
         lanes
     }
 
-    fn next(&mut self, name: &str) -> Option<(LaneId, Permit)> {
-        let entry = self.names.get_mut(name)?;
+    /// Gives what is free to the first in line, and to whoever helps with the same job.
+    fn next(&mut self, name: &str) -> Vec<(LaneId, Permit)> {
+        let Some(entry) = self.names.get_mut(name) else {
+            return Vec::new();
+        };
         if entry.holders.len() >= entry.limit {
-            return None;
+            return Vec::new();
         }
-        let lane = entry.waiting.pop_front()?;
-        Some((lane, self.give(lane, name)))
+        let Some(owner) = entry.waiting.front().map(|waiter| waiter.owner) else {
+            return Vec::new();
+        };
+        let (its, others): (VecDeque<Waiter>, _) = entry
+            .waiting
+            .iter()
+            .partition(|waiter| waiter.owner == owner);
+        entry.waiting = others;
+        its.into_iter()
+            .map(|waiter| (waiter.lane, self.give(owner, name)))
+            .collect()
     }
 
     fn give(&mut self, lane: LaneId, name: &str) -> Permit {

@@ -9,6 +9,7 @@
 
 use std::io;
 use std::mem;
+use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -16,6 +17,8 @@ use std::time::Instant;
 /// The process that has an alarm, or 0. Written by `new` and `drop`: a signal has one handler, so a second alarm would take the
 /// first one's.
 static OWNER: AtomicU32 = AtomicU32::new(0);
+/// The same, while its handler is in place.
+static READY: AtomicU32 = AtomicU32::new(0);
 
 /// See the module's words. At most one in a process. The old handler comes back when it is dropped.
 pub struct Alarm {
@@ -25,6 +28,38 @@ pub struct Alarm {
     set_for: Option<Instant>,
     /// A fork inherits no timers: what is dropped there must not touch the parent's number.
     owner: u32,
+    watched: Vec<RawFd>,
+}
+
+/// `struct f_owner_ex` and its constants (fcntl.h), which the libc crate does not have.
+#[repr(C)]
+struct OwnerEx {
+    kind: libc::c_int,
+    id: libc::pid_t,
+}
+const F_OWNER_TID: libc::c_int = 0;
+const F_SETOWN_EX: libc::c_int = 15;
+const F_SETSIG: libc::c_int = 10;
+
+/// # Safety
+/// `fd` is the caller's.
+unsafe fn change_flags(fd: RawFd, change: impl FnOnce(libc::c_int) -> libc::c_int) -> libc::c_int {
+    // SAFETY: reads and writes flags of a descriptor.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        if flags < 0 {
+            return flags;
+        }
+        libc::fcntl(fd, libc::F_SETFL, change(flags))
+    }
+}
+
+/// Rings the alarm of this process now, if it has one. Async-signal-safe.
+pub(crate) fn ring_now() {
+    if READY.load(Ordering::SeqCst) == std::process::id() {
+        // SAFETY: a signal to ourselves, for which there is a handler now.
+        unsafe { libc::kill(libc::getpid(), libc::SIGRTMIN() + 5) };
+    }
 }
 
 impl Alarm {
@@ -61,14 +96,36 @@ impl Alarm {
                 libc::sigaction(signal, &old, ptr::null_mut());
                 return Err(error);
             }
+            READY.store(owner, Ordering::SeqCst);
             Ok(Self {
                 timer,
                 signal,
                 old,
                 set_for: None,
                 owner,
+                watched: Vec::new(),
             })
         }
+    }
+
+    /// Rings also when something can be read from the socket, until the alarm is dropped.
+    pub fn watch(&mut self, socket: RawFd) -> io::Result<()> {
+        let owner = OwnerEx {
+            kind: F_OWNER_TID,
+            // SAFETY: names this thread.
+            id: unsafe { libc::gettid() },
+        };
+        // SAFETY: flags of a descriptor of the caller's; `owner` is what F_SETOWN_EX reads.
+        let failed = unsafe {
+            libc::fcntl(socket, F_SETOWN_EX, &raw const owner) != 0
+                || libc::fcntl(socket, F_SETSIG, self.signal) != 0
+                || change_flags(socket, |flags| flags | libc::O_ASYNC) != 0
+        };
+        if failed {
+            return Err(io::Error::last_os_error());
+        }
+        self.watched.push(socket);
+        Ok(())
     }
 
     /// Rings at the moment; None: not at all. Setting the same moment again costs nothing.
@@ -95,9 +152,14 @@ impl Drop for Alarm {
         if self.owner != std::process::id() {
             return;
         }
+        READY.store(0, Ordering::SeqCst);
         // SAFETY: both are ours. A signal that is on its way is delivered before timer_delete returns, since this is its thread
         // (the timer's id keeps the alarm from being sent to another): it still finds our handler.
+        // The same holds for what watched sockets send.
         unsafe {
+            for socket in &self.watched {
+                change_flags(*socket, |flags| flags & !libc::O_ASYNC);
+            }
             libc::timer_delete(self.timer);
             libc::sigaction(self.signal, &self.old, ptr::null_mut());
         }

@@ -1,7 +1,7 @@
 //! Blocking libc calls that suspend only the calling lane.
 //!
 //! Shared objects reach libc through slots of their global offset table. [`install`] points those slots at the hooks of this
-//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `process`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
+//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `open`, `ipc`, `process`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
 //! not suspend, or need not; otherwise it hands the lane to the [`Waiter`] until the call would no longer block.
 //!
 //! Invariant: the object this code lives in is never patched, so a plain `libc::poll` here is always the real one.
@@ -26,6 +26,8 @@ mod got;
 mod helper;
 mod hosts;
 mod iov;
+mod ipc;
+mod open;
 mod poll;
 mod process;
 mod select;
@@ -52,6 +54,12 @@ pub trait Waiter: Sync {
     /// valid and not ready a moment ago. `fds` may be the caller's own array and MUST NOT be used once this returns.
     /// Waking up too early is allowed: hooks look again. Waking up too late is a lag that the caller sees.
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken;
+
+    /// Asked before something is sent on `fd`: suspends the calling lane while another that shares the connection is in the middle of
+    /// a request on it, whose answer would be mixed up with this one's. False: the lane is being cancelled, and must not send.
+    fn claim(&self, _fd: libc::c_int) -> bool {
+        true
+    }
 }
 
 /// Why a suspended lane runs again.
@@ -113,13 +121,15 @@ impl Hook {
 }
 
 /// Every interposed function, by family.
-const FAMILIES: [&[Hook]; 10] = [
+const FAMILIES: [&[Hook]; 12] = [
     sleep::HOOKS,
     poll::HOOKS,
     select::HOOKS,
     socket::HOOKS,
     connect::HOOKS,
     file::HOOKS,
+    open::HOOKS,
+    ipc::HOOKS,
     process::HOOKS,
     signal::HOOKS,
     dns::HOOKS,

@@ -3,7 +3,7 @@
 //! The loop works over `trait Lanes`, so it is tested with lanes of plain Rust. What lanes and their native calls change while
 //! they run lies in [`Desk`], behind a RefCell that is borrowed for moments only.
 //!
-//! Invariant: no borrow of the desk is open while a lane runs, is made or is disposed of. Its own calls borrow it, and a borrow
+//! Invariant: no borrow of the desk is open while a lane runs, is made, is disposed of or is told of a signal. Its own calls borrow it, and a borrow
 //! held across a switch would meet itself.
 
 mod desk;
@@ -47,6 +47,10 @@ pub enum Pause {
     },
     /// It waits for the master's word on a child.
     Notice,
+    /// It wants to send on a connection that another lane beside it is in the middle of using. See [`Desk::claim`].
+    Turn,
+    /// It waits until all lanes that run beside it for its job have ended: those that [`Lanes::fork`] makes for it.
+    Join,
     /// It has ended.
     Ended,
 }
@@ -113,10 +117,17 @@ impl Descriptors {
 pub trait Lanes {
     /// Makes a lane that has not run yet. The error says why it cannot be made; the run then goes on with the lanes it has.
     fn start(&mut self) -> Result<LaneId, String>;
+    /// Makes the next of the lanes that run beside one, for its job; that one is in [`Pause::Join`]. None: no further one now. Asked
+    /// again whenever one of them has ended.
+    fn fork(&mut self, _parent: LaneId) -> Option<LaneId> {
+        None
+    }
     /// Runs the lane until it pauses.
     fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
     fn dispose(&mut self, lane: LaneId);
+    /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
+    fn signalled(&mut self, _signal: i32) {}
 }
 
 /// Runs lanes until the run is over. Two runs at once in one process are allowed, and know nothing of each other.
@@ -135,18 +146,36 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             match lanes.resume(lane, wake) {
                 Pause::Ended => {
                     lanes.dispose(lane);
-                    desk.borrow_mut().ended(lane);
+                    let parent = desk.borrow_mut().ended(lane);
+                    if let Some(parent) = parent {
+                        fork(desk, lanes, parent);
+                    }
+                }
+                Pause::Join => {
+                    desk.borrow_mut().paused(lane, Pause::Join);
+                    fork(desk, lanes, lane);
                 }
                 pause => desk.borrow_mut().paused(lane, pause),
             }
             desk.borrow_mut().hand_out();
         }
-        let mut desk = desk.borrow_mut();
-        if desk.scheduler.over() {
+        if desk.borrow().scheduler.over() {
             return Ok(());
         }
-        desk.wait(&mut tokens)?;
+        desk.borrow_mut().wait(&mut tokens)?;
+        let signals = desk.borrow_mut().take_signals();
+        for signal in signals {
+            lanes.signalled(signal);
+        }
     }
+}
+
+/// The lanes that are to run beside one now.
+fn fork(desk: &Shared, lanes: &mut dyn Lanes, parent: LaneId) {
+    while let Some(lane) = lanes.fork(parent) {
+        desk.borrow_mut().forked(lane, parent);
+    }
+    desk.borrow_mut().joined(parent);
 }
 
 /// New lanes are made between turns, one at a time: it, or one that is ready now, may stand in line before the next is needed.

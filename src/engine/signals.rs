@@ -177,7 +177,7 @@ pub(crate) fn reset_in_new_process(parent: i32) {
     change_mask(libc::SIG_SETMASK, &set_of(&[]));
 }
 
-/// The handler of [`Signals`]. Async-signal-safe: atomics, `getpid`, `write`, `sigaction`, `raise`.
+/// The handler of [`Signals`]. Async-signal-safe: atomics, `getpid`, `write`, `kill`, `sigaction`, `raise`.
 extern "C" fn note(signal: libc::c_int) {
     // SAFETY: errno of this thread.
     let errno = unsafe { *libc::__errno_location() };
@@ -192,6 +192,7 @@ extern "C" fn note(signal: libc::c_int) {
                 size_of::<u64>(),
             )
         };
+        crate::alarm::ring_now();
     } else {
         die_of(signal);
     }

@@ -1,4 +1,5 @@
 //! KQueue\Engine: what the Laravel package is built on. Each method converts in, delegates, converts out.
+#![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,7 +28,7 @@ use crate::lane::clone::Template;
 use crate::lane::{self, Birth, Table, Work, nested};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, exceptions, process};
+use crate::{check, child, process};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
@@ -106,6 +107,7 @@ impl Work for LaneWork {
             return;
         }
         zend::take_exception();
+        lane::on_signal(None);
         with_desk(|desk| desk.finished(lane));
         if !lane::renew_globals() {
             run::note_ending(Ending::BailedOut);
@@ -226,7 +228,12 @@ impl Engine {
             .done())
     }
 
-    pub fn run(lane: &Zval, concurrency: i64, cloned: bool) -> PhpResult<()> {
+    pub fn run(
+        lane: &Zval,
+        concurrency: i64,
+        cloned: bool,
+        onSignal: Option<&Zval>,
+    ) -> PhpResult<()> {
         if !(1..=100_000).contains(&concurrency) {
             return Err(Fault::argument(format!(
                 "concurrency must be 1 to 100000, not {concurrency}"
@@ -236,6 +243,7 @@ impl Engine {
         if !lane.is_callable() {
             return Err(Fault::argument("the lane's callable is not callable").into());
         }
+        let on_signal = callback("onSignal", onSignal)?;
         let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
             (
                 prepared.table.take(),
@@ -245,7 +253,7 @@ impl Engine {
         });
         let board = options.as_ref().map(|options| Arc::clone(&options.board));
         let work = Box::new(LaneWork(convert::own(lane)));
-        let table = match (cloned, table) {
+        let mut table = match (cloned, table) {
             (true, Some(table)) => table.reuse(work, Birth::Cloned, board),
             (true, None) => {
                 return Err(Fault::argument("lanes can be cloned only after template()").into());
@@ -253,6 +261,7 @@ impl Engine {
             (false, Some(table)) => table.reuse(work, Birth::Declared, board),
             (false, None) => Table::new(work, Birth::Declared, board),
         };
+        table.on_signal = on_signal;
         let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
         let scheduler = Scheduler::with_leader(concurrency as usize);
         let desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
@@ -315,7 +324,9 @@ impl Engine {
     }
 
     pub fn permit(name: &str, limit: i64) -> PhpResult<i64> {
-        let lane = here("permit")?;
+        let Some(lane) = lane::current() else {
+            return Err(Fault::argument("Engine::permit() works inside a lane only").into());
+        };
         let limit = usize::try_from(limit).unwrap_or(0).max(1);
         match with_desk(|desk| desk.permit(lane, name, limit)) {
             // While a template is booted nobody else has a lane.
@@ -324,8 +335,8 @@ impl Engine {
             Some(None) => match lane::suspend(Pause::Permit) {
                 Wake::Permit(permit) => Ok(permit as i64),
                 _ => {
-                    lane::take_timeout();
-                    exceptions::throw_timed_out();
+                    lane::insist();
+                    run::on_interrupt();
                     Ok(0)
                 }
             },
@@ -353,6 +364,7 @@ impl Engine {
     pub fn reserved(job: &ZendHashTable) -> PhpResult<()> {
         let lane = here("reserved")?;
         let timeout = convert::seconds(job, "timeout", 0.0)?;
+        let on_signal = callback("onSignal", job.get("onSignal"))?;
         let info = JobInfo {
             id: convert::text(job, "id"),
             class: convert::text(job, "class"),
@@ -375,6 +387,7 @@ impl Engine {
             board.set_job(lane, &info);
             board.count(Counter::Reserved, 1);
         }
+        lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));
         run::measure_job(true);
         Ok(())
@@ -383,6 +396,7 @@ impl Engine {
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
         run::measure_job(false);
+        lane::on_signal(None);
         if let Some(board) = board() {
             board.clear_job(lane);
             board.count(Counter::Finished, 1);
@@ -620,8 +634,22 @@ impl Engine {
     }
 }
 
+fn callback(name: &str, value: Option<&Zval>) -> Result<Option<Owned>, Fault> {
+    match value {
+        None => Ok(None),
+        Some(value) if value.is_null() => Ok(None),
+        Some(value) if value.is_callable() => Ok(Some(convert::own(value))),
+        Some(_) => Err(Fault::argument(format!("{name} is not callable"))),
+    }
+}
+
 fn here(method: &str) -> Result<LaneId, Fault> {
-    lane::current()
+    if lane::current().is_some() && lane::current_owner().is_none() {
+        return Err(Fault::argument(format!(
+            "Engine::{method}() does not work inside concurrently()"
+        )));
+    }
+    lane::current_owner()
         .ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
 }
 

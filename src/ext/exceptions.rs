@@ -72,6 +72,18 @@ pub(crate) fn throw(lower: &str, message: &str) {
     unsafe { sys::kq_throw(class, text.as_ptr()) };
 }
 
+/// The exception that ends what must end.
+pub(crate) fn throw_cancelled(overdue: bool) {
+    if overdue {
+        throw_timed_out();
+    } else {
+        throw(
+            "kqueue\\exception\\cancelled",
+            "another of the callables that run side by side has failed",
+        );
+    }
+}
+
 /// The exception that ends a job at its deadline.
 pub(crate) fn throw_timed_out() {
     throw(

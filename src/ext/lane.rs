@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "switches stacks")]
 
 pub(crate) mod audit;
+pub(crate) mod beside;
 pub(crate) mod clone;
 pub(crate) mod globals;
 pub(crate) mod nested;
@@ -24,13 +25,15 @@ use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
+use kqueue_engine::signals::STOP;
 
+use self::beside::Group;
 use self::clone::Template;
 use self::globals::Globals;
 use self::slices::{Cost, Slices};
 use self::statics::{Slots, Statics};
 use crate::run;
-use crate::zend::{self, Ending, sys};
+use crate::zend::{self, Ending, Owned, sys};
 
 /// What a lane runs, on its own stack. It returns when the lane is to end.
 pub(crate) trait Work {
@@ -57,13 +60,71 @@ pub(crate) struct Lane {
     statics: Option<Statics>,
     pause: Pause,
     wake: Wake,
-    /// Whether an overdue job is to get its exception: once, and again after each wait that failed. An alarm may be another lane's,
-    /// and must not disturb this one's clearing up.
-    timeout_due: bool,
+    insistence: Insistence,
     /// What waits below while a pristine application runs one job here.
     below: Option<Box<nested::Below>>,
     cost: Cost,
     work: *const dyn Work,
+    /// What its job wants to have called when a stop signal comes.
+    on_signal: Option<Owned>,
+    /// The lane in whose world it runs, since it helps with its job; null for most.
+    owner: *mut Lane,
+    /// What runs beside it.
+    group: *const Group,
+}
+
+impl Lane {
+    fn id_of_owner(&self) -> LaneId {
+        if self.owner.is_null() {
+            self.id
+        } else {
+            // SAFETY: the owner waits for this lane.
+            unsafe { (*self.owner).id }
+        }
+    }
+
+    /// The lane whose job it works for: itself, or its owner.
+    fn world(&mut self) -> *mut Self {
+        if self.owner.is_null() {
+            self
+        } else {
+            self.owner
+        }
+    }
+}
+
+/// How the exception of a cancelled lane is thrown: at once, again after each wait that failed, and again after a while in which the
+/// lane did not wait. An alarm may be another lane's, and must not disturb this one's clearing up before that.
+#[derive(Debug, Clone, Copy)]
+struct Insistence {
+    due: bool,
+    thrown: u32,
+    again_at: Option<Instant>,
+}
+
+impl Insistence {
+    const NEW: Self = Self {
+        due: true,
+        thrown: 0,
+        again_at: None,
+    };
+}
+
+/// A lane that goes on computing after its exception gets it again after this time.
+const THROW_AGAIN: Duration = Duration::from_millis(100);
+
+/// Code that has caught this many of them catches them all: it is left without asking it.
+const THROWN_AT_MOST: u32 = 10;
+
+/// What a cancelled lane gets as it runs PHP code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sentence {
+    /// Nothing yet.
+    Patience,
+    /// An exception.
+    Throw,
+    /// What exit() throws: neither `catch` nor `finally` sees it.
+    Leave,
 }
 
 /// The lane that is running; null in the scheduler. Read by hooks before anything else.
@@ -74,6 +135,15 @@ pub(crate) fn current() -> Option<LaneId> {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: set by `resume` to a lane that lives until after it has left.
     (!lane.is_null()).then(|| unsafe { (*lane).id })
+}
+
+/// The running lane's number, if the job is its own and it does not only help with it.
+pub(crate) fn current_owner() -> Option<LaneId> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: as in `current`.
+    (!lane.is_null() && unsafe { (*lane).owner.is_null() })
+        .then(current)
+        .flatten()
 }
 
 /// Gives up the processor until the loop has an answer.
@@ -93,19 +163,54 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
     }
 }
 
-/// In a lane: whether its timeout exception is due, if it is overdue. It no longer is.
-pub(crate) fn take_timeout() -> bool {
+/// In a cancelled lane: what it gets now, and when to look again.
+pub(crate) fn sentence() -> (Sentence, Option<Instant>) {
     let lane = CURRENT.load(Ordering::Relaxed);
+    if lane.is_null() {
+        return (Sentence::Patience, None);
+    }
     // SAFETY: the running lane.
-    !lane.is_null() && std::mem::take(unsafe { &mut (*lane).timeout_due })
+    let insistence = unsafe { &mut (*lane).insistence };
+    let now = Instant::now();
+    if !insistence.due && insistence.again_at.is_none_or(|moment| moment > now) {
+        return (Sentence::Patience, insistence.again_at);
+    }
+    insistence.due = false;
+    insistence.thrown += 1;
+    insistence.again_at = Some(now + THROW_AGAIN);
+    if insistence.thrown > THROWN_AT_MOST {
+        return (Sentence::Leave, insistence.again_at);
+    }
+    (Sentence::Throw, insistence.again_at)
 }
 
-/// In a lane: it is due again.
-pub(crate) fn renew_timeout() {
+/// In a lane: its exception is due again, since a wait has failed.
+pub(crate) fn insist() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane; stores a flag.
+        unsafe {
+            (*lane).insistence.due = true;
+            sys::kq_request_interrupt();
+        }
+    }
+}
+
+/// In a lane: what it has thrown concerned an earlier job.
+pub(crate) fn forgive() {
     let lane = CURRENT.load(Ordering::Relaxed);
     if !lane.is_null() {
         // SAFETY: the running lane.
-        unsafe { (*lane).timeout_due = true };
+        unsafe { (*lane).insistence = Insistence::NEW };
+    }
+}
+
+/// In a lane: what is to be called when a stop signal comes, from now on.
+pub(crate) fn on_signal(callback: Option<Owned>) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane. The old one is dropped after it has been replaced: its destructors may come here again.
+        drop(unsafe { std::mem::replace(&mut (*lane).on_signal, callback) });
     }
 }
 
@@ -138,6 +243,16 @@ pub(crate) fn cost<'a>() -> Option<&'a Cost> {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: the running lane, which stays while its own code looks.
     unsafe { lane.as_ref() }.map(|lane| &lane.cost)
+}
+
+/// In a lane that uses the processor: lets the loop go round once, if the lane may be suspended here.
+pub(crate) fn step_aside() {
+    if Hooks.can_suspend() {
+        suspend(Pause::Wait {
+            fds: Descriptors::NONE,
+            timeout: Some(Duration::ZERO),
+        });
+    }
 }
 
 /// In a forked process: there are no lanes here.
@@ -173,9 +288,7 @@ impl Waiter for Hooks {
         match suspend(Pause::Wait { fds, timeout }) {
             Wake::Woken(Woken::Cancelled) => {
                 // The exception follows as soon as PHP code runs again.
-                renew_timeout();
-                // SAFETY: stores a flag.
-                unsafe { sys::kq_request_interrupt() };
+                insist();
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
@@ -186,6 +299,19 @@ impl Waiter for Hooks {
             | Wake::Permit(_)
             | Wake::Child(_) => Woken::Ready,
         }
+    }
+
+    fn claim(&self, fd: libc::c_int) -> bool {
+        let lane = CURRENT.load(Ordering::Relaxed);
+        // SAFETY: the gate is open, so there is a running lane.
+        let (id, alone) = unsafe { ((*lane).id, (*lane).owner.is_null()) };
+        while !alone && !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
+            if suspend(Pause::Turn) == Wake::Woken(Woken::Cancelled) {
+                insist();
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -199,6 +325,8 @@ pub(crate) struct Table {
     pub(crate) exchange_statics: bool,
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
+    /// What the run's owner wants to have called, in its own world, for each signal.
+    pub(crate) on_signal: Option<Owned>,
     ended: usize,
     /// The collector is to run as soon as no lane does.
     collect: bool,
@@ -223,6 +351,7 @@ impl Table {
             exchange_statics: std::env::var_os("KQUEUE_TEST_WITHOUT_STATICS").is_none(),
             work,
             board,
+            on_signal: None,
             ended: 0,
             collect: false,
             clones: 0,
@@ -244,7 +373,7 @@ impl Table {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
                 self.slots.scan();
-                let started = std::time::Instant::now();
+                let started = Instant::now();
                 let statics = template.clone_statics(&self.slots);
                 self.clones += 1;
                 self.clone_time += started.elapsed();
@@ -254,29 +383,41 @@ impl Table {
         }
     }
 
-    fn exchange(&mut self, lane: *mut Lane) {
-        // SAFETY: the lane is boxed and alive; it is not running while its shares are exchanged.
-        unsafe {
-            (*lane).globals.exchange();
-            if self.exchange_statics
-                && let Some(statics) = &mut (*lane).statics
-            {
-                statics.exchange(&mut self.slots);
-            }
+    /// Calls something in a lane's world while the lane is suspended, as a signal handler would on top of its job. It runs in the
+    /// scheduler's context: what it waits for stops all lanes.
+    fn call_in(&mut self, lane: *mut Lane, callback: &Owned, signal: i32) {
+        self.enter_board(lane, Instant::now());
+        self.exchange(lane);
+        // The lane may have been suspended by a destructor while an exception was on its way: then no PHP code can run.
+        if !zend::has_exception() {
+            call_back(callback, signal);
+        }
+        self.exchange(lane);
+        self.leave_board();
+    }
+
+    fn enter_board(&self, lane: *mut Lane, now: Instant) {
+        if let Some(board) = &self.board {
+            board.beat(self.slices.ms(now));
+            // SAFETY: the lane is boxed and alive.
+            board.enter(unsafe { (*lane).id_of_owner() });
         }
     }
-}
 
-extern "C" fn lane_main(argument: *mut c_void) {
-    let lane = argument.cast::<Lane>();
-    // SAFETY: the box outlives the lane's run.
-    let (work, id) = unsafe { (&*(*lane).work, (*lane).id) };
-    work.run(id);
-}
+    fn leave_board(&self) {
+        if let Some(board) = &self.board {
+            board.leave();
+        }
+    }
 
-impl Lanes for Table {
-    fn start(&mut self) -> Result<LaneId, String> {
-        let statics = self.statics();
+    /// A lane that has not run yet.
+    fn make(
+        &mut self,
+        globals: Globals,
+        statics: Option<Statics>,
+        work: *const dyn Work,
+        owner: *mut Lane,
+    ) -> Result<LaneId, String> {
         let id = self.free.pop().unwrap_or_else(|| {
             self.lanes.push(None);
             (self.lanes.len() - 1) as LaneId
@@ -285,14 +426,17 @@ impl Lanes for Table {
             // SAFETY: plain data, set by kq_context_init below.
             context: unsafe { std::mem::zeroed() },
             id,
-            globals: Globals::fresh(),
+            globals,
             statics,
             pause: Pause::Ended,
             wake: Wake::Start,
-            timeout_due: true,
+            insistence: Insistence::NEW,
             below: None,
             cost: Cost::default(),
-            work: &raw const *self.work,
+            work,
+            on_signal: None,
+            owner,
+            group: ptr::null(),
         });
         let argument = (&raw mut *lane).cast::<c_void>();
         // SAFETY: the context lies in the box, which does not move.
@@ -307,6 +451,60 @@ impl Lanes for Table {
         Ok(id)
     }
 
+    fn exchange(&mut self, lane: *mut Lane) {
+        // SAFETY: the lane and its owner are boxed and alive; neither runs while their shares are exchanged.
+        unsafe {
+            (*lane).globals.exchange();
+            if self.exchange_statics
+                && let Some(statics) = &mut (*(*lane).world()).statics
+            {
+                statics.exchange(&mut self.slots);
+            }
+        }
+    }
+}
+
+/// Whoever gives the callback catches what it throws.
+fn call_back(callback: &Owned, signal: i32) {
+    let (ending, _) = zend::call(callback.as_ptr(), &mut [zend::long(i64::from(signal))]);
+    match ending {
+        Ending::BailedOut => run::poison(),
+        _ => drop(zend::take_exception()),
+    }
+}
+
+extern "C" fn lane_main(argument: *mut c_void) {
+    let lane = argument.cast::<Lane>();
+    // SAFETY: the box outlives the lane's run.
+    let (work, id) = unsafe { (&*(*lane).work, (*lane).id) };
+    work.run(id);
+}
+
+impl Lanes for Table {
+    fn start(&mut self) -> Result<LaneId, String> {
+        let statics = self.statics();
+        let work = &raw const *self.work;
+        self.make(Globals::fresh(), statics, work, ptr::null_mut())
+    }
+
+    fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
+        let parent: *mut Lane = &raw mut **self.lanes[parent as usize].as_mut()?;
+        // SAFETY: the parent is suspended, and its group lies in its frame until the last of these lanes has ended.
+        let (globals, owner, group) = unsafe {
+            let group = (*parent).group.as_ref()?;
+            if !group.wants_lane() {
+                return None;
+            }
+            let owner = (*parent).owner;
+            let owner = if owner.is_null() { parent } else { owner };
+            (Globals::beside(&(*parent).globals), owner, group)
+        };
+        // Without a stack the parent does the rest itself.
+        let lane = self.make(globals, None, group, owner).ok()?;
+        group.has_lane();
+        Some(lane)
+    }
+
     fn resume(&mut self, id: LaneId, wake: Wake) -> Pause {
         let Some(lane) = self.lanes[id as usize].as_mut() else {
             return Pause::Ended;
@@ -314,24 +512,23 @@ impl Lanes for Table {
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
         let now = Instant::now();
-        if let Some(board) = &self.board {
-            board.beat(self.slices.ms(now));
-            board.enter(id);
-        }
-        if self.birth != Birth::Common && self.slices.begin(now) {
-            run::set_alarm();
+        self.enter_board(lane, now);
+        if self.birth != Birth::Common {
+            // SAFETY: `lane` is alive.
+            let again = unsafe { (*lane).insistence.again_at };
+            if self.slices.begin(now) || again.is_some() {
+                run::set_alarm(again);
+            }
         }
         self.exchange(lane);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: `lane` is alive.
-        self.slices.leave(unsafe { &mut (*lane).cost });
+        // SAFETY: `lane` and its owner are alive, and neither runs.
+        self.slices.leave(unsafe { &mut (*(*lane).world()).cost });
         self.exchange(lane);
-        if let Some(board) = &self.board {
-            board.leave();
-        }
+        self.leave_board();
         self.collect_if_due();
         // SAFETY: as above.
         unsafe {
@@ -346,9 +543,34 @@ impl Lanes for Table {
         }
     }
 
+    fn signalled(&mut self, signal: i32) {
+        if let Some(callback) = &self.on_signal {
+            call_back(callback, signal);
+        }
+        if !STOP.contains(&signal) {
+            return;
+        }
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes[index].as_mut() else {
+                continue;
+            };
+            let lane: *mut Lane = &raw mut **lane;
+            // SAFETY: the lane is boxed and alive, and none runs.
+            let callback = unsafe { &(*lane).on_signal }
+                .as_ref()
+                .map(|callback| Owned::copy(callback.as_ptr()));
+            if let Some(callback) = callback {
+                self.call_in(lane, &callback, signal);
+            }
+        }
+    }
+
     fn dispose(&mut self, id: LaneId) {
-        self.lanes[id as usize] = None;
+        let lane = self.lanes[id as usize].take();
         self.free.push(id);
+        if lane.is_none_or(|lane| !lane.owner.is_null()) {
+            return;
+        }
         self.count_ended();
         self.collect_if_due();
     }
@@ -425,7 +647,7 @@ impl Table {
     pub(crate) fn trial(&mut self, template: &mut Template) -> Trial {
         self.slots.scan();
         let before = zend::memory_usage();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let copy = template.clone_statics(&self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);

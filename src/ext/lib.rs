@@ -6,6 +6,7 @@
 
 mod check;
 mod child;
+mod concurrently;
 mod convert;
 mod engine;
 mod exceptions;
@@ -18,7 +19,10 @@ mod runtime;
 mod selftest;
 mod zend;
 
+use ext_php_rs::boxed::ZBox;
+use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
+use ext_php_rs::types::ZendHashTable;
 use ext_php_rs::zend::ModuleEntry;
 use ext_php_rs::{info_table_end, info_table_row, info_table_start};
 
@@ -46,6 +50,16 @@ extern "C" fn info(_module: *mut ModuleEntry) {
     info_table_end!();
 }
 
+/// See stubs/kqueue.stub.php.
+#[php_function]
+#[php(name = "KQueue\\concurrently")]
+pub fn concurrently(
+    callables: &ZendHashTable,
+    limit: Option<i64>,
+) -> PhpResult<ZBox<ZendHashTable>> {
+    concurrently::run(callables, limit)
+}
+
 #[php_module]
 pub fn module(module: ModuleBuilder) -> ModuleBuilder {
     module
@@ -54,6 +68,7 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
         .startup_function(startup)
         .request_shutdown_function(request_shutdown)
         .info_function(info)
+        .function(wrap_function!(concurrently))
         .class::<runtime::Runtime>()
         .class::<engine::Engine>()
 }

@@ -383,14 +383,8 @@ fn inline(lane: LaneId, callable: &Owned, timeout: Option<f64>) -> Ended {
     run::set_deadline(lane, None);
     match ending {
         Ending::BailedOut => Ended::Fatal,
-        Ending::Exited => {
-            zend::take_exception();
-            error(
-                "kqueue\\exception\\jobexited",
-                "the job called exit(); return from it instead",
-            )
-        }
-        // The library that was waiting may have thrown its own "connection lost": what happened is the timeout.
+        // The library that was waiting may have thrown its own "connection lost", or the job caught what it got until it was left
+        // without asking: what happened is the timeout.
         _ if overdue => {
             let previous = zend::take_exception();
             if let Some(previous) = previous
@@ -401,6 +395,13 @@ fn inline(lane: LaneId, callable: &Owned, timeout: Option<f64>) -> Ended {
             error(
                 "kqueue\\exception\\jobtimedout",
                 "the job has run longer than its timeout allows",
+            )
+        }
+        Ending::Exited => {
+            zend::take_exception();
+            error(
+                "kqueue\\exception\\jobexited",
+                "the job called exit(); return from it instead",
             )
         }
         Ending::Threw => zend::take_exception().map_or(Ended::Fatal, Ended::Error),

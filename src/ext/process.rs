@@ -4,7 +4,7 @@
 use kqueue_engine::children::Children;
 use kqueue_engine::link::{ChildLink, MasterLink};
 use kqueue_engine::master::Program;
-use kqueue_engine::scoreboard::Lost;
+use kqueue_engine::scoreboard::{JobInfo, Lost, now_ms};
 
 use crate::child::{self, Reply};
 use crate::convert::{self, Map};
@@ -100,10 +100,15 @@ fn lost_job(lost: &Lost, death: &str) -> Owned {
         .put("connection", lost.info.connection.clone())
         .put("queue", lost.info.queue.clone())
         .long("attempts", lost.info.attempts)
-        .put("cause", lost.culprit.then(|| death.to_owned()));
+        .put("cause", lost.culprit.then(|| death.to_owned()))
+        .put("timed_out", lost.culprit && is_overdue(&lost.info));
     let mut zval = ext_php_rs::types::Zval::new();
     zval.set_hashtable(map.done());
     convert::own(&zval)
+}
+
+fn is_overdue(job: &JobInfo) -> bool {
+    job.deadline_ms != 0 && job.deadline_ms < now_ms()
 }
 
 /// Children that live.

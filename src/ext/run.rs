@@ -18,7 +18,7 @@ use kqueue_engine::interpose;
 use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::exceptions::Fault;
-use crate::lane::{self, Hooks, Table};
+use crate::lane::{self, Hooks, Sentence, Table};
 use crate::zend::{self, Owned, sys};
 
 /// A run and everything it owns.
@@ -93,6 +93,12 @@ impl Run {
         self.alarm = Alarm::new(ring)
             .map_err(|error| Fault::engine(format!("no timer for deadlines: {error}")))?
             .into();
+        if let (Some(alarm), [_, Some(control)]) =
+            (&mut self.alarm, self.desk.borrow().signal_fds())
+        {
+            // Without it a lane that uses the processor hears of signals when it waits.
+            let _ = alarm.watch(control);
+        }
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
@@ -107,15 +113,13 @@ impl Run {
         result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
     }
 
-    /// Sets the alarm for the earliest deadline, which finds a lane that never waits, or for a slice that may become slow.
-    pub(crate) fn set_alarm(&mut self) {
+    /// Sets the alarm for the earliest deadline, which finds a lane that never waits, or for a slice that may become slow. `again` is
+    /// for a lane that was found already.
+    pub(crate) fn set_alarm(&mut self, again: Option<Instant>) {
         let deadline = self.desk.borrow().next_deadline();
-        let next = [deadline, self.table.slices.watch()]
-            .into_iter()
-            .flatten()
-            .min();
+        let next = [deadline, self.table.slices.watch(), again];
         if let Some(alarm) = &mut self.alarm {
-            alarm.set(next);
+            alarm.set(next.into_iter().flatten().min());
         }
     }
 }
@@ -159,6 +163,11 @@ pub(crate) fn leave_if_forked(ending: zend::Ending) {
     crate::process::exit_now(status);
 }
 
+/// Whether a run is under way, and it is this very process that runs it.
+pub(crate) fn is_ours() -> bool {
+    current().is_some_and(|run| run.owner == std::process::id())
+}
+
 /// Looks at the desk or changes it; None outside a run.
 pub(crate) fn with_desk<R>(body: impl FnOnce(&mut Desk) -> R) -> Option<R> {
     let run = current()?;
@@ -170,11 +179,11 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     let deadline = seconds
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
-    lane::renew_timeout();
+    lane::forgive();
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
-            run.set_alarm();
+            run.set_alarm(None);
         }
     }
 }
@@ -190,9 +199,9 @@ extern "C" fn ring(_signal: i32) {
 }
 
 /// See `Run::set_alarm`.
-pub(crate) fn set_alarm() {
+pub(crate) fn set_alarm(again: Option<Instant>) {
     if let Some(run) = current() {
-        run.set_alarm();
+        run.set_alarm(again);
     }
 }
 
@@ -213,24 +222,45 @@ pub(crate) fn measure_job(begins: bool) {
     if !begins {
         lane::job_ended(&mut run.table.slices);
     } else if lane::job_began(&mut run.table.slices) {
-        run.set_alarm();
+        run.set_alarm(None);
     }
 }
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
-extern "C" fn on_interrupt() {
+pub(crate) extern "C" fn on_interrupt() {
     look_at_slice();
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
-    let overdue = match (run.desk.try_borrow_mut(), lane::current()) {
-        (Ok(mut desk), Some(id)) => desk.check_deadline(id),
-        (Ok(_), None) => false,
+    let (cancelled, overdue) = match (run.desk.try_borrow_mut(), lane::current()) {
+        (Ok(mut desk), Some(id)) => (desk.check_deadline(id), desk.is_overdue(id)),
+        (Ok(_), None) => (false, false),
         (Err(_), _) => return,
     };
-    run.set_alarm();
-    if overdue && lane::take_timeout() {
-        crate::exceptions::throw_timed_out();
+    let (sentence, again) = if cancelled {
+        lane::sentence()
+    } else {
+        (Sentence::Patience, None)
+    };
+    run.set_alarm(again);
+    if sentence == Sentence::Patience && called(run) {
+        lane::step_aside();
     }
+    match sentence {
+        Sentence::Patience => {}
+        Sentence::Throw => crate::exceptions::throw_cancelled(overdue),
+        Sentence::Leave => zend::throw_exit(),
+    }
+}
+
+/// Whether there may be a signal that the lanes should know of.
+fn called(run: &Run) -> bool {
+    let mut fds = run.desk.borrow().signal_fds().map(|fd| libc::pollfd {
+        fd: fd.unwrap_or(-1),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: two entries, on this frame; no waiting.
+    unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, 0) > 0 }
 }
 
 /// A call into PHP that a lane makes as its work: what escapes it is the run's error.

@@ -191,6 +191,12 @@ kq_ending kq_call_method(zend_object *object, zend_class_entry *scope, const cha
 	return call_prepared(&call, &cache, result, count, arguments);
 }
 
+/* A closure of any callable, as the running code may call it: private methods, "self::name". What is none throws. */
+kq_ending kq_closure_of(zval *callable, zval *closure)
+{
+	return kq_call_method(NULL, zend_ce_closure, "fromcallable", sizeof("fromcallable") - 1, closure, 1, callable);
+}
+
 void kq_bailout(void)
 {
 	zend_bailout();
@@ -199,6 +205,14 @@ void kq_bailout(void)
 void kq_throw(zend_class_entry *class_entry, const char *message)
 {
 	zend_throw_exception(class_entry, message, 0);
+}
+
+/* What exit() throws: neither catch nor finally sees it. */
+void kq_throw_exit(void)
+{
+	if (!EG(exception)) {
+		zend_throw_unwind_exit();
+	}
 }
 
 /* As at the end of a program: what nobody caught is shown. */
@@ -500,6 +514,28 @@ bool kq_flush_output(void)
 	return flushed;
 }
 
+bool kq_has_output_buffer(void) { return OG(active) != NULL; }
+void kq_start_output(void) { php_output_start_default(); }
+
+/* What has been written since kq_start_output(); buffers that were left open inside are written into it. False: a fatal error. */
+bool kq_take_output(zval *text)
+{
+	volatile bool taken = false;
+	ZVAL_UNDEF(text);
+	zend_try {
+		while (php_output_get_level() > 1) {
+			php_output_end();
+		}
+		if (php_output_get_contents(text) == SUCCESS) {
+			php_output_discard();
+		}
+		taken = true;
+	} zend_end_try();
+	return taken;
+}
+
+void kq_write_output(const char *text, size_t length) { php_output_write(text, length); }
+
 /* In a new process: what its parent has buffered is the parent's to write. Dropped without a word to the buffers' callbacks. */
 void kq_fresh_output(void)
 {
@@ -603,6 +639,7 @@ void kq_register_exceptions(void)
 	EXCEPTION("EngineError", spl_ce_RuntimeException);
 	EXCEPTION("JobTimedOut", spl_ce_RuntimeException);
 	EXCEPTION("JobExited", spl_ce_RuntimeException);
+	EXCEPTION("Cancelled", spl_ce_RuntimeException);
 	EXCEPTION("ChildDied", spl_ce_RuntimeException);
 	zend_class_entry *remote = EXCEPTION("RemoteException", spl_ce_RuntimeException);
 	declare_string(remote, "class", sizeof("class") - 1);

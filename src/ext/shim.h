@@ -45,6 +45,7 @@ void kq_context_destroy(kq_context *context);
 
 kq_ending kq_call(zval *callable, zval *result, uint32_t count, zval *arguments);
 kq_ending kq_call_method(zend_object *object, zend_class_entry *scope, const char *name, size_t length, zval *result, uint32_t count, zval *arguments);
+kq_ending kq_closure_of(zval *callable, zval *closure);
 void kq_bailout(void);
 
 void kq_zval_copy(zval *to, const zval *from);
@@ -96,12 +97,17 @@ const char *kq_last_error(void);
 int kq_last_error_type(void);
 void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, const zval *exception_handler);
 bool kq_flush_output(void);
+bool kq_has_output_buffer(void);
+void kq_start_output(void);
+bool kq_take_output(zval *text);
+void kq_write_output(const char *text, size_t length);
 void kq_show_exception(void);
 void kq_lift_memory_limit(void);
 void kq_fresh_output(void);
 bool kq_extension_loaded(const char *name, size_t length);
 char *kq_ini(const char *name, size_t length);
 void kq_throw(zend_class_entry *class_entry, const char *message);
+void kq_throw_exit(void);
 bool kq_has_exception(void);
 zend_object *kq_take_exception(void);
 void kq_put_exception(zend_object *exception);

@@ -412,6 +412,12 @@ pub(crate) fn flush_output() -> bool {
     unsafe { sys::kq_flush_output() }
 }
 
+/// Unwinds the running code as exit() does.
+pub(crate) fn throw_exit() {
+    // SAFETY: on the PHP thread, in running PHP code.
+    unsafe { sys::kq_throw_exit() };
+}
+
 /// Shows the pending exception, as at the end of a program.
 pub(crate) fn show_exception() {
     // SAFETY: on the PHP thread; the engine does not jump away from this error.

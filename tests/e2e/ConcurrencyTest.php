@@ -67,6 +67,46 @@ final class ConcurrencyTest extends TestCase
         $this->report(sprintf('200 web requests of 1 s: %.2f s', $wall));
     }
 
+    public function test_one_job_makes_ten_web_requests_at_once(): void
+    {
+        if (! interface_exists(\Illuminate\Contracts\Concurrency\Driver::class)) {
+            self::markTestSkipped('Laravel 10 has no Concurrency.');
+        }
+
+        $server = proc_open([PHP_BINARY, dirname(__DIR__, 2).'/examples/laravel/tools/slow-server.php'], [['pipe', 'r'], ['pipe', 'w']], $pipes);
+        $url = 'http://127.0.0.1:'.trim(fgets($pipes[1])).'/?ms=1000';
+        $this->push(new Act('fetchMany', $url, 10), new Act('fetchMany', $url, 10), new Act('failsSideBySide'), (new Act('waitsSideBySide'))->with(['timeout' => 1]));
+
+        $run = $this->kqueue();
+        array_map(fclose(...), $pipes);
+        proc_terminate($server);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame(['fetchMany', 'fetchMany'], array_column(Trace::all('end'), 'detail'), $this->log());
+        self::assertCount(2, $this->failures());
+        self::assertStringContainsString('RuntimeException: in a task', implode($this->failures()));
+        self::assertStringContainsString('TimeoutExceededException', implode($this->failures()));
+
+        $wall = Trace::all('end')[0]['at'] - Trace::all('start')[0]['at'];
+        self::assertLessThan(6.0, $wall);
+        $this->report(sprintf('ten web requests of 1 s in one job: %.2f s', $wall));
+    }
+
+    public function test_tasks_of_one_job_share_its_connections(): void
+    {
+        if (! interface_exists(\Illuminate\Contracts\Concurrency\Driver::class)) {
+            self::markTestSkipped('Laravel 10 has no Concurrency.');
+        }
+
+        $this->use('redis');
+        $this->push(...array_map(static fn (int $i) => new Act('storesSideBySide', "j{$i}", 10), range(1, 3)));
+        $run = $this->kqueue();
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertCount(3, Trace::all('end'), $this->log());
+    }
+
     public function test_a_job_that_computes_delays_others_but_loses_none(): void
     {
         $this->push(new Act('spin', 1.0), ...array_map(static fn () => new Act('sleep', 0.2), range(1, 20)));

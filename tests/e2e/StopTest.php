@@ -4,7 +4,10 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E;
 
+use Illuminate\Contracts\Queue\Interruptible;
+use Illuminate\Queue\Events\WorkerPausing;
 use KQueue\Tests\E2E\App\Act;
+use KQueue\Tests\E2E\App\InterruptibleAct;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\Support\RedisServer;
@@ -193,6 +196,74 @@ final class StopTest extends TestCase
         self::assertSame('WorkerStarting', $events[0]);
         self::assertSame(['WorkerInterrupted', 'WorkerStopping'], array_slice($events, -2));
         self::assertSame(1, array_count_values($events)['WorkerStarting']);
+    }
+
+    #[TestWith(['kqueue:run', 3, false])]
+    #[TestWith(['kqueue:run', 1, false])]
+    #[TestWith(['kqueue:run', 3, true])]
+    #[TestWith(['queue:work', 1, false])]
+    public function test_interruptible_jobs_are_told_of_a_stop_signal(string $command, int $jobs, bool $group): void
+    {
+        if (! interface_exists(Interruptible::class)) {
+            self::markTestSkipped('This Laravel tells jobs of no signals.');
+        }
+
+        $this->push(...array_map(static fn () => new InterruptibleAct('untilInterrupted'), range(1, $jobs)));
+        $run = $this->start($command, ['--sleep=0.1'], ['KQUEUE_TEST_EVENTS' => '1']);
+        $this->waitForStarts($jobs);
+        $group ? $run->signalGroup(SIGTERM) : $run->signal(SIGTERM);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertSame(array_fill(0, $jobs, SIGTERM), array_column(Trace::all('interrupted'), 'detail'));
+        self::assertCount($jobs, Trace::all('end'));
+        self::assertEqualsCanonicalizing(array_column(Trace::all('start'), 'app'), array_column(Trace::all('interrupted'), 'app'), 'each in its own application');
+        self::assertSame(0, $this->app['queue']->size());
+
+        $events = array_column(array_column(Trace::all('event'), 'detail'), 0);
+        $since = array_slice($events, array_search('WorkerInterrupted', $events, true));
+        self::assertSame(['WorkerInterrupted', ...array_fill(0, $jobs, 'JobInterrupted')], array_slice($since, 0, $jobs + 1));
+        self::assertSame('WorkerStopping', end($since));
+
+        if ($jobs === 1) {
+            self::assertSame(['WorkerInterrupted', 'JobInterrupted', 'JobProcessed', 'JobAttempted', 'WorkerStopping'], $since);
+        }
+    }
+
+    /** It never waits, so nothing but an interrupt can tell it. */
+    public function test_a_job_that_computes_is_told_of_a_stop_signal(): void
+    {
+        if (! interface_exists(Interruptible::class)) {
+            self::markTestSkipped('This Laravel tells jobs of no signals.');
+        }
+
+        $this->push(new InterruptibleAct('untilInterrupted', true));
+        $run = $this->start('kqueue:run', ['--sleep=0.1']);
+        $this->waitForStarts(1);
+        $begin = microtime(true);
+        $run->signal(SIGTERM);
+
+        self::assertSame(0, $run->wait(40), $run->output());
+        self::assertLessThan(10.0, microtime(true) - $begin);
+        self::assertCount(1, Trace::all('interrupted'));
+        $this->report(sprintf('a computing job was told after %.3f s', Trace::all('interrupted')[0]['at'] - $begin));
+    }
+
+    public function test_pausing_and_resuming_fire_events(): void
+    {
+        if (! class_exists(WorkerPausing::class)) {
+            self::markTestSkipped('This Laravel has no such events.');
+        }
+
+        $this->push(new Act('sleep', 3.0));
+        $run = $this->start('kqueue:run', ['--sleep=0.1', '--stop-when-empty'], ['KQUEUE_TEST_EVENTS' => '1']);
+        $this->waitForStarts(1);
+        $fired = static fn (): array => array_values(array_intersect(array_column(array_column(Trace::all('event'), 'detail'), 0), ['WorkerPausing', 'WorkerResuming', 'JobProcessed']));
+        $run->signal(SIGUSR2);
+        $this->waitFor(static fn (): bool => $fired() === ['WorkerPausing'], 'the pause');
+        $run->signal(SIGCONT);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertSame(['WorkerPausing', 'WorkerResuming', 'JobProcessed'], $fired());
     }
 
     private function assertAllAvailableWithoutAttempts(string $connection, int $count): void

@@ -5,13 +5,18 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\Events\JobInterrupted;
 use Illuminate\Queue\Events\JobTimedOut;
 use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Events\WorkerInterrupted;
+use Illuminate\Queue\Events\WorkerPausing;
 use Illuminate\Queue\Events\WorkerQueuePaused;
+use Illuminate\Queue\Events\WorkerResuming;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\TimeoutExceededException;
 use Illuminate\Queue\Worker;
 use KQueue\Testing\FakeEngine;
+use KQueue\Tests\Laravel\Fixtures\InterruptibleJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
 use PHPUnit\Framework\Attributes\TestWith;
@@ -28,7 +33,7 @@ final class LaneTest extends TestCase
         self::assertCount(1, array_unique(Recorder::$apps));
         self::assertNotContains(spl_object_id($this->app), Recorder::$apps);
         self::assertSame(3, self::$engine->finished);
-        self::assertSame(['id' => '1', 'class' => TestJob::class, 'connection' => 'database', 'queue' => 'default', 'attempts' => 1, 'timeout' => 60.0], self::$engine->reserved[0]);
+        self::assertSame(['id' => '1', 'class' => TestJob::class, 'connection' => 'database', 'queue' => 'default', 'attempts' => 1, 'timeout' => 60.0], array_diff_key(self::$engine->reserved[0], ['onSignal' => 0]));
         self::assertSame('empty', $this->stopped()->reason->value);
         self::assertSame(3, $this->stopped()->jobsProcessed ?? 3, 'Laravel 13');
     }
@@ -235,6 +240,56 @@ final class LaneTest extends TestCase
         self::assertSame(0, $this->app['queue']->size());
         self::assertStringContainsString('KQueue\Exceptions\JobExited: '.TestJob::class.' called exit().', $this->failedJobs()[0]->exception);
         self::assertSame(2, self::$engine->lanes, 'the lane was replaced');
+    }
+
+    public function test_a_job_that_catches_its_timeout_until_it_is_left_has_timed_out(): void
+    {
+        $this->app['queue']->push(new TestJob('stubborn', tries: 5, failOnTimeout: true));
+        self::$engine->exits = true;
+        self::$engine->exitsOverdue = true;
+        $this->kqueue();
+
+        self::assertCount(1, Recorder::all(JobTimedOut::class));
+        self::assertStringContainsString('TimeoutExceededException', $this->failedJobs()[0]->exception);
+        self::assertSame(2, self::$engine->lanes, 'the lane was replaced');
+    }
+
+    public function test_a_stop_signal_is_told_to_the_worker_and_then_to_the_running_job(): void
+    {
+        if (! class_exists(JobInterrupted::class)) {
+            self::markTestSkipped('This Laravel tells jobs of no signals.');
+        }
+
+        $this->app['queue']->push(new InterruptibleJob('a'));
+        $this->push('b');
+        Recorder::$handlers['a'] = static fn () => self::$engine->signal(15);
+        $this->kqueue();
+
+        self::assertSame(['a', 'a interrupted by 15'], Recorder::$ran);
+        self::assertSame(1, $this->app['queue']->size());
+        self::assertSame(
+            ['WorkerStarting', 'JobProcessing', 'WorkerInterrupted', 'JobInterrupted', 'JobProcessed', 'WorkerStopping'],
+            array_values(array_intersect(Recorder::$events, ['WorkerStarting', 'JobProcessing', 'WorkerInterrupted', 'JobInterrupted', 'JobProcessed', 'WorkerStopping'])),
+        );
+        self::assertSame(Recorder::$apps[0], Recorder::$apps[1], 'in the application of its lane');
+    }
+
+    public function test_pausing_and_resuming_are_told_to_the_worker(): void
+    {
+        if (! class_exists(WorkerPausing::class)) {
+            self::markTestSkipped('This Laravel has no such events.');
+        }
+
+        $this->push('a');
+        Recorder::$handlers['a'] = static function (): void {
+            self::$engine->signal(12);
+            self::$engine->signal(18);
+        };
+        $this->kqueue();
+
+        self::assertCount(1, Recorder::all(WorkerPausing::class));
+        self::assertCount(1, Recorder::all(WorkerResuming::class));
+        self::assertSame([], Recorder::all(WorkerInterrupted::class));
     }
 
     public function test_an_open_transaction_is_rolled_back_and_told(): void

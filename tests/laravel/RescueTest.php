@@ -90,6 +90,20 @@ final class RescueTest extends TestCase
 
     #[TestWith(['database'])]
     #[TestWith(['redis'])]
+    public function test_a_culprit_that_had_overrun_its_timeout_has_timed_out(string $connection): void
+    {
+        $this->use($connection);
+        $this->push(new TestJob('stuck', tries: 5, failOnTimeout: true));
+
+        $this->newRescue()([['timed_out' => true] + $this->inFlight($this->queue()->pop(), 'the runner was killed because it hung in one call')]);
+
+        self::assertSame(0, $this->queue()->size());
+        self::assertStringContainsString('it hung in one call', $this->failedJobs()[0]->exception, 'the true cause');
+        self::assertCount(1, Recorder::all(\Illuminate\Queue\Events\JobTimedOut::class));
+    }
+
+    #[TestWith(['database'])]
+    #[TestWith(['redis'])]
     public function test_many_at_once(string $connection): void
     {
         $this->use($connection);

@@ -16,7 +16,7 @@ foreach ($extension->getClasses() as $class) {
 }
 echo 'functions: ', count($extension->getFunctions()), ', constants: ', count($extension->getConstants()), ', settings: ', count($extension->getINIEntries()), "\n";
 
-foreach (['InvalidArgument', 'Unsupported', 'EngineError', 'JobTimedOut', 'JobExited', 'ChildDied', 'RemoteException'] as $name) {
+foreach (['InvalidArgument', 'Unsupported', 'EngineError', 'JobTimedOut', 'JobExited', 'Cancelled', 'ChildDied', 'RemoteException'] as $name) {
     $class = "KQueue\\Exception\\$name";
     assert((new $class('why', 3)) instanceof KQueue\Exception\KQueueException);
     try {
@@ -29,7 +29,7 @@ foreach (['InvalidArgument', 'Unsupported', 'EngineError', 'JobTimedOut', 'JobEx
 echo "-r: ", json_encode(run_php('')), "\n";
 echo "exit: ", json_encode(run_php('register_shutdown_function(fn () => print "end"); exit(7);')), "\n";
 
-// Functions and extensions that it loads with it are the same.
+// All other functions and extensions are the same.
 $list = 'echo count(get_defined_functions()["internal"]), " ", count(get_loaded_extensions());';
 [$functions, $extensions] = explode(' ', run_command(php('-r', $list))['output']);
 [$functions_with, $extensions_with] = explode(' ', run_php($list)['output']);
@@ -50,14 +50,15 @@ class KQueue\Exception\Unsupported extends RuntimeException
 class KQueue\Exception\EngineError extends RuntimeException
 class KQueue\Exception\JobTimedOut extends RuntimeException
 class KQueue\Exception\JobExited extends RuntimeException
+class KQueue\Exception\Cancelled extends RuntimeException
 class KQueue\Exception\ChildDied extends RuntimeException
 class KQueue\Exception\RemoteException extends RuntimeException
 class KQueue\Runtime
 class KQueue\Engine
-functions: 0, constants: 0, settings: 0
+functions: 1, constants: 0, settings: 0
 -r: {"status":0,"signal":0,"output":""}
 exit: {"status":7,"signal":0,"output":"end"}
-int(0)
+int(1)
 int(1)
 bool(true)
 info

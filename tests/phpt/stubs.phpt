@@ -1,5 +1,5 @@
 --TEST--
-stubs/kqueue.stub.php declares what is loaded: classes, members, types, defaults
+stubs/kqueue.stub.php declares what is loaded: classes, members, functions, types, defaults
 --EXTENSIONS--
 kqueue
 --FILE--
@@ -24,9 +24,16 @@ foreach (array_diff($real, $stubs) as $line) {
 foreach (array_diff($stubs, $real) as $line) {
     echo "stubs:  $line\n";
 }
+$functions = array_keys((new ReflectionExtension('kqueue'))->getFunctions());
+[, , $declared_functions] = json_decode($output);
+foreach (array_diff(array_map('describe_function', $functions), $declared_functions) as $line) {
+    echo "loaded, not in the stubs: $line\n";
+}
+echo count($functions), ' function, ', count($declared_functions), " in the stubs\n";
 echo $text === describe_classes($loaded) ? "the same\n" : "different\n";
 ?>
 --EXPECT--
 missing in the stubs: []
 not loaded: []
+1 function, 1 in the stubs
 the same

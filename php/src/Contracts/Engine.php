@@ -28,8 +28,11 @@ interface Engine
      */
     public function template(callable $boot, array $shared): array;
 
-    /** @param  callable(): void  $lane */
-    public function run(callable $lane, int $concurrency, bool $cloned): void;
+    /**
+     * @param  callable(): void  $lane
+     * @param  (callable(int): void)|null  $onSignal
+     */
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void;
 
     /** Null: the lane is to close what it does not need, and to ask again. */
     public function lead(?float $patience = null): ?bool;
@@ -45,7 +48,7 @@ interface Engine
 
     public function idle(float $seconds): void;
 
-    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null}  $job */
+    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null, onSignal?: (callable(int): void)|null}  $job */
     public function reserved(array $job): void;
 
     public function finished(): void;

@@ -233,6 +233,7 @@ final class Lane
             // Only the rescue asks for them; other drivers may have to ask their server.
             'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
+            'onSignal' => $this->settings->once ? null : $this->worker->interrupt(...),
         ]);
 
         if ($this->settings->once) {
@@ -289,11 +290,18 @@ final class Lane
     {
         $returned = $this->engine->contain(fn () => $this->worker->run($this->settings->connection, $job, $this->options));
 
-        if (! $returned) {
+        if ($returned) {
+            return true;
+        }
+
+        // A job that catches its timeout again and again is left in the same way as one that calls exit().
+        if ($this->worker->timedOut()) {
+            $this->worker->timeOut($job, $this->options);
+        } else {
             $this->worker->failAttempt($job, $this->options, JobExited::during($job));
         }
 
-        return $returned;
+        return false;
     }
 
     private function runIsolated(Job $job, ?float $timeout): bool

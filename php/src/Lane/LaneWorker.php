@@ -23,7 +23,7 @@ use Throwable;
  *
  * Laravel's timeout handler (SIGALRM, then SIGKILL to the process) is never registered; the engine throws into the lane instead.
  * Overrides handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e), whose signature is the same from
- * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
+ * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, notifyJobOfSignal, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
  */
 final class LaneWorker extends Worker
 {
@@ -77,6 +77,20 @@ final class LaneWorker extends Worker
     {
         $this->timedOut = false;
         $this->runJob($job, $connection, $options);
+    }
+
+    /** A stop signal came: the running job is told, if it wants to know. Laravel 10 to 12 tell nobody. */
+    public function interrupt(int $signal): void
+    {
+        if (! method_exists($this, 'notifyJobOfSignal')) {
+            return;
+        }
+
+        try {
+            $this->notifyJobOfSignal($signal);
+        } catch (Throwable $e) {
+            $this->report($e);
+        }
     }
 
     /** Whether the last job overran its timeout in this lane. */
@@ -138,13 +152,13 @@ final class LaneWorker extends Worker
         }
     }
 
-    /** The job overran its timeout, and what ran it is gone. */
-    public function timeOut(Job $job, WorkerOptions $options): void
+    /** The job overran its timeout, and what ran it is gone; $e tells more of that than Laravel's exception does. */
+    public function timeOut(Job $job, WorkerOptions $options, ?Throwable $e = null): void
     {
         $this->rollBackOpenTransactions();
 
         try {
-            $this->handleTimeout($job, $options);
+            $this->handleTimeout($job, $options, $e);
         } catch (Throwable $thrown) {
             $this->report($thrown);
         }
@@ -258,10 +272,10 @@ final class LaneWorker extends Worker
      *
      * @throws Throwable always: Laravel's TimeoutExceededException, or what came up on the way
      */
-    private function handleTimeout(Job $job, WorkerOptions $options): never
+    private function handleTimeout(Job $job, WorkerOptions $options, ?Throwable $e = null): never
     {
         $connection = $job->getConnectionName();
-        $e = $this->timeoutExceededException($job);
+        $e ??= $this->timeoutExceededException($job);
 
         try {
             $this->markJobAsFailedIfWillExceedMaxAttempts($connection, $job, (int) $options->maxTries, $e);

@@ -55,7 +55,7 @@ final class Rescue
         private readonly Profile $profile,
     ) {}
 
-    /** @param  list<array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null}>  $jobs */
+    /** @param  list<array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null, timed_out?: bool}>  $jobs */
     public function __invoke(array $jobs): void
     {
         foreach ($jobs as $job) {
@@ -109,7 +109,7 @@ final class Rescue
         ]) > 0;
     }
 
-    /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string}  $reserved */
+    /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string, timed_out?: bool}  $reserved */
     private function fail(array $reserved): string
     {
         $this->profile->addCrashed($reserved['class'], $reserved['cause']);
@@ -126,7 +126,13 @@ final class Rescue
             return "took it down ({$reserved['cause']}), and comes back when its reservation ends.";
         }
 
-        $this->worker->failAttempt($job, $this->options, RunnerDied::during($job, $reserved['cause']));
+        $death = RunnerDied::during($job, $reserved['cause']);
+
+        if ($reserved['timed_out'] ?? false) {
+            $this->worker->timeOut($job, $this->options, $death);
+        } else {
+            $this->worker->failAttempt($job, $this->options, $death);
+        }
 
         return "took it down ({$reserved['cause']}): a failed attempt. Its class runs isolated from now on, unless it says otherwise.";
     }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Process;
 
+use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
@@ -11,10 +12,16 @@ use KQueue\Lane\Lane;
 use KQueue\Lane\Template;
 use KQueue\Support\Laravel;
 use Symfony\Component\Console\Output\OutputInterface;
+use Throwable;
 
 /** What the runner process does: makes the template, runs the lanes, and fires the events of the worker as a whole. */
 final class Runner
 {
+    /** PHP has the names only with pcntl. */
+    private const SIGUSR2 = 12;
+
+    private const SIGCONT = 18;
+
     private readonly WorkerOptions $options;
 
     public function __construct(
@@ -37,7 +44,12 @@ final class Runner
         $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
         $settings = $this->settings->withLanes($cloned)->toArray();
 
-        $this->engine->run(static fn () => Lane::main($settings), $this->settings->concurrency, $cloned);
+        $this->engine->run(
+            static fn () => Lane::main($settings),
+            $this->settings->concurrency,
+            $cloned,
+            $this->settings->once ? null : $this->signalled(...),
+        );
 
         return $this->stopped();
     }
@@ -82,6 +94,22 @@ final class Runner
         $this->output->writeln("<comment>{$message}</comment>", OutputInterface::OUTPUT_NORMAL);
     }
 
+    /** As queue:work's signal handlers: the engine has done already what the signal asks for. */
+    private function signalled(int $signal): void
+    {
+        [$connection, $queue] = [$this->settings->connection, $this->settings->queue];
+
+        try {
+            $this->fire(match ($signal) {
+                self::SIGUSR2 => Laravel::workerPausing($connection, $queue, $this->options),
+                self::SIGCONT => Laravel::workerResuming($connection, $queue, $this->options),
+                default => Laravel::workerInterrupted($signal, $connection, $queue, $this->options),
+            });
+        } catch (Throwable $e) {
+            $this->app->make(ExceptionHandler::class)->report($e);
+        }
+    }
+
     private function stopped(): int
     {
         $state = $this->engine->state();
@@ -90,10 +118,6 @@ final class Runner
 
         if ($this->settings->once) {
             return $state['status'];
-        }
-
-        if ($state['signal'] !== null) {
-            $this->fire(Laravel::workerInterrupted($state['signal'], $connection, $queue, $this->options));
         }
 
         $this->fire(Laravel::workerStopping(

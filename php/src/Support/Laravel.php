@@ -7,6 +7,8 @@ namespace KQueue\Support;
 use Closure;
 use Illuminate\Queue\Events\WorkerIdle;
 use Illuminate\Queue\Events\WorkerInterrupted;
+use Illuminate\Queue\Events\WorkerPausing;
+use Illuminate\Queue\Events\WorkerResuming;
 use Illuminate\Queue\Events\WorkerStarting;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\RedisQueue;
@@ -34,6 +36,16 @@ final class Laravel
     public static function workerInterrupted(int $signal, string $connection, string $queue, WorkerOptions $options): ?object
     {
         return class_exists(WorkerInterrupted::class) ? new WorkerInterrupted($signal, $connection, $queue, $options) : null;
+    }
+
+    public static function workerPausing(string $connection, string $queue, WorkerOptions $options): ?object
+    {
+        return class_exists(WorkerPausing::class) ? new WorkerPausing($connection, $queue, $options) : null;
+    }
+
+    public static function workerResuming(string $connection, string $queue, WorkerOptions $options): ?object
+    {
+        return class_exists(WorkerResuming::class) ? new WorkerResuming($connection, $queue, $options) : null;
     }
 
     public static function workerStopping(

@@ -65,6 +65,9 @@ final class FakeEngine implements Engine
     /** Inline jobs end by exit() at once. */
     public bool $exits = false;
 
+    /** And that because they caught their timeout again and again. */
+    public bool $exitsOverdue = false;
+
     public bool $stopping = false;
 
     public int $status = 0;
@@ -105,6 +108,8 @@ final class FakeEngine implements Engine
 
     private ?Container $base = null;
 
+    private ?Closure $onSignal = null;
+
     private ?Closure $child = null;
 
     private ?Closure $boot = null;
@@ -141,8 +146,10 @@ final class FakeEngine implements Engine
         ];
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
     {
+        $this->onSignal = $onSignal === null ? null : $onSignal(...);
+
         while (! $this->stopping) {
             $this->lanes++;
             $lane();
@@ -239,6 +246,8 @@ final class FakeEngine implements Engine
     public function contain(callable $callback): bool
     {
         if ($this->exits) {
+            $this->timedOut = $this->exitsOverdue;
+
             return false;
         }
 
@@ -317,6 +326,22 @@ final class FakeEngine implements Engine
             'finished' => $this->finished,
             'last_finished' => $this->lastFinished === null ? null : microtime(true) - $this->lastFinished,
         ];
+    }
+
+    /** A signal comes, as the run and the running job are told of it. */
+    public function signal(int $signal): void
+    {
+        $lane = Container::getInstance();
+        $this->base === null || self::enter($this->base);
+        $this->onSignal === null || ($this->onSignal)($signal);
+        self::enter($lane);
+
+        if (in_array($signal, [2, 3, 15], true)) {
+            $this->signal = $signal;
+            $this->stop(0, 'interrupted');
+            $job = count($this->reserved) > $this->finished ? $this->reserved[array_key_last($this->reserved)] : [];
+            isset($job['onSignal']) && $job['onSignal']($signal);
+        }
     }
 
     /** The child's application is the one that supervise() was called in, not the lane's. */

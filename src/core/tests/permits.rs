@@ -9,20 +9,32 @@ fn wanted(permits: &Permits, lane: u32) -> Vec<&str> {
     permits.wanted_of(lane).collect()
 }
 
+/// For a job of its own.
+fn ask(permits: &mut Permits, lane: u32, name: &str, limit: usize) -> Option<Permit> {
+    permits.ask(lane, lane, name, limit)
+}
+
+/// At most one lane can go on when nobody helps anybody.
+fn give_back(permits: &mut Permits, permit: Permit) -> Option<(u32, Permit)> {
+    let woken = permits.give_back(permit);
+    assert!(woken.len() <= 1, "{woken:?}");
+    woken.first().copied()
+}
+
 #[test]
 fn as_many_as_there_are_then_in_order() {
     let mut permits = Permits::default();
-    let first = permits.ask(1, "db", 2).unwrap();
-    let second = permits.ask(2, "db", 2).unwrap();
-    assert_eq!(permits.ask(3, "db", 2), None);
-    assert_eq!(permits.ask(4, "db", 2), None);
+    let first = ask(&mut permits, 1, "db", 2).unwrap();
+    let second = ask(&mut permits, 2, "db", 2).unwrap();
+    assert_eq!(ask(&mut permits, 3, "db", 2), None);
+    assert_eq!(ask(&mut permits, 4, "db", 2), None);
     assert_eq!(permits.holders("db"), [1, 2]);
-    let (lane, third) = permits.give_back(first).unwrap();
+    let (lane, third) = give_back(&mut permits, first).unwrap();
     assert_eq!(lane, 3);
-    let (lane, fourth) = permits.give_back(second).unwrap();
+    let (lane, fourth) = give_back(&mut permits, second).unwrap();
     assert_eq!(lane, 4);
-    assert_eq!(permits.give_back(third), None);
-    assert_eq!(permits.give_back(fourth), None);
+    assert_eq!(give_back(&mut permits, third), None);
+    assert_eq!(give_back(&mut permits, fourth), None);
     assert_eq!(permits.holders("db"), []);
     assert!(!permits.is_anyone_waiting());
 }
@@ -30,9 +42,9 @@ fn as_many_as_there_are_then_in_order() {
 #[test]
 fn names_know_nothing_of_each_other() {
     let mut permits = Permits::default();
-    permits.ask(1, "a", 1).unwrap();
-    permits.ask(2, "b", 1).unwrap();
-    assert_eq!(permits.ask(1, "b", 1), None);
+    ask(&mut permits, 1, "a", 1).unwrap();
+    ask(&mut permits, 2, "b", 1).unwrap();
+    assert_eq!(ask(&mut permits, 1, "b", 1), None);
     assert_eq!(wanted(&permits, 2), ["b"]);
     assert_eq!(wanted(&permits, 1), [""; 0]);
 }
@@ -40,47 +52,47 @@ fn names_know_nothing_of_each_other() {
 #[test]
 fn a_lane_that_has_one_does_not_wait_for_itself() {
     let mut permits = Permits::default();
-    let read = permits.ask(1, "db", 1).unwrap();
-    assert_eq!(permits.ask(2, "db", 1), None);
-    let write = permits.ask(1, "db", 1).unwrap();
-    assert_eq!(permits.give_back(read), None, "it has another");
-    assert_eq!(permits.give_back(write).unwrap().0, 2);
+    let read = ask(&mut permits, 1, "db", 1).unwrap();
+    assert_eq!(ask(&mut permits, 2, "db", 1), None);
+    let write = ask(&mut permits, 1, "db", 1).unwrap();
+    assert_eq!(give_back(&mut permits, read), None, "it has another");
+    assert_eq!(give_back(&mut permits, write).unwrap().0, 2);
 }
 
 #[test]
 fn whoever_comes_later_does_not_overtake() {
     let mut permits = Permits::default();
-    let held = permits.ask(1, "db", 1).unwrap();
-    assert_eq!(permits.ask(2, "db", 1), None);
-    assert_eq!(permits.ask(2, "db", 1), None, "it waits once");
-    let (lane, given) = permits.give_back(held).unwrap();
+    let held = ask(&mut permits, 1, "db", 1).unwrap();
+    assert_eq!(ask(&mut permits, 2, "db", 1), None);
+    assert_eq!(ask(&mut permits, 2, "db", 1), None, "it waits once");
+    let (lane, given) = give_back(&mut permits, held).unwrap();
     assert_eq!(lane, 2);
-    assert_eq!(permits.ask(1, "db", 1), None);
-    assert_eq!(permits.give_back(given).unwrap().0, 1);
+    assert_eq!(ask(&mut permits, 1, "db", 1), None);
+    assert_eq!(give_back(&mut permits, given).unwrap().0, 1);
     assert!(!permits.is_anyone_waiting());
 }
 
 #[test]
 fn what_is_given_back_twice_is_free_once() {
     let mut permits = Permits::default();
-    let held = permits.ask(1, "db", 1).unwrap();
-    permits.give_back(held);
-    let next = permits.ask(2, "db", 1).unwrap();
-    assert_eq!(permits.give_back(held), None);
-    assert_eq!(permits.ask(3, "db", 1), None);
-    assert_eq!(permits.give_back(next).unwrap().0, 3);
-    assert_eq!(permits.give_back(9999), None);
+    let held = ask(&mut permits, 1, "db", 1).unwrap();
+    give_back(&mut permits, held);
+    let next = ask(&mut permits, 2, "db", 1).unwrap();
+    assert_eq!(give_back(&mut permits, held), None);
+    assert_eq!(ask(&mut permits, 3, "db", 1), None);
+    assert_eq!(give_back(&mut permits, next).unwrap().0, 3);
+    assert_eq!(give_back(&mut permits, 9999), None);
 }
 
 #[test]
 fn a_lane_that_is_gone_holds_nothing_and_waits_for_nothing() {
     let mut permits = Permits::default();
-    permits.ask(1, "a", 1).unwrap();
-    permits.ask(1, "b", 1).unwrap();
-    permits.ask(1, "b", 1).unwrap();
+    ask(&mut permits, 1, "a", 1).unwrap();
+    ask(&mut permits, 1, "b", 1).unwrap();
+    ask(&mut permits, 1, "b", 1).unwrap();
     for lane in [2, 3] {
-        permits.ask(lane, "a", 1);
-        permits.ask(lane, "b", 1);
+        ask(&mut permits, lane, "a", 1);
+        ask(&mut permits, lane, "b", 1);
     }
     permits.give_up(2);
     let given: Vec<u32> = permits.gone(1).into_iter().map(|(lane, _)| lane).collect();
@@ -133,7 +145,7 @@ proptest! {
                     let holders = lanes(&out, name);
                     let line = waiting.entry(name).or_default();
                     let room = holders.contains(&lane) || holders.len() < limit && line.is_empty();
-                    match permits.ask(lane, name, limit) {
+                    match ask(&mut permits, lane, name, limit) {
                         Some(permit) => { prop_assert!(room); out.push((permit, lane, name)); }
                         None => { prop_assert!(!room); line.push_back(lane); }
                     }
@@ -141,8 +153,8 @@ proptest! {
                 Step::GiveBack(index) => {
                     if !out.is_empty() {
                         let (permit, ..) = out.remove(index % out.len());
-                        given.extend(permits.give_back(permit));
-                        prop_assert_eq!(permits.give_back(permit), None);
+                        given.extend(give_back(&mut permits, permit));
+                        prop_assert_eq!(give_back(&mut permits, permit), None);
                     }
                 }
                 Step::GiveUp(lane) => {
@@ -175,4 +187,23 @@ proptest! {
             prop_assert_eq!(permits.is_anyone_waiting(), waiting.values().any(|line| !line.is_empty()));
         }
     }
+}
+
+#[test]
+fn lanes_that_help_with_one_job_share_what_it_has() {
+    let mut permits = Permits::default();
+    let held = permits.ask(1, 1, "db", 1).unwrap();
+    assert!(permits.ask(11, 1, "db", 1).is_some(), "the job has one");
+    assert_eq!(permits.ask(21, 2, "db", 1), None);
+    assert_eq!(permits.ask(3, 3, "db", 1), None);
+    assert_eq!(permits.ask(22, 2, "db", 1), None);
+    // The helper has ended; what it took is its job's.
+    assert_eq!(permits.gone(11), []);
+    assert_eq!(permits.holders("db"), [1]);
+    assert_eq!(permits.give_back(held), [], "the helper's is still there");
+    let woken: Vec<u32> = permits.gone(1).iter().map(|(lane, _)| *lane).collect();
+    assert_eq!(woken, [21, 22], "both that help with job 2");
+    assert_eq!(permits.holders("db"), [2]);
+    let woken: Vec<u32> = permits.gone(2).iter().map(|(lane, _)| *lane).collect();
+    assert_eq!(woken, [3]);
 }

@@ -9,11 +9,11 @@
 
 use libc::{c_int, c_void, iovec, mode_t, size_t, ssize_t};
 
-use super::gate::{self, Deadline, Gate, Pauses, Waited, errno, nonblocking, ready_now, set_errno};
+use super::Hook;
+use super::gate::{self, Deadline, Gate, Waited, errno, nonblocking, ready_now, set_errno};
 use super::iov::{self, Rest};
 use super::socket;
 use super::transfer::time_limit;
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("read", read as *const ()),
@@ -128,6 +128,9 @@ fn until_writable(gate: Gate, fd: c_int) -> Waited {
 }
 
 unsafe extern "C" fn write(fd: c_int, from: *const c_void, length: size_t) -> ssize_t {
+    if fd > 2 && !gate::claim(fd) {
+        return -1;
+    }
     let real = |from: *const c_void, length| {
         // SAFETY: the caller's own buffer, or a part of it.
         unsafe { libc::write(fd, from, length) }
@@ -150,6 +153,9 @@ unsafe extern "C" fn write(fd: c_int, from: *const c_void, length: size_t) -> ss
 }
 
 unsafe extern "C" fn writev(fd: c_int, buffers: *const iovec, count: c_int) -> ssize_t {
+    if fd > 2 && !gate::claim(fd) {
+        return -1;
+    }
     let real = |buffers, count| {
         // SAFETY: the caller's own buffers, or parts of them.
         unsafe { libc::writev(fd, buffers, count) }
@@ -176,29 +182,8 @@ unsafe extern "C" fn writev(fd: c_int, buffers: *const iovec, count: c_int) -> s
     }
 }
 
-/// Tries until the lock is free, since nothing tells when it is. `real` blocks.
-fn lock_by(gate: Gate, attempt: impl Fn() -> c_int, real: impl Fn() -> c_int) -> c_int {
-    let saved = errno();
-    let mut pauses = Pauses::new();
-    loop {
-        let result = attempt();
-        if result == 0 {
-            set_errno(saved);
-            return result;
-        }
-        if !matches!(errno(), libc::EWOULDBLOCK | libc::EACCES) {
-            return result;
-        }
-        match gate.pause(pauses.next()) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Cancelled => {
-                set_errno(libc::ECANCELED);
-                return -1;
-            }
-            Woken::Refused => return real(),
-        }
-    }
-}
+/// What the kernel says of a lock that is held.
+const HELD: &[c_int] = &[libc::EWOULDBLOCK, libc::EACCES];
 
 unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     let real = |operation| {
@@ -208,7 +193,7 @@ unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     let waits = matches!(operation, libc::LOCK_SH | libc::LOCK_EX);
     match gate::open().filter(|_| waits) {
         None => real(operation),
-        Some(gate) => lock_by(gate, || real(operation | libc::LOCK_NB), || real(operation)),
+        Some(gate) => gate.until_free(HELD, || real(operation | libc::LOCK_NB), || real(operation)),
     }
 }
 
@@ -225,6 +210,6 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut c_void) -> 
     };
     match gate::open() {
         None => real(command),
-        Some(gate) => lock_by(gate, || real(attempt), || real(command)),
+        Some(gate) => gate.until_free(HELD, || real(attempt), || real(command)),
     }
 }

@@ -148,6 +148,17 @@ pub(super) fn open() -> Option<Gate> {
     waiter.can_suspend().then_some(Gate { waiter: *waiter })
 }
 
+/// As [`Gate::claim`], where no gate has been opened yet. False: the call fails, and `errno` says so.
+pub(super) fn claim(fd: c_int) -> bool {
+    match open().map_or(Ok(()), |gate| gate.claim(fd)) {
+        Ok(()) => true,
+        Err(error) => {
+            set_errno(error);
+            false
+        }
+    }
+}
+
 impl Gate {
     /// Suspends the lane once. Sockets of a cancelled wait are shut down here. Leaves `errno` as it was.
     pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Woken {
@@ -170,6 +181,17 @@ impl Gate {
         woken
     }
 
+    /// Waits for a connection that is shared; an error number if nothing may be sent on it.
+    pub(super) fn claim(self, fd: c_int) -> Result<(), c_int> {
+        if PROCESS.load(Ordering::Relaxed) != process() {
+            return Ok(());
+        }
+        let saved = errno();
+        let free = self.waiter.claim(fd);
+        set_errno(saved);
+        free.then_some(()).ok_or(libc::EPIPE)
+    }
+
     /// Suspends the lane until `fd` is ready for `events`. Does not look first.
     pub(super) fn until_ready(self, fd: c_int, events: c_short, deadline: Deadline) -> Waited {
         let wanted = pollfd {
@@ -189,6 +211,36 @@ impl Gate {
             }
             if deadline.passed() {
                 return Waited::TimedOut;
+            }
+        }
+    }
+
+    /// Makes a call that does not wait, `attempt`, until it fails by none of the errors in `busy`. `real` blocks. Failure is -1.
+    pub(super) fn until_free<T: From<i8> + PartialEq>(
+        self,
+        busy: &[c_int],
+        attempt: impl Fn() -> T,
+        real: impl Fn() -> T,
+    ) -> T {
+        let failed = || T::from(-1);
+        let saved = errno();
+        let mut pauses = Pauses::new();
+        loop {
+            let result = attempt();
+            if result != failed() {
+                set_errno(saved);
+                return result;
+            }
+            if !busy.contains(&errno()) {
+                return result;
+            }
+            match self.pause(pauses.next()) {
+                Woken::Ready | Woken::TimedOut => {}
+                Woken::Cancelled => {
+                    set_errno(libc::ECANCELED);
+                    return failed();
+                }
+                Woken::Refused => return real(),
             }
         }
     }

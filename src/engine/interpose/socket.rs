@@ -148,6 +148,9 @@ unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> s
 }
 
 unsafe extern "C" fn send(fd: c_int, from: *const c_void, length: size_t, flags: c_int) -> ssize_t {
+    if !gate::claim(fd) {
+        return -1;
+    }
     let real = |done: size_t, flags: c_int| {
         // SAFETY: the caller's own buffer, behind what has been sent.
         unsafe { libc::send(fd, from.wrapping_byte_add(done), length - done, flags) }
@@ -166,6 +169,9 @@ unsafe extern "C" fn sendto(
     to: *const sockaddr,
     to_length: socklen_t,
 ) -> ssize_t {
+    if !gate::claim(fd) {
+        return -1;
+    }
     let real = |done: size_t, flags: c_int| {
         // SAFETY: the caller's own arguments; its buffer behind what has been sent.
         unsafe {
@@ -186,6 +192,9 @@ unsafe extern "C" fn sendto(
 }
 
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    if !gate::claim(fd) {
+        return -1;
+    }
     let Some(gate) = gate::open().filter(|_| !sends_for_real(flags) && !message.is_null()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { libc::sendmsg(fd, message, flags) };

@@ -5,9 +5,11 @@
 //! Invariant: `waits` and `deadlines` hold exactly what the slots name, so both stay as small as the number of lanes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,9 @@ pub struct Desk {
     signals: Option<Signals>,
     slots: Vec<Slot>,
     ready: VecDeque<(LaneId, Wake)>,
+    /// Descriptors that lanes beside each other may share, and the one of them that last waited for it and has not paused for anything
+    /// else since: it is in the middle of a request, and the answer is for it.
+    held: BTreeMap<RawFd, LaneId>,
     /// When lanes that wait wake up by themselves.
     waits: BTreeSet<(Instant, LaneId)>,
     /// When jobs in flight must have ended.
@@ -53,6 +58,8 @@ pub struct Desk {
     last_signal: Option<i32>,
     /// A stop signal reached this very process, and not only its master.
     told_to_stop: bool,
+    /// Signals that have been obeyed, and that the lanes have not been told of.
+    untold: Vec<i32>,
     /// Something happened that the leader has not seen.
     news: bool,
     control_for_write: bool,
@@ -76,6 +83,12 @@ struct Slot {
     overdue: bool,
     /// The shortage of permits for which it was called out of the line last.
     tidied_for: u64,
+    /// The lane whose job it helps with, which waits for it. The scheduler knows nothing of such a lane.
+    parent: Option<LaneId>,
+    /// The lanes that help with its job.
+    beside: Vec<LaneId>,
+    /// Its entries in `held`.
+    holds: Vec<RawFd>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +102,8 @@ enum State {
     WantsChild,
     WantsPermit,
     AwaitsNotice,
+    Joining,
+    AwaitsTurn,
 }
 
 /// What lanes ask, through hooks and native calls.
@@ -122,12 +137,14 @@ impl Desk {
             signals,
             slots: Vec::new(),
             ready: VecDeque::new(),
+            held: BTreeMap::new(),
             waits: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             began,
             suspensions: 0,
             last_signal: None,
             told_to_stop: false,
+            untold: Vec::new(),
             news: false,
             control_for_write: false,
         })
@@ -174,13 +191,32 @@ impl Desk {
 
     /// Whether the running lane is being cancelled. That it has overrun its deadline without waiting is found out here.
     pub fn check_deadline(&mut self, lane: LaneId) -> bool {
-        let Some(slot) = self.slots.get(lane as usize) else {
+        if self.slots.get(lane as usize).is_none() {
             return false;
-        };
-        if slot.deadline.is_some_and(|moment| moment <= Instant::now()) {
-            self.cancel(lane);
+        }
+        let owner = self.owner(lane);
+        let deadline = self.slots[owner as usize].deadline;
+        if deadline.is_some_and(|moment| moment <= Instant::now()) {
+            self.cancel(owner, true);
         }
         self.is_cancelled(lane)
+    }
+
+    /// Whether it is its job's deadline that a lane is being cancelled for.
+    pub fn is_overdue(&self, lane: LaneId) -> bool {
+        let slot = self.slots.get(lane as usize);
+        slot.is_some_and(|slot| slot.overdue)
+    }
+
+    /// One of the lanes beside another has failed: those that help with the same are cancelled.
+    pub fn cancel_beside(&mut self, lane: LaneId) {
+        let parent = self.slots.get(lane as usize).and_then(|slot| slot.parent);
+        let Some(parent) = parent else { return };
+        for other in self.slots[parent as usize].beside.clone() {
+            if other != lane {
+                self.cancel(other, false);
+            }
+        }
     }
 
     /// Whether the lane is being cancelled: its waits fail at once.
@@ -197,6 +233,15 @@ impl Desk {
         })
     }
 
+    /// Whether a lane may send on a descriptor. False: another one that helps with the same job is in the middle of using it; the lane is
+    /// to ask again after [`Pause::Turn`].
+    pub fn claim(&self, lane: LaneId, fd: RawFd) -> bool {
+        match self.held.get(&fd) {
+            Some(&holder) if holder != lane => self.owner(holder) != self.owner(lane),
+            _ => true,
+        }
+    }
+
     /// The lane's job has ended.
     pub fn finished(&mut self, lane: LaneId) {
         self.set_deadline(lane, None);
@@ -208,7 +253,7 @@ impl Desk {
 
     /// Asks for a permit of this name. None: there is none now, and the lane must pause for it. An idle lane that has one is told.
     pub fn permit(&mut self, lane: LaneId, name: &str, limit: usize) -> Option<Permit> {
-        let permit = self.permits.ask(lane, name, limit);
+        let permit = self.permits.ask(lane, self.owner(lane), name, limit);
         if permit.is_none() {
             self.shortages += 1;
             self.call_holder(name);
@@ -218,7 +263,7 @@ impl Desk {
 
     /// Gives a permit back. Whose turn it is goes on.
     pub fn give_back(&mut self, permit: Permit) {
-        if let Some((lane, permit)) = self.permits.give_back(permit) {
+        for (lane, permit) in self.permits.give_back(permit) {
             self.wake(lane, Wake::Permit(permit));
         }
     }
@@ -234,6 +279,14 @@ impl Desk {
         self.tell_leader();
     }
 
+    /// Where signals come from: a lane that uses the processor leaves it for a moment when one of these is readable.
+    pub fn signal_fds(&self) -> [Option<RawFd>; 2] {
+        [
+            self.signals.as_ref().map(Signals::fd),
+            self.children.as_ref().map(Children::control_fd),
+        ]
+    }
+
     /// Pauses or resumes reserving.
     pub fn pause(&mut self, paused: bool) {
         self.scheduler.pause(paused);
@@ -245,11 +298,8 @@ impl Desk {
 impl Desk {
     /// A lane was made.
     pub(super) fn started(&mut self, lane: LaneId) {
-        let index = lane as usize;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, Slot::default);
-        }
-        self.slots[index].state = State::Ready;
+        self.make_room(lane);
+        self.set_state(lane, State::Ready);
         self.scheduler.started(lane);
         self.ready.push_back((lane, Wake::Start));
     }
@@ -270,6 +320,7 @@ impl Desk {
 
     /// The lane gave up the processor.
     pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) {
+        self.hold(lane, &pause);
         match pause {
             Pause::Wait { fds, timeout } => {
                 self.suspensions += 1;
@@ -310,20 +361,64 @@ impl Desk {
                 self.set_state(lane, State::AwaitsNotice);
                 self.wake_after(lane, NOTICE);
             }
-            Pause::Ended => self.ended(lane),
+            Pause::Turn => {
+                self.set_state(lane, State::AwaitsTurn);
+                if self.is_cancelled(lane) {
+                    self.wake(lane, Wake::Woken(Woken::Cancelled));
+                }
+            }
+            Pause::Join => self.set_state(lane, State::Joining),
+            Pause::Ended => {
+                self.ended(lane);
+            }
         }
     }
 
-    /// The lane is gone.
-    pub(super) fn ended(&mut self, lane: LaneId) {
+    /// The lane is gone. The lane that it helped, if it did.
+    pub(super) fn ended(&mut self, lane: LaneId) -> Option<LaneId> {
         self.set_deadline(lane, None);
         self.set_state(lane, State::Free);
         for (next, permit) in self.permits.gone(lane) {
             self.wake(next, Wake::Permit(permit));
         }
-        let now = self.now();
-        self.scheduler.ended(lane, now);
-        self.tell_leader();
+        self.hold(lane, &Pause::Ended);
+        let parent = self.slots[lane as usize].parent.take();
+        if let Some(parent) = parent {
+            let beside = &mut self.slots[parent as usize].beside;
+            beside.retain(|other| *other != lane);
+        } else {
+            let now = self.now();
+            self.scheduler.ended(lane, now);
+            self.tell_leader();
+        }
+        parent
+    }
+
+    /// A lane was made to run beside another. What that one is being cancelled for concerns it too.
+    pub(super) fn forked(&mut self, lane: LaneId, parent: LaneId) {
+        self.make_room(lane);
+        let of = &mut self.slots[parent as usize];
+        of.beside.push(lane);
+        let (cancelled, overdue) = (of.cancelled, of.overdue);
+        let slot = &mut self.slots[lane as usize];
+        slot.state = State::Ready;
+        slot.parent = Some(parent);
+        slot.cancelled = cancelled;
+        slot.overdue = overdue;
+        self.ready.push_back((lane, Wake::Start));
+    }
+
+    /// A lane that waits for those beside it goes on if there are none.
+    pub(super) fn joined(&mut self, lane: LaneId) {
+        let slot = &self.slots[lane as usize];
+        if matches!(slot.state, State::Joining) && slot.beside.is_empty() {
+            self.wake(lane, Wake::Woken(Woken::Ready));
+        }
+    }
+
+    /// Signals that came since the last call, except further ones to stop.
+    pub(super) fn take_signals(&mut self) -> Vec<i32> {
+        std::mem::take(&mut self.untold)
     }
 
     /// Looks at the time, for jobs that become due.
@@ -371,6 +466,59 @@ impl Desk {
 }
 
 impl Desk {
+    fn make_room(&mut self, lane: LaneId) {
+        let index = lane as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+    }
+
+    /// Takes note of what a lane that may share connections waits for, and lets go of what it does not wait for any more.
+    fn hold(&mut self, lane: LaneId, pause: &Pause) {
+        if self.slots[lane as usize].parent.is_none() {
+            return;
+        }
+        let fds = match pause {
+            // It only stepped aside.
+            Pause::Wait {
+                fds,
+                timeout: Some(Duration::ZERO),
+            } if fds.get().is_empty() => return,
+            Pause::Wait { fds, .. } => fds.get(),
+            _ => &[],
+        };
+        let mut released = false;
+        for fd in std::mem::take(&mut self.slots[lane as usize].holds) {
+            if fds.iter().any(|wanted| wanted.fd == fd) {
+                self.slots[lane as usize].holds.push(fd);
+            } else {
+                self.held.remove(&fd);
+                released = true;
+            }
+        }
+        if released {
+            for other in 0..self.slots.len() as LaneId {
+                if matches!(self.slots[other as usize].state, State::AwaitsTurn) {
+                    self.wake(other, Wake::Woken(Woken::Ready));
+                }
+            }
+        }
+        for fd in fds.iter().filter(|fd| fd.fd >= 0) {
+            if let Entry::Vacant(free) = self.held.entry(fd.fd) {
+                free.insert(lane);
+                self.slots[lane as usize].holds.push(fd.fd);
+            }
+        }
+    }
+
+    /// The lane that has the job: this one, or the one that it helps.
+    fn owner(&self, mut lane: LaneId) -> LaneId {
+        while let Some(parent) = self.slots[lane as usize].parent {
+            lane = parent;
+        }
+        lane
+    }
+
     fn set_state(&mut self, lane: LaneId, state: State) {
         self.slots[lane as usize].state = state;
     }
@@ -444,7 +592,9 @@ impl Desk {
             | State::Idle
             | State::WantsChild
             | State::WantsPermit
-            | State::AwaitsNotice => {}
+            | State::AwaitsNotice
+            | State::AwaitsTurn
+            | State::Joining => {}
         }
         slot.state = State::Ready;
         slot.generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
@@ -503,20 +653,21 @@ impl Desk {
         while let Some(&(moment, lane)) = self.deadlines.first()
             && moment <= now
         {
-            self.cancel(lane);
+            self.cancel(lane, true);
         }
     }
 
-    /// The lane's deadline has passed: ends its wait; its hooks and the interrupt handler do the rest.
-    fn cancel(&mut self, lane: LaneId) {
+    /// The lane must end, since its deadline has passed or what it helps with has failed: ends its wait; its hooks and the interrupt
+    /// handler do the rest. So must those beside it: it waits for them.
+    fn cancel(&mut self, lane: LaneId, overdue: bool) {
         let slot = &mut self.slots[lane as usize];
         if let Some(moment) = slot.deadline.take() {
             self.deadlines.remove(&(moment, lane));
         }
         slot.cancelled = true;
-        slot.overdue = true;
+        slot.overdue |= overdue;
         match slot.state {
-            State::Waiting(_) | State::AwaitsNotice => {
+            State::Waiting(_) | State::AwaitsNotice | State::AwaitsTurn => {
                 self.wake(lane, Wake::Woken(Woken::Cancelled));
             }
             State::WantsChild => {
@@ -529,7 +680,15 @@ impl Desk {
                 self.permits.give_up(lane);
                 self.wake(lane, Wake::Woken(Woken::Cancelled));
             }
-            State::Free | State::Ready | State::Running | State::InLine | State::Idle => {}
+            State::Free
+            | State::Ready
+            | State::Running
+            | State::InLine
+            | State::Idle
+            | State::Joining => {}
+        }
+        for other in self.slots[lane as usize].beside.clone() {
+            self.cancel(other, overdue);
         }
     }
 
@@ -593,10 +752,19 @@ impl Desk {
 
     fn on_signal(&mut self, signal: i32) {
         match signal {
-            signals::PAUSE => self.pause(true),
-            signals::RESUME => self.pause(false),
+            signals::PAUSE => {
+                self.untold.push(signal);
+                self.pause(true);
+            }
+            signals::RESUME => {
+                self.untold.push(signal);
+                self.pause(false);
+            }
             signal => {
-                self.last_signal = Some(signal);
+                // Ctrl-C reaches this process twice: from the terminal, and from its master.
+                if self.last_signal.replace(signal).is_none() {
+                    self.untold.push(signal);
+                }
                 self.stop(0, "interrupted");
             }
         }
@@ -676,6 +844,9 @@ impl Default for Slot {
             cancelled: false,
             overdue: false,
             tidied_for: 0,
+            parent: None,
+            beside: Vec::new(),
+            holds: Vec::new(),
         }
     }
 }

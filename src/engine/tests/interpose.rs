@@ -1,6 +1,6 @@
 //! Interposed calls, made by a few lines of C in an object of their own.
 //!
-//! - `sleeps`, `polls`, `sockets`, `connections`, `files`, `processes`, `lookups`: one family each, routed or not, and what it returns
+//! - `sleeps`, `polls`, `sockets`, `connections`, `files`, `opens`, `queues`, `processes`, `lookups`: one family each, routed or not, and what it returns
 //! - `gates`: who may suspend
 //! - `walks`: which slots are written, and given back
 //! - `lanes`, `recorder`: two waiters; `fixture`, `descriptors`: what the tests are made of
@@ -12,6 +12,8 @@ mod descriptors;
 mod fixture;
 #[path = "interpose/lanes.rs"]
 mod lanes;
+#[path = "interpose/queues.rs"]
+mod queues;
 #[path = "interpose/recorder.rs"]
 mod recorder;
 
@@ -23,6 +25,8 @@ mod files;
 mod gates;
 #[path = "interpose/lookups.rs"]
 mod lookups;
+#[path = "interpose/opens.rs"]
+mod opens;
 #[path = "interpose/polls.rs"]
 mod polls;
 #[path = "interpose/processes.rs"]

@@ -36,6 +36,31 @@ struct Serializer {
 impl Globals {
     /// What a new process would have; error handlers as they are now, since booting set them for everyone.
     pub(crate) fn fresh() -> Self {
+        // SAFETY: reads the live handlers, of which `with_handlers` takes counts.
+        unsafe {
+            let engine = &raw const sys::executor_globals;
+            Self::with_handlers(
+                &raw const (*engine).user_error_handler,
+                (*engine).user_error_handler_error_reporting,
+                &raw const (*engine).user_exception_handler,
+            )
+        }
+    }
+
+    /// For a lane that runs beside the suspended one with these: its handlers are in force here too.
+    pub(crate) fn beside(other: &Self) -> Self {
+        Self::with_handlers(
+            &raw const other.error_handler,
+            other.error_handler_reporting,
+            &raw const other.exception_handler,
+        )
+    }
+
+    fn with_handlers(
+        error_handler: *const sys::zval,
+        error_handler_reporting: i32,
+        exception_handler: *const sys::zval,
+    ) -> Self {
         // SAFETY: on the PHP thread. php_output_activate makes a fresh `output_globals` in place; the current ones are put back
         // right after, and nothing runs in between. All-zero is a valid start for the plain structures.
         unsafe {
@@ -46,16 +71,9 @@ impl Globals {
             sys::output_globals = current;
             let mut globals: Self = mem::zeroed();
             globals.output = output;
-            sys::kq_zval_copy(
-                &raw mut globals.error_handler,
-                &raw const sys::executor_globals.user_error_handler,
-            );
-            sys::kq_zval_copy(
-                &raw mut globals.exception_handler,
-                &raw const sys::executor_globals.user_exception_handler,
-            );
-            globals.error_handler_reporting =
-                sys::executor_globals.user_error_handler_error_reporting;
+            sys::kq_zval_copy(&raw mut globals.error_handler, error_handler);
+            sys::kq_zval_copy(&raw mut globals.exception_handler, exception_handler);
+            globals.error_handler_reporting = error_handler_reporting;
             let size = size_of::<sys::zval>() as i32;
             sys::zend_stack_init(&raw mut globals.error_handlers, size);
             sys::zend_stack_init(

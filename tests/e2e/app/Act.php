@@ -21,6 +21,11 @@ class Act implements ShouldQueue
 
     public bool $failOnTimeout = false;
 
+    public ?int $maxExceptions = null;
+
+    /** Seconds from its dispatch. */
+    public ?int $retryFor = null;
+
     /** @var list<mixed> */
     public array $arguments;
 
@@ -44,6 +49,11 @@ class Act implements ShouldQueue
         Trace::add('start', $this->action);
         Actions::{$this->action}($this, ...$this->arguments);
         Trace::add('end', $this->action);
+    }
+
+    public function retryUntil(): ?int
+    {
+        return $this->retryFor === null ? null : time() + $this->retryFor;
     }
 
     public function failed(?Throwable $e): void

@@ -10,13 +10,16 @@ use Illuminate\Container\Container;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\Relation;
 use Illuminate\Support\Facades\App;
+use Illuminate\Support\Facades\Concurrency;
 use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Http;
 use Illuminate\Support\Facades\Log;
+use Illuminate\Support\Facades\Redis;
 use LogicException;
 use ReflectionProperty;
 use RuntimeException;
+use Throwable;
 
 /** What jobs of these tests do. */
 final class Actions
@@ -30,6 +33,11 @@ final class Actions
         usleep((int) ($seconds * 1e6));
     }
 
+    public static function waits(Act $job, string $how, float $seconds, int $which): void
+    {
+        Trace::add('result', [$which, Waits::{$how}($seconds, $which)]);
+    }
+
     public static function longSleep(Act $job, int $seconds): void
     {
         sleep($seconds);
@@ -40,6 +48,58 @@ final class Actions
         if (Http::timeout(60)->get($url)->throw()->body() !== "ok\n") {
             throw new LogicException('An answer of another request.');
         }
+    }
+
+    /** @param  string  $url  which answers "ok" after a while */
+    public static function fetchMany(Act $job, string $url, int $count): void
+    {
+        $statics = self::$count = random_int(1, PHP_INT_MAX);
+        $app = Container::getInstance();
+
+        $bodies = Concurrency::driver('kqueue')->run(array_map(static fn (int $i): Closure => static function () use ($i, $url, $app, $statics): array {
+            $body = Http::timeout(60)->get($url)->throw()->body();
+
+            return [$i, $body, Container::getInstance() === $app, self::$count === $statics];
+        }, range(1, $count)));
+
+        if ($bodies !== array_map(static fn (int $i): array => [$i, "ok\n", true, true], range(1, $count))) {
+            throw new LogicException('wrong: '.json_encode($bodies));
+        }
+    }
+
+    /** The tasks share the job's connections. */
+    public static function storesSideBySide(Act $job, string $redis, int $count): void
+    {
+        Redis::connection()->set('shared', 'yes');
+        $task = static fn (int $i): Closure => static function () use ($i, $redis): array {
+            for ($round = 0; $round < 20; $round++) {
+                Redis::connection()->set("{$redis}:{$i}", (string) $round);
+                $round % 5 || usleep(random_int(0, 2000));
+
+                if (Redis::connection()->get("{$redis}:{$i}") !== (string) $round || Redis::connection()->get('shared') !== 'yes') {
+                    throw new LogicException('the answer to another request');
+                }
+
+                Row::create(['owner' => "{$redis}:{$i}", 'kind' => (string) $round]);
+            }
+
+            return [$i, Row::where('owner', "{$redis}:{$i}")->count()];
+        };
+        $rows = Concurrency::driver('kqueue')->run(array_map($task, range(1, $count)));
+
+        if ($rows !== array_map(static fn (int $i): array => [$i, 20], range(1, $count))) {
+            throw new LogicException('wrong: '.json_encode($rows));
+        }
+    }
+
+    public static function failsSideBySide(): void
+    {
+        Concurrency::driver('kqueue')->run([static fn () => sleep(30), static fn () => throw new RuntimeException('in a task')]);
+    }
+
+    public static function waitsSideBySide(): void
+    {
+        Concurrency::driver('kqueue')->run(array_fill(0, 5, static fn () => sleep(30)));
     }
 
     public static function spin(Act $job, float $seconds): void
@@ -55,6 +115,40 @@ final class Actions
             + (getrusage()['ru_utime.tv_usec'] + getrusage()['ru_stime.tv_usec']) / 1e6;
 
         for ($end = $used() + $seconds; $used() < $end;) {
+        }
+    }
+
+    public static function swallowSleeping(): void
+    {
+        for (;;) {
+            try {
+                sleep(30);
+            } catch (Throwable) {
+            }
+        }
+    }
+
+    public static function swallowComputing(): void
+    {
+        for (;;) {
+            try {
+                for (;;) {
+                }
+            } catch (Throwable) {
+            }
+        }
+    }
+
+    /** One call into C that takes very long. */
+    public static function hang(Act $job, int $rounds): void
+    {
+        hash_pbkdf2('sha512', 'password', 'salt', $rounds);
+    }
+
+    public static function untilInterrupted(Act $job, bool $computing = false): void
+    {
+        for ($end = microtime(true) + 30; ! $job->interrupted && microtime(true) < $end;) {
+            $computing || usleep(10_000);
         }
     }
 

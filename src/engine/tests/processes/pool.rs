@@ -246,9 +246,11 @@ fn done_counts_although_the_child_dies() {
 fn a_child_killed_anywhere_leaves_a_free_place() {
     in_runner(plan(3), 0, |runner, _| {
         let (mut done, mut lost) = (0, 0);
-        for round in 0..150u64 {
+        // When a kill meets a job that runs depends on the machine: on, until it has often enough.
+        let mut round = 0u64;
+        while round < 150 || (round < 3000 && (done <= 100 || lost <= 10)) {
             let tickets: Vec<_> = (0..3).map(|_| runner.submit(job("ask x"))).collect();
-            let until = Instant::now() + Duration::from_micros(round * 20);
+            let until = Instant::now() + Duration::from_micros(round % 150 * 20);
             while Instant::now() < until {
                 runner.turn(Duration::ZERO);
             }
@@ -269,6 +271,7 @@ fn a_child_killed_anywhere_leaves_a_free_place() {
                     }
                 }
             }
+            round += 1;
         }
         assert!(done > 100 && lost > 10, "{done} done, {lost} lost: no test");
         runner.until(|runner| {

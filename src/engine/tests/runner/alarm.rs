@@ -1,11 +1,14 @@
 //! The alarm: one POSIX timer that interrupts this thread.
 
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lanes::ms;
 use kqueue_engine::alarm::Alarm;
+use kqueue_engine::signals::Signals;
 
 /// A process has one handler for a signal: tests of signals go one after another.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -94,6 +97,41 @@ fn the_last_moment_counts() {
     alarm.set(Some(Instant::now() + ms(5)));
     alarm.set(Some(Instant::now() + Duration::from_secs(60)));
     assert!(!rings(2, ms(20)), "later than before");
+}
+
+/// A lane that never waits would not hear of the master's word otherwise.
+#[test]
+fn it_rings_when_a_watched_socket_has_something_to_read() {
+    let _one = alone();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut watching = alarm();
+    watching.watch(ours.as_raw_fd()).unwrap();
+    assert!(!rings(1, ms(10)));
+    (&theirs).write_all(b"x").unwrap();
+    assert!(rings(1, Duration::from_secs(10)));
+    assert_eq!(THREAD.load(Ordering::SeqCst), thread());
+    drop(watching);
+    (&theirs).write_all(b"x").unwrap();
+    let mut other = alarm();
+    assert!(!rings(1, ms(20)), "it is watched no more");
+    assert!(other.watch(-1).is_err());
+}
+
+/// The same for a signal to this very process.
+#[test]
+fn it_rings_when_a_signal_comes() {
+    let _one = alone();
+    let signals = Signals::install(&[libc::SIGTERM]).unwrap();
+    let alarm = alarm();
+    kqueue_engine::signals::raise(libc::SIGTERM);
+    assert!(rings(1, Duration::from_secs(10)));
+    drop(alarm);
+    kqueue_engine::signals::raise(libc::SIGTERM);
+    assert_eq!(
+        signals.take(),
+        [libc::SIGTERM],
+        "and without one nothing happens"
+    );
 }
 
 #[test]

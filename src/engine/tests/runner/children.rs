@@ -155,5 +155,6 @@ fn the_same_stop_from_two_sides_is_one_stop() {
         say("ends"),
     ]);
     run.go().unwrap();
+    assert_eq!(run.told, [(libc::SIGTERM, true)], "once");
     assert_eq!(run.lines(), ["1 ends"]);
 }

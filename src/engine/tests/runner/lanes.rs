@@ -36,6 +36,10 @@ pub(crate) enum Act {
     Notice,
     /// Uses the processor.
     Do(Box<dyn FnOnce(&Scene)>),
+    /// Runs these beside it, at most so many at once, and waits for them.
+    Beside(usize, Vec<Vec<Act>>),
+    /// Waits until it may send on this.
+    Claim(RawFd),
     /// Ends the lane in the middle of its job.
     Die,
 }
@@ -129,6 +133,8 @@ pub(crate) struct Run {
     pub(crate) desk: Shared,
     pub(crate) log: Log,
     pub(crate) queue: Queue,
+    /// The signals it was told of, and whether the run was stopping then.
+    pub(crate) told: Vec<(i32, bool)>,
     programs: HashMap<JobId, VecDeque<Act>>,
     lanes: Vec<Option<Lane>>,
     free: Vec<LaneId>,
@@ -150,6 +156,11 @@ struct Lane {
     /// What it waits for.
     fds: Vec<libc::pollfd>,
     reads: Option<RawFd>,
+    /// What is to run beside it, how many do, and how many may.
+    beside: VecDeque<Vec<Act>>,
+    room_beside: usize,
+    /// The lane that it helps.
+    parent: Option<LaneId>,
 }
 
 enum Doing {
@@ -180,6 +191,7 @@ impl Run {
             desk: Rc::new(RefCell::new(desk)),
             log: Log::default(),
             queue: Queue::default(),
+            told: Vec::new(),
             programs: HashMap::new(),
             lanes: Vec::new(),
             free: Vec::new(),
@@ -277,7 +289,20 @@ impl Run {
                         self.job_with(new.priority, due, new.background, new.acts);
                     }
                 }
+                Some(Act::Beside(limit, all)) => {
+                    lane.beside = all.into();
+                    lane.room_beside = limit;
+                    return Pause::Join;
+                }
+                Some(Act::Claim(fd)) => {
+                    let desk = lane.scene.desk.borrow();
+                    if !desk.claim(id, fd) && !desk.is_cancelled(id) {
+                        lane.program.push_front(Act::Claim(fd));
+                        return Pause::Turn;
+                    }
+                }
                 Some(Act::Die) => return Pause::Ended,
+                None if lane.parent.is_some() => return Pause::Ended,
                 None => {
                     self.desk.borrow_mut().finished(id);
                     lane.doing = Doing::Nothing;
@@ -382,8 +407,28 @@ impl Lanes for Run {
             program: VecDeque::new(),
             fds: Vec::new(),
             reads: None,
+            beside: VecDeque::new(),
+            room_beside: 0,
+            parent: None,
         });
         Ok(id)
+    }
+
+    fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
+        let lane = self.lanes[parent as usize].as_mut()?;
+        if lane.room_beside == 0 {
+            return None;
+        }
+        let acts = lane.beside.pop_front()?;
+        lane.room_beside -= 1;
+        let job = lane.scene.job;
+        let id = self.start().ok()?;
+        let lane = self.lanes[id as usize].as_mut()?;
+        lane.doing = Doing::Job;
+        lane.program = acts.into();
+        lane.scene.job = job;
+        lane.parent = Some(parent);
+        Some(id)
     }
 
     fn resume(&mut self, id: LaneId, wake: Wake) -> Pause {
@@ -415,14 +460,28 @@ impl Lanes for Run {
                 lane.permits.push(permit);
                 self.next_act(id)
             }
+            (Doing::Job, Wake::Start) if lane.parent.is_some() => self.next_act(id),
             (Doing::Job, Wake::Woken(_) | Wake::Child(_)) => self.next_act(id),
             (_, wake) => panic!("lane {id} was told {wake:?}, which it did not ask for"),
         }
     }
 
+    fn signalled(&mut self, signal: i32) {
+        let stopping = self.desk.borrow_mut().scheduler.stopping().is_some();
+        self.told.push((signal, stopping));
+    }
+
     fn dispose(&mut self, id: LaneId) {
         drop(self.desk.borrow_mut());
-        assert!(self.lanes[id as usize].take().is_some());
+        let lane = self.lanes[id as usize]
+            .take()
+            .expect("it is disposed of once");
+        if let Some(parent) = lane.parent {
+            self.lanes[parent as usize]
+                .as_mut()
+                .expect("it waits")
+                .room_beside += 1;
+        }
         self.free.push(id);
     }
 }

@@ -3,7 +3,7 @@
 use super::alarm::alone;
 use super::lanes::{Act, Queue, Run, act, ms, say, sleep};
 use kqueue_core::scheduler::Scheduler;
-use kqueue_engine::signals::{STOP, Signals, raise};
+use kqueue_engine::signals::{PAUSE, RESUME, STOP, Signals, raise};
 use std::time::{Duration, Instant};
 
 fn run(scheduler: Scheduler) -> Run {
@@ -25,6 +25,29 @@ fn the_first_stop_signal_lets_jobs_end() {
     assert_eq!(run.lines(), ["1 ends"]);
     assert_eq!(desk.last_signal(), Some(libc::SIGTERM));
     assert_eq!(desk.scheduler.stopping().unwrap().reason, "interrupted");
+}
+
+/// The lanes are told once the desk has obeyed, and only of the first signal to stop.
+#[test]
+fn lanes_are_told_of_signals() {
+    let _one = alone();
+    let mut run = Run::new(
+        Scheduler::with_jobs(1),
+        Some(Signals::install(&[PAUSE, RESUME, STOP[0]]).unwrap()),
+        None,
+    );
+    run.job([
+        raises(PAUSE),
+        sleep(5),
+        raises(RESUME),
+        sleep(5),
+        raises(STOP[0]),
+        sleep(5),
+        say("ends"),
+    ]);
+    run.go().unwrap();
+    assert_eq!(run.told, [(PAUSE, false), (RESUME, false), (STOP[0], true)]);
+    assert_eq!(run.lines(), ["1 ends"]);
 }
 
 #[test]

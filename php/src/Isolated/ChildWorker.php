@@ -20,6 +20,13 @@ use Throwable;
  */
 final class ChildWorker
 {
+    /** Of the fresh job in this lane; static, so that it is found from outside in whatever application is live. */
+    private static ?LaneWorker $fresh = null;
+
+    private ?Leftovers $leftovers = null;
+
+    private ?ChildJob $job = null;
+
     public function __construct(
         private readonly Application $app,
         private readonly Engine $engine,
@@ -35,35 +42,57 @@ final class ChildWorker
     public static function fresh(array $settings, string $request): string
     {
         $app = Lane::application($settings);
-        $child = new self($app, $app->make(Engine::class), $app->make('queue.worker'), Settings::fromArray($settings)->workerOptions());
+        $engine = $app->make(Engine::class);
+        $child = new self($app, $engine, self::$fresh = $app->make('queue.worker'), Settings::fromArray($settings)->workerOptions());
+        $result = '';
 
         try {
-            return $child($request);
+            $returned = $engine->contain(static function () use ($child, $request, &$result): void {
+                $result = $child($request);
+            });
+
+            if (! $returned) {
+                $child->clearUp();
+            }
         } finally {
             Lane::end($app);
         }
+
+        // Again: what the job called exit() for is to end here, but not before its connections are closed.
+        return $returned ? $result : exit;
+    }
+
+    /** A stop signal came. */
+    public static function interruptFresh(int $signal): void
+    {
+        self::$fresh?->interrupt($signal);
     }
 
     /** @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob */
     public function __invoke(string $request): string
     {
-        $leftovers = new Leftovers($this->app, $this->worker);
-        $job = null;
+        $this->leftovers = new Leftovers($this->app, $this->worker);
+        $this->job = null;
 
         try {
             $values = unserialize($request, ['allowed_classes' => false]);
-            $job = new ChildJob($this->app, $this->engine, $values);
+            $this->job = new ChildJob($this->app, $this->engine, $values);
 
             $this->worker->startAfresh();
-            $this->worker->run($values['connection'], $job, $this->options);
+            $this->worker->run($values['connection'], $this->job, $this->options);
 
             return '';
         } catch (Throwable $e) {
             return get_class($e).': '.$e->getMessage();
         } finally {
-            $leftovers->remove($job?->resolveName() ?? 'A job');
-            $this->reconnect();
+            $this->clearUp();
         }
+    }
+
+    private function clearUp(): void
+    {
+        $this->leftovers?->remove($this->job?->resolveName() ?? 'A job');
+        $this->reconnect();
     }
 
     private function reconnect(): void

@@ -80,7 +80,10 @@ final class IsolatedRun
         match ($outcome['status']) {
             'done' => $this->done($job, $options, $outcome['result']),
             'timeout' => $this->worker->timeOut($job, $options),
-            'exited' => $this->lost($job, $options, JobExited::during($job), $recordsFailure),
+            // A fresh job that catches its timeout again and again is left in the same way as one that calls exit().
+            'exited' => $this->worker->timedOut()
+                ? $this->worker->timeOut($job, $options)
+                : $this->lost($job, $options, JobExited::during($job), $recordsFailure),
             default => $this->lost($job, $options, ChildCrashed::during($job, $outcome['reason']), $recordsFailure),
         };
     }

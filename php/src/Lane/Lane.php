@@ -12,6 +12,7 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
+use KQueue\Isolated\ChildWorker;
 use KQueue\Isolated\IsolatedRun;
 use KQueue\Isolated\Observer;
 use KQueue\Isolated\Policy;
@@ -233,7 +234,11 @@ final class Lane
             // Only the rescue asks for them; other drivers may have to ask their server.
             'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
-            'onSignal' => $this->settings->once ? null : $this->worker->interrupt(...),
+            'onSignal' => match (true) {
+                $this->settings->once => null,
+                $fresh => ChildWorker::interruptFresh(...),
+                default => $this->worker->interrupt(...),
+            },
         ]);
 
         if ($this->settings->once) {

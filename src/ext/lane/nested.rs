@@ -3,21 +3,23 @@
 //! The lane that reserved the job may have run others. Its own variables are put aside, as if another lane ran, and a new lane's
 //! take their place until the job has ended; so the job's object never leaves the lane that it belongs to.
 //!
-//! Invariant: while a lane runs, its `globals` and `statics` hold the base's, and `below` what is not live of its two applications.
+//! Invariant: while a lane runs, its `globals`, `settings` and `own` hold the base's, and `below` what is not live of its two applications.
 #![expect(unsafe_code, reason = "exchanges the running lane's variables")]
 
 use std::mem;
 use std::sync::atomic::Ordering;
 
 use super::globals::Globals;
-use super::statics::Statics;
+use super::own::Own;
+use super::settings::Settings;
 use super::{CURRENT, Lane, Table};
-use crate::zend::{self, Ending, Value};
+use crate::zend::{self, Ending, Owned, Value};
 
 /// The application that waits: the one below, or, while it answers, the one above.
 pub(super) struct Below {
     globals: Globals,
-    statics: Option<Statics>,
+    settings: Settings,
+    own: Option<Own>,
     /// Answers questions of the job.
     answer: *mut Value,
 }
@@ -27,7 +29,7 @@ pub(super) struct Below {
 /// None: not in a lane, or in such a call already. The handler's result is still owned by nobody else.
 pub(crate) fn run(
     table: *mut Table,
-    handler: *mut Value,
+    handler: &Owned,
     request: &[u8],
     answer: *mut Value,
 ) -> Option<(Ending, Vec<u8>)> {
@@ -39,16 +41,22 @@ pub(crate) fn run(
     // SAFETY: as above; the table outlives the run, and the loop does not use it while a lane runs. With the base's variables live
     // this is the moment in which lanes are made.
     unsafe {
-        (*table).exchange(lane);
+        (*table).take_out(lane);
+        let own = (*table).own();
         (*lane).below = Some(Box::new(Below {
-            globals: mem::replace(&mut (*lane).globals, Globals::fresh()),
-            statics: mem::replace(&mut (*lane).statics, (*table).statics()),
+            globals: mem::replace(&mut (*lane).globals, Globals::fresh(true)),
+            settings: mem::take(&mut (*lane).settings),
+            own: mem::replace(&mut (*lane).own, own),
             answer,
         }));
-        (*table).exchange(lane);
+        (*table).bring_in(lane);
+        super::begin(lane);
     }
     let argument = zend::string(request);
-    let (ending, result) = zend::call(handler, &mut [argument.borrowed()]);
+    let (ending, result) = zend::call(
+        zend::own_callable(handler).as_ptr(),
+        &mut [argument.borrowed()],
+    );
     if ending == Ending::BailedOut {
         // The process is given up; nothing of it is put in order.
         zend::bailout();
@@ -62,12 +70,20 @@ pub(crate) fn run(
             .unwrap_or_default(),
         _ => zend::bytes(&result).unwrap_or_default(),
     };
-    super::drop_own_statics(table);
-    // SAFETY: as above. What is dropped with `above` is not live.
+    // As at a lane's end.
+    if !super::renew_globals() {
+        zend::bailout();
+    }
+    super::drop_own(table);
+    super::reset_settings();
+    // SAFETY: as above. What is dropped of `above` is not live.
     unsafe {
         turn(table, lane);
-        let above = (*lane).below.take();
-        drop(above);
+        if let Some(mut above) = (*lane).below.take()
+            && let Some(own) = above.own.take()
+        {
+            own.retire(&mut (*table).slots.functions);
+        }
         (*table).count_ended();
     }
     Some((ending, result))
@@ -101,11 +117,12 @@ pub(crate) fn ask(table: *mut Table, question: &[u8]) -> Option<Vec<u8>> {
 unsafe fn turn(table: *mut Table, lane: *mut Lane) {
     // SAFETY: as in `run`.
     unsafe {
-        (*table).exchange(lane);
+        (*table).take_out(lane);
         if let Some(below) = &mut (*lane).below {
             mem::swap(&mut (*lane).globals, &mut below.globals);
-            mem::swap(&mut (*lane).statics, &mut below.statics);
+            mem::swap(&mut (*lane).settings, &mut below.settings);
+            mem::swap(&mut (*lane).own, &mut below.own);
         }
-        (*table).exchange(lane);
+        (*table).bring_in(lane);
     }
 }

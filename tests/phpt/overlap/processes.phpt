@@ -43,11 +43,9 @@ row('waitpid', function ($seconds, $which) {
 
     return pcntl_wtermsig($status);
 }, 9);
-row('signal-wait', function ($seconds) {
-    pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1]);
-
-    return pcntl_sigtimedwait([SIGUSR1], $info, 0, (int) ($seconds * 1e9));
-}, PHP_VERSION_ID < 80400 ? -1 : false);
+// Lanes cannot change what signals their process blocks.
+pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1]);
+row('signal-wait', fn ($seconds) => pcntl_sigtimedwait([SIGUSR1], $info, 0, (int) ($seconds * 1e9)), PHP_VERSION_ID < 80400 ? -1 : false);
 ?>
 --EXPECT--
 exec: as documented

@@ -78,6 +78,8 @@ void kq_scheduler_here(void)
 	base_error_reporting = EG(error_reporting);
 }
 
+int kq_base_error_reporting(void) { return base_error_reporting; }
+
 bool kq_in_scheduler(void)
 {
 	return EG(current_fiber_context) == scheduler_fiber;

@@ -73,6 +73,7 @@ bool kq_context_init(kq_context *context, void (*main)(void *), void *argument);
 void kq_context_enter(kq_context *context); /* from the scheduler; returns when the lane suspends or ends */
 void kq_context_leave(kq_context *context); /* from the lane, back to the scheduler */
 bool kq_in_scheduler(void);
+int kq_base_error_reporting(void);
 void kq_scheduler_here(void);
 void kq_context_destroy(kq_context *context);
 

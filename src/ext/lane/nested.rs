@@ -6,20 +6,22 @@
 //! Invariant: while a lane runs, its `globals`, `settings` and `own` hold the base's, and `below` what is not live of its two applications.
 #![expect(unsafe_code, reason = "exchanges the running lane's variables")]
 
-use std::mem;
 use std::sync::atomic::Ordering;
+use std::{mem, ptr};
 
 use super::globals::Globals;
 use super::own::Own;
 use super::settings::Settings;
 use super::{CURRENT, Lane, Table};
-use crate::zend::{self, Ending, Owned, Value};
+use crate::zend::{self, Ending, Owned, Value, sys};
 
 /// The application that waits: the one below, or, while it answers, the one above.
 pub(super) struct Below {
     globals: Globals,
     settings: Settings,
     own: Option<Own>,
+    /// Of the running code: the engine keeps it by stack, and there is one.
+    error_reporting: i32,
     /// Answers questions of the job.
     answer: *mut Value,
 }
@@ -47,8 +49,10 @@ pub(crate) fn run(
             globals: mem::replace(&mut (*lane).globals, Globals::fresh(true)),
             settings: mem::take(&mut (*lane).settings),
             own: mem::replace(&mut (*lane).own, own),
+            error_reporting: sys::executor_globals.error_reporting,
             answer,
         }));
+        sys::executor_globals.error_reporting = sys::kq_base_error_reporting();
         (*table).bring_in(lane);
         super::begin(lane);
     }
@@ -122,6 +126,8 @@ unsafe fn turn(table: *mut Table, lane: *mut Lane) {
             mem::swap(&mut (*lane).globals, &mut below.globals);
             mem::swap(&mut (*lane).settings, &mut below.settings);
             mem::swap(&mut (*lane).own, &mut below.own);
+            let live = &raw mut sys::executor_globals.error_reporting;
+            ptr::swap(live, &raw mut below.error_reporting);
         }
         (*table).bring_in(lane);
     }

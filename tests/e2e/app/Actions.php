@@ -226,6 +226,13 @@ final class Actions
         throw new RuntimeException('left open');
     }
 
+    public static function leavesTransactionBy(Act $job, string $action): void
+    {
+        DB::beginTransaction();
+        Row::create(['owner' => 'nobody', 'kind' => 'never']);
+        self::{$action}($job);
+    }
+
     public static function leavesBuffer(): void
     {
         ob_start();
@@ -290,6 +297,14 @@ final class Actions
         Model::unguard();
         DB::statement('pragma cache_size = 123');
         app('events')->listen('left behind', static fn () => null);
+    }
+
+    /** Tells what it finds, then changes some of it. */
+    public static function mutates(Act $job, int $seed): void
+    {
+        Trace::add('state', [$seed, State::look()]);
+        Trace::add('blind', [$seed, State::change($seed)]);
+        State::end($job, $seed);
     }
 
     /** Changes what would be shared by two jobs in one process, waits inside each change, and looks whether it is still its own. */

@@ -195,7 +195,7 @@ final class ConnectionsTest extends TestCase
         [, $output] = $this->artisan('kqueue:run', ['--concurrency' => '500', '--isolated' => '4', '--stop-when-empty' => true]);
 
         self::assertStringContainsString(
-            'The server of the database connection [main] takes 151 connections at once, and 504 jobs may want one (500 in lanes, 4 isolated). Lower --concurrency, or set kqueue.connections.max.',
+            'The server of the database connection [main] takes 151 connections at once, and 504 jobs may want one (500 in lanes, 4 isolated). Lower --concurrency, raise the server\'s limit, or set kqueue.connections.max.main, to 147 at the most: then jobs wait for a connection instead of failing.',
             preg_replace('/\s+/', ' ', $output),
         );
         self::assertSame('', $this->log());
@@ -217,6 +217,7 @@ final class ConnectionsTest extends TestCase
         self::assertSame([], $this->warnings(['concurrency' => 90, 'isolated' => 10]));
         self::assertCount(1, $this->warnings(['concurrency' => 91, 'isolated' => 10]));
         self::assertSame([], $this->warnings(['concurrency' => 500, 'isolated' => 10, 'maxConnections' => ['main' => 50]]));
+        self::assertStringContainsString('or lower kqueue.connections.max.main, to 90 at the most', $this->warnings(['concurrency' => 500, 'isolated' => 10, 'maxConnections' => ['main' => 95]])[0]);
         $this->server('sqlite', 1);
         self::assertSame([], $this->warnings(['concurrency' => 91, 'isolated' => 10]));
         $this->server('mysql', null);

@@ -26,7 +26,7 @@ final class Leftovers
             $this->warn("{$job} left {$buffers} output buffer(s) open; what they held was printed.");
         }
 
-        foreach ($this->worker->rollBackOpenTransactions() as $connection) {
+        foreach ($this->worker->leftOpen() as $connection) {
             $this->warn(
                 "{$job} left a transaction open on the database connection [{$connection}]; it was rolled back, with all that was done on this connection since."
             );

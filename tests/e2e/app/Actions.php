@@ -219,11 +219,24 @@ final class Actions
         Trace::add('connections', count($files));
     }
 
+    /** A transaction that takes that long. */
+    public static function transacts(Act $job, float $seconds): void
+    {
+        DB::transaction(static function () use ($seconds): void {
+            DB::selectOne(DB::getDriverName() === 'pgsql' ? "select pg_sleep({$seconds})" : "select sleep({$seconds})");
+        });
+    }
+
     public static function leavesTransaction(Act $job, string $owner): void
     {
         DB::beginTransaction();
         Row::create(['owner' => $owner, 'kind' => 'never']);
         throw new RuntimeException('left open');
+    }
+
+    public static function addsRow(): void
+    {
+        Row::create(['owner' => 'somebody', 'kind' => 'kept']);
     }
 
     public static function leavesTransactionBy(Act $job, string $action): void

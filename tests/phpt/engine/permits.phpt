@@ -1,5 +1,5 @@
 --TEST--
-permit(), release() and wanted(): so many lanes at once; lead() calls a lane out of the line
+permit(), release() and wanted(): so many lanes at once, with what runs beside their jobs; lead() calls a lane out of the line
 --EXTENSIONS--
 kqueue
 --FILE--
@@ -103,6 +103,64 @@ Engine::run(static function () use ($shared) {
     }
 }, 3, false);
 echo implode("\n", $shared->log), "\n";
+
+// What runs beside a job takes permits as that job does: it does not wait for itself, and what it takes outlives it.
+$shared = new Shared;
+$shared->left = 4;
+Engine::run(static function () use ($shared) {
+    $permits = [];
+    while (Engine::lead()) {
+        if ($shared->left-- <= 0) {
+            Engine::state()['in_flight'] || Engine::stop();
+            Engine::idle(30.0);
+            continue;
+        }
+        Engine::reserved(['id' => '', 'class' => '', 'connection' => '', 'queue' => '']);
+        usleep(1000);
+        $permits = KQueue\concurrently(array_fill(0, 3, static function () use ($shared) {
+            $permit = Engine::permit('db', 1);
+            $shared->most = max($shared->most, ++$shared->now);
+            usleep(5000);
+
+            return $permit;
+        }));
+        usleep(5000);
+        $shared->now -= 3;
+        array_map(Engine::release(...), $permits);
+        $shared->log[] = count($permits);
+        Engine::finished();
+    }
+}, 4, false);
+echo json_encode([$shared->log, $shared->most]), "\n";
+
+// A deadline ends what waits beside the job.
+$shared = new Shared;
+$shared->left = 2;
+Engine::run(static function () use ($shared) {
+    while (Engine::lead()) {
+        $number = $shared->left--;
+        if ($number <= 0) {
+            Engine::state()['in_flight'] || Engine::stop();
+            Engine::idle(30.0);
+            continue;
+        }
+        Engine::reserved(['id' => '', 'class' => '', 'connection' => '', 'queue' => '', 'timeout' => $number === 1 ? 0.1 : 20]);
+        if ($number === 2) {
+            $permit = Engine::permit('db', 1);
+            usleep(300000);
+            Engine::release($permit);
+        } else {
+            try {
+                KQueue\concurrently(array_fill(0, 3, static fn () => Engine::permit('db', 1)));
+            } catch (KQueue\Exception\JobTimedOut $error) {
+                $shared->log[] = $error->getMessage();
+            }
+            Engine::timedOut();
+        }
+        Engine::finished();
+    }
+}, 2, false);
+echo implode("\n", $shared->log), "\n";
 Engine::release(12345);
 try {
     Engine::permit('db', 1);
@@ -116,4 +174,6 @@ try {
 3 has it
 1 has it
 called out
+[[3,3,3,3],3]
+the job has run longer than its timeout allows
 Engine::permit() works inside a lane only

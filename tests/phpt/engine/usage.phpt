@@ -36,6 +36,7 @@ $jobs = [
     'at the end' => function () { spin(0.3); },
     'memory' => function () { $all = str_repeat('x', 5 << 20); usleep(1000); unset($all); usleep(1000); },
     'short' => function () { },
+    'beside' => function () { KQueue\concurrently([fn () => spin(0.3), function () { usleep(1000); $all = str_repeat('x', 5 << 20); usleep(1000); unset($all); }]); },
 ];
 
 $names = array_keys($jobs);
@@ -77,7 +78,8 @@ foreach ($names as $name) {
         'at the end' => 'longest '.near($usage['longest_slice'], 0.3),
         'memory' => intdiv($usage['memory'], 1 << 20).' MB',
         'short' => $usage['wall'] < 2 ? 'nothing' : $usage['wall'],
-    }, $places && in_array($name, ['spins', 'one call', 'at the end']) ? ' at '.$places[0].' called at '.($places[1] ?? '?') : '', "\n";
+        'beside' => 'longest '.near($usage['longest_slice'], 0.3).', '.intdiv($usage['memory'], 1 << 20).' MB',
+    }, $places && in_array($name, ['spins', 'one call', 'at the end', 'beside']) ? ' at '.$places[0].' called at '.($places[1] ?? '?') : '', "\n";
 }
 try {
     Engine::usage();
@@ -92,4 +94,5 @@ one call: 2 slices, slow at usage.php:23 called at usage.php:30
 at the end: 1 slices, longest about 0.3 at usage.php:7 called at usage.php:31
 memory: 3 slices, 5 MB
 short: 1 slices, nothing
+beside: 6 slices, longest about 0.3, 5 MB at usage.php:7 called at usage.php:34
 Engine::usage() works inside a lane only

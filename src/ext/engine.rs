@@ -555,6 +555,9 @@ impl Engine {
     #[php(defaults(text = None))]
     pub fn note(name: String, text: Option<String>) -> String {
         match (run::current(), text) {
+            (Some(run), Some(text)) if text.is_empty() => {
+                run.notes.remove(&name).unwrap_or_default()
+            }
             (Some(run), Some(text)) => run.notes.insert(name, text).unwrap_or_default(),
             (Some(run), None) => run.notes.get(&name).cloned().unwrap_or_default(),
             (None, _) => String::new(),

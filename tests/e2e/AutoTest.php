@@ -17,9 +17,11 @@ final class AutoTest extends TestCase
     /** @param  list<mixed>  $arguments */
     #[TestWith(['burns', [0.8], ['KQUEUE_AUTO_SLICE' => '0.4'], '/held the loop for \d+\.\d s at Actions\.php:\d+; it runs isolated from now on\. \{"trace":\[(?:"Actions\.php:\d+",)+"Act\.php:\d+",/'])]
     #[TestWith(['grows', [40], ['KQUEUE_AUTO_MEMORY' => '30'], '/used 4\d MB, more than 30; it runs isolated from now on/'])]
+    #[TestWith(['grows', [40], ['maxMemory' => '30'], '/used 4\d MB, more than 30; it runs isolated from now on/'])]
     public function test_it_is_found_out_and_survives_the_run(string $action, array $arguments, array $environment, string $pattern): void
     {
-        $this->push(new UnruledAct($action, ...$arguments));
+        $own = (int) ($environment['maxMemory'] ?? 0) ?: null;
+        $this->push((new UnruledAct($action, ...$arguments))->with(['maxMemory' => $own]));
         $first = $this->kqueue([], $environment);
         self::assertSame(0, $first->wait(), $first->output());
         self::assertMatchesRegularExpression($pattern, stripslashes($this->log()));
@@ -32,9 +34,17 @@ final class AutoTest extends TestCase
         self::assertCount(3, array_unique($pids), 'the second in a child, the third in the second runner');
 
         $show = $this->command('kqueue:profile', ['--json']);
-        self::assertSame([UnruledAct::class], array_keys(json_decode($show->output(), true)));
+        $profile = json_decode($show->output(), true);
+        self::assertStringContainsString($action === 'grows' ? 'more than 30' : 'held the loop', $profile[UnruledAct::class]['isolated']['reason']);
+        self::assertSame(1, $profile[UnruledAct::class]['jobs'], 'the one that ran in a lane');
+        self::assertSame([null, 1], [$profile[Act::class]['isolated'], $profile[Act::class]['jobs']]);
+
         self::assertSame(0, $this->command('kqueue:profile', ['--reset='.UnruledAct::class])->wait());
-        self::assertSame("{}\n", $this->command('kqueue:profile', ['--json'])->output());
+        self::assertSame([Act::class], array_keys(json_decode($this->command('kqueue:profile', ['--json'])->output(), true)));
+        $this->push(new UnruledAct('nothing'), new Act('nothing'));
+        $third = $this->kqueue([], $environment);
+        self::assertSame(0, $third->wait(), $third->output());
+        self::assertCount(1, array_unique(array_column(array_slice(Trace::all('end'), 3), 'pid')), 'both in the runner');
     }
 
     public function test_a_class_that_took_its_runner_down(): void
@@ -44,7 +54,7 @@ final class AutoTest extends TestCase
         self::assertSame(0, $run->wait(), $run->output());
 
         $show = $this->command('kqueue:profile', ['--json']);
-        self::assertStringContainsString('took its process down', json_decode($show->output(), true)[UnruledAct::class]['reason']);
+        self::assertStringContainsString('took its process down', json_decode($show->output(), true)[UnruledAct::class]['isolated']['reason']);
         // The second attempt ran isolated: no second runner died.
         self::assertSame(1, substr_count($this->log(), 'a runner died'), $this->log());
         self::assertStringContainsString('SIGSEGV', $this->failures()[0]);

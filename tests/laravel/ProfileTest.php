@@ -198,27 +198,87 @@ final class ProfileTest extends TestCase
         self::assertStringContainsString('The profile of job classes could not be kept: no cache', $this->log());
     }
 
+    public function test_what_classes_cost_is_kept_and_added_up(): void
+    {
+        $run = function (array $jobs): void {
+            $this->push(...array_map(static fn (string $name): TestJob => new TestJob($name), $jobs), ...[new PlainKQueueJob, new IsolatedJob]);
+            $this->costs('a', ['cpu' => 0.25, 'longest_slice' => 0.1, 'memory' => 10 << 20]);
+            $this->costs('b', ['cpu' => 0.5, 'longest_slice' => 0.05, 'memory' => 30 << 20]);
+            self::$engine->stopping = false;
+            $this->kqueue();
+        };
+        $run(['a', 'b', 'a']);
+        self::assertSame(['jobs' => 3, 'cpu' => 1.0, 'longest_slice' => 0.1, 'memory' => 30 << 20], $this->profile()->costs()[TestJob::class]);
+        self::assertSame([TestJob::class, PlainKQueueJob::class], array_keys($this->profile()->costs()), 'not of those that run isolated');
+
+        $run(['b', 'b']);
+        self::assertSame(['jobs' => 5, 'cpu' => 2.0, 'longest_slice' => 0.1, 'memory' => 30 << 20], $this->profile()->costs()[TestJob::class]);
+        self::assertSame(2, $this->profile()->costs()[PlainKQueueJob::class]['jobs']);
+    }
+
+    public function test_costs_are_written_down_while_a_run_goes_on(): void
+    {
+        $this->push(new TestJob('a'), new TestJob('b'));
+        $seen = null;
+        Recorder::$handlers['a'] = static function (): void {
+            self::$engine->notes['profile read'] = '0';
+        };
+        Recorder::$handlers['b'] = function () use (&$seen): void {
+            $seen = $this->profile()->costs();
+        };
+        $this->kqueue();
+
+        self::assertSame(1, $seen[TestJob::class]['jobs'] ?? null);
+        self::assertSame(2, $this->profile()->costs()[TestJob::class]['jobs']);
+    }
+
+    public function test_names_without_end_do_not_fill_the_cache(): void
+    {
+        $cost = static fn (float $cpu): array => ['jobs' => 1, 'cpu' => $cpu, 'longest_slice' => 0.1, 'memory' => 0];
+        $this->profile()->addCosts(['heavy' => $cost(100.0)]);
+        $this->profile()->addCosts(array_combine(array_map(static fn (int $i): string => "job #{$i}", range(1, 700)), array_map($cost, range(1, 7.99, 0.01))));
+
+        self::assertCount(500, $this->profile()->costs());
+        self::assertArrayHasKey('heavy', $this->profile()->costs());
+        self::assertArrayHasKey('job #700', $this->profile()->costs());
+    }
+
+    public function test_nothing_is_kept_when_it_is_turned_off(): void
+    {
+        $this->app['config']->set('kqueue.auto', ['slice' => 0, 'memory' => 0]);
+        $this->push(new TestJob('a'));
+        $this->kqueue();
+
+        self::assertSame([], $this->profile()->costs());
+    }
+
     public function test_the_command_shows_and_resets(): void
     {
-        self::assertStringContainsString('No class runs isolated', $this->artisan('kqueue:profile')[1]);
+        self::assertStringContainsString('No job has been measured yet', $this->artisan('kqueue:profile')[1]);
         self::assertSame("{}\n", $this->artisan('kqueue:profile', ['--json' => true])[1]);
 
         $this->profile()->add('App\Jobs\B', 'held the loop for 2.0 s');
         $this->profile()->add('App\Jobs\A', 'used 300 MB, more than 256');
         $this->profile()->add('App\Jobs\A', 'is known');
+        $this->profile()->addCosts([
+            'App\Jobs\A' => $cost = ['jobs' => 4, 'cpu' => 0.5, 'longest_slice' => 0.0123, 'memory' => 3 << 20],
+            'App\Jobs\D' => $cost,
+        ]);
 
         [$status, $output] = $this->artisan('kqueue:profile');
         self::assertSame(0, $status);
-        self::assertMatchesRegularExpression('/App.Jobs.A.*used 300 MB.*App.Jobs.B.*held the loop/s', $output);
+        self::assertMatchesRegularExpression('/App.Jobs.A.*isolated since \d.*used 300 MB.*App.Jobs.B.*held the loop.*App.Jobs.D.*in lanes/s', $output);
+        self::assertStringContainsString('4 in lanes: 125.0 ms of the processor each; at most 12.3 ms without a wait, 3.0 MB', $output);
         $json = json_decode($this->artisan('kqueue:profile', ['--json' => true])[1], true);
-        self::assertSame(['App\Jobs\A', 'App\Jobs\B'], array_keys($json));
-        self::assertSame('used 300 MB, more than 256', $json['App\Jobs\A']['reason']);
+        self::assertSame(['App\Jobs\A', 'App\Jobs\B', 'App\Jobs\D'], array_keys($json));
+        self::assertSame('used 300 MB, more than 256', $json['App\Jobs\A']['isolated']['reason']);
+        self::assertSame(['isolated' => null] + $cost, $json['App\Jobs\D']);
 
         self::assertSame(1, $this->artisan('kqueue:profile', ['--reset' => 'App\Jobs\C'])[0]);
         self::assertSame(0, $this->artisan('kqueue:profile', ['--reset' => '\App\Jobs\A'])[0]);
-        self::assertSame(['App\Jobs\B'], array_keys($this->profile()->all()));
-        self::assertStringContainsString('1 class runs in lanes again', $this->artisan('kqueue:profile', ['--reset' => 'all'])[1]);
-        self::assertSame([], $this->profile()->all());
+        self::assertSame([['App\Jobs\B'], ['App\Jobs\D']], [array_keys($this->profile()->all()), array_keys($this->profile()->costs())]);
+        self::assertStringContainsString('Forgot 2 classes', $this->artisan('kqueue:profile', ['--reset' => 'all'])[1]);
+        self::assertSame([[], []], [$this->profile()->all(), $this->profile()->costs()]);
     }
 
     private function profile(): Profile

@@ -284,7 +284,7 @@ final class RunCommand extends WorkCommand
             ],
             new Runner($this->laravel, $this->engine, $settings, $this->output),
             new ChildWorker($this->laravel, $this->engine, $worker, $options),
-            new Rescue($this->laravel, $worker, $options, new Profile($this->cache)),
+            new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? new Profile($this->cache) : null),
         );
     }
 

@@ -15,7 +15,8 @@ use Throwable;
  * Looks at what the jobs of a lane have cost: reports those that held up the others, and has their class run isolated from then on
  * if they did so for long.
  *
- * The lanes of a run share what they know in the engine's notes; the cache is read again every few seconds, by whoever leads.
+ * The lanes of a run share what they know in the engine's notes; the cache is read and written every few seconds, by whoever leads,
+ * and when the run's last job has ended.
  */
 final class Observer
 {
@@ -55,6 +56,7 @@ final class Observer
 
         if (Settings::now() - (float) $this->engine->note('profile read') >= self::REFRESH) {
             $this->engine->note('profile read', (string) Settings::now());
+            $this->writeDown();
             $this->refresh();
         }
 
@@ -70,6 +72,7 @@ final class Observer
     public function look(string $class, bool $auto, ?int $maxMemory): void
     {
         $usage = $this->engine->usage();
+        $this->count($class, $usage);
         $reason = $auto ? $this->excess($usage, $maxMemory) : null;
         $trace = array_map($this->shorten(...), $usage['where']);
 
@@ -79,6 +82,42 @@ final class Observer
         } elseif ($usage['longest_slice'] >= self::SLOW && $this->mayReport($class)) {
             $this->log("{$class} {$this->heldFor($usage)}; no other job could go on meanwhile.", $trace);
         }
+    }
+
+    /** What jobs have cost since the last time is added to the profile. */
+    public function writeDown(): void
+    {
+        $classes = array_filter(explode("\n", $this->engine->note('costs', '')));
+        $costs = [];
+
+        foreach ($classes as $class) {
+            $costs[$class] = json_decode($this->engine->note("cost {$class}", ''), true);
+        }
+
+        try {
+            if ($costs !== [] && $this->isShared()) {
+                (new Profile($this->app->make('cache.store')))->addCosts($costs);
+            }
+        } catch (Throwable) {
+            // These figures are lost.
+        }
+    }
+
+    /** @param  array{cpu: float, longest_slice: float, memory: int}  $usage */
+    private function count(string $class, array $usage): void
+    {
+        if (! $this->isOn()) {
+            return;
+        }
+
+        $cost = ['jobs' => 1] + array_intersect_key($usage, ['cpu' => 0.0, 'longest_slice' => 0.0, 'memory' => 0]);
+        $before = json_decode($this->engine->note("cost {$class}"), true);
+
+        if ($before === null) {
+            $this->engine->note('costs', $this->engine->note('costs').$class."\n");
+        }
+
+        $this->engine->note("cost {$class}", (string) json_encode($before === null ? $cost : Profile::sum($before, $cost), JSON_PRESERVE_ZERO_FRACTION));
     }
 
     /**
@@ -126,10 +165,8 @@ final class Observer
     private function refresh(): void
     {
         try {
-            $store = $this->app->make('cache.store')->getStore();
-
-            // What such a store holds is this lane's alone; what the run has found out itself stays in the notes.
-            if ($store instanceof ArrayStore || $store instanceof NullStore) {
+            // What the run has found out itself stays in the notes.
+            if (! $this->isShared()) {
                 return;
             }
 
@@ -137,6 +174,14 @@ final class Observer
         } catch (Throwable) {
             // The run goes on with what it knows.
         }
+    }
+
+    /** What some stores hold is this lane's alone. */
+    private function isShared(): bool
+    {
+        $store = $this->app->make('cache.store')->getStore();
+
+        return ! $store instanceof ArrayStore && ! $store instanceof NullStore;
     }
 
     /** @return array<string, true> */

@@ -61,6 +61,12 @@ final class Policy
         );
     }
 
+    /** The run is over. */
+    public function writeDown(): void
+    {
+        $this->observer?->writeDown();
+    }
+
     /** @param  array<string, mixed>  $payload */
     private static function classOf(array $payload): string
     {

@@ -119,6 +119,12 @@ final class Lane
             // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
             $this->worker->report($e);
             $this->engine->stop(1, 'error');
+        } finally {
+            ['stopping' => $stopping, 'in_flight' => $jobs] = $this->engine->state();
+
+            if ($stopping && $jobs === 0) {
+                $this->policy->writeDown();
+            }
         }
     }
 

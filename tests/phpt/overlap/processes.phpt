@@ -6,16 +6,17 @@ kqueue
 --FILE--
 <?php
 require __DIR__.'/../lib/rows.inc';
+// They are silent about a job that has gone at its deadline.
 $line = fn ($which) => "text $which\n";
-row('exec', function ($seconds, $which) { exec("sleep $seconds; echo text $which; exit 3", $lines, $status); return [$lines, $status]; }, fn ($which) => [["text $which"], 3]);
-row('shell-exec', fn ($seconds, $which) => shell_exec("sleep $seconds; echo text $which"), $line);
+row('exec', function ($seconds, $which) { exec("exec 2>/dev/null; sleep $seconds; echo text $which; exit 3", $lines, $status); return [$lines, $status]; }, fn ($which) => [["text $which"], 3]);
+row('shell-exec', fn ($seconds, $which) => shell_exec("exec 2>/dev/null; sleep $seconds; echo text $which"), $line);
 row('system', function ($seconds, $which) {
     ob_start();
-    $last = system("sleep $seconds; echo text $which", $status);
+    $last = system("exec 2>/dev/null; sleep $seconds; echo text $which", $status);
 
     return [ob_get_clean(), $last, $status];
 }, fn ($which) => ["text $which\n", "text $which", 0]);
-row('popen', function ($seconds, $which) { $pipe = popen("sleep $seconds; echo text $which", 'r'); return [fgets($pipe), pclose($pipe)]; }, fn ($which) => ["text $which\n", 0]);
+row('popen', function ($seconds, $which) { $pipe = popen("exec 2>/dev/null; sleep $seconds; echo text $which", 'r'); return [fgets($pipe), pclose($pipe)]; }, fn ($which) => ["text $which\n", 0]);
 row('pclose', function ($seconds) { return pclose(popen("sleep $seconds; exit 2", 'w')); }, 2);
 row('proc-close', fn ($seconds) => proc_close(proc_open("sleep $seconds; exit 4", [], $pipes)), 4);
 row('proc-pipes', function ($seconds, $which) {
@@ -27,7 +28,7 @@ row('proc-pipes', function ($seconds, $which) {
 }, fn ($which) => ["text $which", "error $which\n", 5]);
 // More than a pipe holds, to a reader that starts late.
 row('proc-write', function ($seconds) {
-    $process = proc_open("sleep $seconds; wc -c", [['pipe', 'r'], ['pipe', 'w']], $pipes);
+    $process = proc_open("exec 2>/dev/null; sleep $seconds; wc -c", [['pipe', 'r'], ['pipe', 'w']], $pipes);
     $written = fwrite($pipes[0], str_repeat('x', 300000));
     fclose($pipes[0]);
 

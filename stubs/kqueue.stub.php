@@ -190,7 +190,8 @@ namespace KQueue {
 
         /**
          * In a lane: takes one of $limit permits of this name, and waits until there is one. A lane that has one gets a second one
-         * at once. What a lane has is free when it gives it back, or ends. @return int for release()
+         * at once, also in concurrently(), and one that must not wait here (a class is being loaded) gets one beyond the limit. What
+         * a lane has is free when it gives it back, or ends. @return int for release()
          *
          * @throws Exception\JobTimedOut the job's deadline came first
          */

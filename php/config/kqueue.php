@@ -34,8 +34,8 @@ return [
     /*
      * What a job may cost the others in its process. A class whose job had the processor for `slice` seconds without a pause, or
      * used `memory` MB (its own `$maxMemory`, if it has one), or took the process down, runs isolated from then on; the log says why,
-     * `php artisan kqueue:profile` shows and resets it. 0 turns a limit off. Classes that say `$isolated` themselves, true or false,
-     * are left alone.
+     * `php artisan kqueue:profile` shows and resets it. 0 turns a limit off; both 0: nothing is measured, and a class that took the
+     * process down is not isolated either. Classes that say `$isolated` themselves, true or false, are left alone.
      */
     'auto' => [
         'slice' => (float) env('KQUEUE_AUTO_SLICE', 1.0),
@@ -45,8 +45,8 @@ return [
     /*
      * A lane opens connections when its jobs use them, and keeps them for its next job: until it has had none for `idle` seconds
      * (0: for ever), or until other lanes need them. `max` is how many lanes may be connected to a database at once, by the name of
-     * the connection: jobs beyond wait for one that is free, instead of failing with "too many connections". It does not count the
-     * processes of isolated jobs.
+     * the connection: jobs beyond wait for one that is free, instead of failing with "too many connections". Take what the server
+     * allows (max_connections), less `isolated` and what others use: neither is counted here.
      */
     'connections' => [
         'idle' => (float) env('KQUEUE_CONNECTIONS_IDLE', 60.0),

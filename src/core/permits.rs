@@ -2,7 +2,7 @@
 //!
 //! Invariant: a lane that has one of a name gets further ones at once: if it waited, it might wait for itself. So the limit is one of
 //! lanes, and of permits where a lane takes one only. What lanes that help with its job take is its own.
-//! Invariant: nobody waits while fewer lanes than the limit have one.
+//! Invariant: nobody waits while fewer lanes than the limit have one, and no more have one, but for those that could not wait.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -48,6 +48,11 @@ impl Permits {
             entry.waiting.push_back(Waiter { lane, owner });
         }
         None
+    }
+
+    /// Gives `owner` a permit, beyond the limit if need be: for a lane that cannot wait now.
+    pub fn take(&mut self, owner: LaneId, name: &str) -> Permit {
+        self.give(owner, name)
     }
 
     /// A permit is given back. The lanes whose turn it is get theirs. A permit that was given back before is none.

@@ -26,7 +26,7 @@ use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::audit;
 use crate::lane::clone::Template;
 use crate::lane::own::Own;
-use crate::lane::{self, Birth, Table, Work, nested};
+use crate::lane::{self, Birth, Table, Work, nested, slices};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
 use crate::{check, child, process};
@@ -332,8 +332,12 @@ impl Engine {
         let Some(lane) = lane::current() else {
             return Err(Fault::argument("Engine::permit() works inside a lane only").into());
         };
+        if run::forked() {
+            return Ok(0);
+        }
         let limit = usize::try_from(limit).unwrap_or(0).max(1);
-        match with_desk(|desk| desk.permit(lane, name, limit)) {
+        let can_wait = lane::can_suspend();
+        match with_desk(|desk| desk.permit(lane, name, limit, can_wait)) {
             // While a template is booted nobody else has a lane.
             None => Ok(0),
             Some(Some(permit)) => Ok(permit as i64),
@@ -412,7 +416,7 @@ impl Engine {
 
     pub fn usage() -> PhpResult<ZBox<ZendHashTable>> {
         here("usage")?;
-        let Some(cost) = lane::cost() else {
+        let Some(cost) = slices::cost() else {
             return Ok(ZendHashTable::new());
         };
         Ok(Map::new()
@@ -486,11 +490,7 @@ impl Engine {
             Outcome::Died(reason) => ("died", Vec::new(), reason),
             Outcome::Overdue(reason) => ("timeout", Vec::new(), reason),
         };
-        Ok(Map::new()
-            .put("status", status)
-            .put("result", zend::string(&result).to_zval())
-            .put("reason", reason)
-            .done())
+        Ok(outcome_map(status, &result, reason))
     }
 
     pub fn fresh(request: &Zval, handler: &Zval, answer: &Zval) -> PhpResult<ZBox<ZendHashTable>> {
@@ -515,17 +515,16 @@ impl Engine {
                 ("exited", Vec::new(), "the job called exit()".to_owned())
             }
         };
-        Ok(Map::new()
-            .put("status", status)
-            .put("result", zend::string(&result).to_zval())
-            .put("reason", reason)
-            .done())
+        Ok(outcome_map(status, &result, reason))
     }
 
     pub fn ask(question: &Zval) -> PhpResult<Zval> {
         let Some(question) = zend::bytes(&convert::own(question)) else {
             return Err(Fault::argument("the question must be a string").into());
         };
+        if lane::current().is_some() {
+            here("ask")?;
+        }
         if let Some(answer) =
             run::current().and_then(|run| nested::ask(&raw mut run.table, &question))
         {
@@ -634,6 +633,14 @@ impl Engine {
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
+}
+
+fn outcome_map(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {
+    Map::new()
+        .put("status", status)
+        .put("result", zend::string(result).to_zval())
+        .put("reason", reason)
+        .done()
 }
 
 fn callback(name: &str, value: Option<&Zval>) -> Result<Option<Owned>, Fault> {

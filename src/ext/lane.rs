@@ -243,27 +243,9 @@ pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
     }
 }
 
-/// In a lane: a job begins here, in the middle of a slice. True: the alarm must be set.
-pub(crate) fn job_began(slices: &mut Slices) -> bool {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    // SAFETY: the running lane.
-    !lane.is_null() && slices.job_began(unsafe { &mut (*lane).cost })
-}
-
-/// In a lane: its job has ended, in the middle of a slice.
-pub(crate) fn job_ended(slices: &mut Slices) {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    if !lane.is_null() {
-        // SAFETY: the running lane.
-        slices.job_ended(unsafe { &mut (*lane).cost });
-    }
-}
-
-/// In a lane: what its job has cost, or its last one.
-pub(crate) fn cost<'a>() -> Option<&'a Cost> {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    // SAFETY: the running lane, which stays while its own code looks.
-    unsafe { lane.as_ref() }.map(|lane| &lane.cost)
+/// Whether the running lane may be suspended here.
+pub(crate) fn can_suspend() -> bool {
+    Hooks.can_suspend()
 }
 
 /// In a lane that uses the processor: lets the loop go round once, if the lane may be suspended here.

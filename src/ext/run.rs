@@ -19,7 +19,7 @@ use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::exceptions::Fault;
 use crate::lane::guards::Guards;
-use crate::lane::{self, Hooks, Sentence, Table};
+use crate::lane::{self, Hooks, Sentence, Table, slices};
 use crate::zend::{self, Owned, sys};
 
 /// A run and everything it owns.
@@ -228,8 +228,8 @@ pub(crate) fn measure_job(begins: bool) {
     look_at_slice();
     let Some(run) = current() else { return };
     if !begins {
-        lane::job_ended(&mut run.table.slices);
-    } else if lane::job_began(&mut run.table.slices) {
+        slices::job_ended(&mut run.table.slices);
+    } else if slices::job_began(&mut run.table.slices) {
         run.set_alarm(None);
     }
 }

@@ -70,6 +70,17 @@ final class LaneConnectionsTest extends TestCase
         self::assertSame(2, max(array_column(Trace::all('connections'), 'detail')), 'the lane\'s and the job\'s');
     }
 
+    public function test_what_runs_beside_a_job_connects_as_that_job(): void
+    {
+        $this->use('redis');
+        $this->push(...array_map(static fn (int $i) => (new Act('storesSideBySide', "job{$i}", 4))->with(['timeout' => 30, 'tries' => 1]), range(1, 4)));
+        $run = $this->kqueue(['--concurrency=4'], ['KQUEUE_TEST_MAX' => '{"sqlite":1}']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertSame(320, $this->app['db']->table('rows')->count());
+    }
+
     #[TestWith(['0.5', 1])]
     #[TestWith(['60', 6])]
     public function test_idle_lanes_close_what_they_have(string $idle, int $most): void

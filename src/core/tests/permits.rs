@@ -207,3 +207,14 @@ fn lanes_that_help_with_one_job_share_what_it_has() {
     let woken: Vec<u32> = permits.gone(2).iter().map(|(lane, _)| *lane).collect();
     assert_eq!(woken, [3]);
 }
+
+#[test]
+fn who_cannot_wait_gets_one_beyond_the_limit() {
+    let mut permits = Permits::default();
+    let held = ask(&mut permits, 1, "db", 1).unwrap();
+    assert_eq!(ask(&mut permits, 2, "db", 1), None);
+    let beyond = permits.take(3, "db");
+    assert_eq!(permits.holders("db"), [1, 3]);
+    assert_eq!(permits.give_back(beyond), [], "there is still one too many");
+    assert_eq!(give_back(&mut permits, held).unwrap().0, 2);
+}

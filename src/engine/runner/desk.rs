@@ -4,6 +4,8 @@
 //! of an earlier wait.
 //! Invariant: `waits` and `deadlines` hold exactly what the slots name, so both stay as small as the number of lanes.
 
+mod permits;
+
 use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +15,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use kqueue_core::permits::{Permit, Permits};
+use kqueue_core::permits::Permits;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
 use super::{Descriptors, NoChild, Pause, Wake};
@@ -251,28 +253,6 @@ impl Desk {
         }
     }
 
-    /// Asks for a permit of this name. None: there is none now, and the lane must pause for it. An idle lane that has one is told.
-    pub fn permit(&mut self, lane: LaneId, name: &str, limit: usize) -> Option<Permit> {
-        let permit = self.permits.ask(lane, self.owner(lane), name, limit);
-        if permit.is_none() {
-            self.shortages += 1;
-            self.call_holder(name);
-        }
-        permit
-    }
-
-    /// Gives a permit back. Whose turn it is goes on.
-    pub fn give_back(&mut self, permit: Permit) {
-        for (lane, permit) in self.permits.give_back(permit) {
-            self.wake(lane, Wake::Permit(permit));
-        }
-    }
-
-    /// The names of permits that the lane has and others wait for.
-    pub fn wanted_of(&self, lane: LaneId) -> Vec<String> {
-        self.permits.wanted_of(lane).map(str::to_owned).collect()
-    }
-
     /// Asks for the end of the run.
     pub fn stop(&mut self, status: i32, reason: &str) {
         self.scheduler.stop(status, reason);
@@ -378,9 +358,7 @@ impl Desk {
     pub(super) fn ended(&mut self, lane: LaneId) -> Option<LaneId> {
         self.set_deadline(lane, None);
         self.set_state(lane, State::Free);
-        for (next, permit) in self.permits.gone(lane) {
-            self.wake(next, Wake::Permit(permit));
-        }
+        self.forget_permits(lane);
         self.hold(lane, &Pause::Ended);
         let parent = self.slots[lane as usize].parent.take();
         if let Some(parent) = parent {
@@ -530,37 +508,7 @@ impl Desk {
             self.set_deadline(lane, None);
             self.tell_leader();
         }
-        if self.permits.is_anyone_waiting() {
-            for name in self.wanted_of(lane) {
-                self.call_holder(&name);
-            }
-        }
-    }
-
-    /// Others wait for a permit of this name: one of the lanes that have one, if it is in line and was not called out for this
-    /// shortage before (it may be unable to let go), is called out. Else the leader looks. A lane with a job looks after it.
-    fn call_holder(&mut self, name: &str) {
-        let holders = self.permits.holders(name);
-        let holder = holders.iter().copied().find(|lane| {
-            let slot = &self.slots[*lane as usize];
-            matches!(slot.state, State::InLine) && slot.tidied_for < self.shortages
-        });
-        if let Some(lane) = holder {
-            self.slots[lane as usize].tidied_for = self.shortages;
-            self.step_out(lane);
-        } else if self
-            .scheduler
-            .leader()
-            .is_some_and(|leader| holders.contains(&leader))
-        {
-            self.tell_leader();
-        }
-    }
-
-    fn step_out(&mut self, lane: LaneId) {
-        if self.scheduler.stopping().is_none() && self.scheduler.step_out(lane) {
-            self.wake(lane, Wake::Tidy);
-        }
+        self.call_if_wanted(lane);
     }
 
     fn token(&self, lane: LaneId) -> Token {

@@ -2,13 +2,18 @@
 //!
 //! A slice costs two readings of the system's clock. The alarm is set once for many slices: it rings when one may have taken too
 //! long, and is set again for that one if it has not.
-#![expect(unsafe_code, reason = "reads the thread's clock")]
+#![expect(
+    unsafe_code,
+    reason = "reads the thread's clock, and the running lane's cost"
+)]
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use kqueue_core::profile::{Meter, Slice, Usage};
 use kqueue_engine::scoreboard::now_ms;
 
+use super::CURRENT;
 use crate::zend;
 
 /// A slice that takes longer is looked at: other lanes wait for so long.
@@ -118,7 +123,7 @@ impl Slices {
     }
 
     /// In the middle of a slice: a job begins. True: the alarm must be set.
-    pub(super) fn job_began(&mut self, cost: &mut Cost) -> bool {
+    fn job_began(&mut self, cost: &mut Cost) -> bool {
         let now = Instant::now();
         *cost = Cost {
             span: Some((now, None)),
@@ -128,7 +133,7 @@ impl Slices {
     }
 
     /// In the middle of a slice: the job has ended.
-    pub(super) fn job_ended(&mut self, cost: &mut Cost) {
+    fn job_ended(&mut self, cost: &mut Cost) {
         if let Some((began, None)) = cost.span {
             let now = Instant::now();
             self.end(cost, now);
@@ -148,6 +153,29 @@ impl Cost {
             ended.unwrap_or_else(Instant::now) - began
         })
     }
+}
+
+/// In a lane: a job begins here, in the middle of a slice. True: the alarm must be set.
+pub(crate) fn job_began(slices: &mut Slices) -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    !lane.is_null() && slices.job_began(unsafe { &mut (*lane).cost })
+}
+
+/// In a lane: its job has ended, in the middle of a slice.
+pub(crate) fn job_ended(slices: &mut Slices) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        slices.job_ended(unsafe { &mut (*lane).cost });
+    }
+}
+
+/// In a lane: what its job has cost, or its last one.
+pub(crate) fn cost<'a>() -> Option<&'a Cost> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane, which stays while its own code looks.
+    unsafe { lane.as_ref() }.map(|lane| &lane.cost)
 }
 
 /// This thread's processor time.

@@ -1,6 +1,7 @@
 --TEST--
 permit(), release() and wanted(): so many lanes at once, with what runs beside their jobs; lead() calls a lane out of the line
 --EXTENSIONS--
+pcntl
 kqueue
 --FILE--
 <?php
@@ -161,6 +162,46 @@ Engine::run(static function () use ($shared) {
     }
 }, 2, false);
 echo implode("\n", $shared->log), "\n";
+
+// Where a lane must not be suspended it gets one beyond the limit; a process that a job forked is not counted.
+final class Reached { public static int $permit = 0; }
+spl_autoload_register(function (string $class) {
+    Reached::$permit = Engine::permit('db', 1);
+    eval("class $class {}");
+});
+$shared = new Shared;
+$shared->left = 2;
+Engine::run(static function () use ($shared) {
+    while (Engine::lead()) {
+        $number = $shared->left--;
+        if ($number <= 0) {
+            Engine::state()['in_flight'] || Engine::stop();
+            Engine::idle(30.0);
+            continue;
+        }
+        Engine::reserved(['id' => '', 'class' => '', 'connection' => '', 'queue' => '']);
+        if ($number === 2) {
+            $permit = Engine::permit('db', 1);
+            $shared->log[] = 'taken';
+            usleep(200000);
+            Engine::release($permit);
+            $shared->log[] = 'given back';
+        } else {
+            usleep(20000);
+            class_exists('LoadedMeanwhile');
+            $shared->log[] = 'loaded with '.(Reached::$permit > 0 ? 'one' : 'none');
+            Engine::release(Reached::$permit);
+            $child = pcntl_fork();
+            if ($child === 0) {
+                exit(Engine::permit('db', 1) === 0 ? 7 : 8);
+            }
+            pcntl_waitpid($child, $status);
+            $shared->log[] = 'a fork ends by '.pcntl_wexitstatus($status);
+        }
+        Engine::finished();
+    }
+}, 2, false);
+echo implode("\n", $shared->log), "\n";
 Engine::release(12345);
 try {
     Engine::permit('db', 1);
@@ -176,4 +217,8 @@ try {
 called out
 [[3,3,3,3],3]
 the job has run longer than its timeout allows
+taken
+loaded with one
+a fork ends by 7
+given back
 Engine::permit() works inside a lane only

@@ -277,10 +277,12 @@ impl Run {
                     return wait(&lane.fds, None);
                 }
                 Some(Act::Child(priority)) => return Pause::Child { priority },
-                Some(Act::Permit(limit)) => match self.desk.borrow_mut().permit(id, "db", limit) {
-                    Some(permit) => lane.permits.push(permit),
-                    None => return Pause::Permit,
-                },
+                Some(Act::Permit(limit)) => {
+                    match self.desk.borrow_mut().permit(id, "db", limit, true) {
+                        Some(permit) => lane.permits.push(permit),
+                        None => return Pause::Permit,
+                    }
+                }
                 Some(Act::Notice) => return Pause::Notice,
                 Some(Act::Do(body)) => {
                     body(&lane.scene);

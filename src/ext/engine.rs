@@ -345,7 +345,7 @@ impl Engine {
                 Wake::Permit(permit) => Ok(permit as i64),
                 _ => {
                     lane::insist();
-                    run::on_interrupt();
+                    run::on_interrupt(true);
                     Ok(0)
                 }
             },

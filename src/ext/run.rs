@@ -199,6 +199,9 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
 /// The alarm has rung, and nobody has looked why.
 static RANG: AtomicBool = AtomicBool::new(false);
 
+/// When PHP code that cannot be interrupted just now is asked again.
+const SOON: Duration = Duration::from_micros(50);
+
 /// The alarm's signal handler: PHP code that is running gets an interrupt.
 extern "C" fn ring(_signal: i32) {
     RANG.store(true, Ordering::Relaxed);
@@ -235,7 +238,7 @@ pub(crate) fn measure_job(begins: bool) {
 }
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
-pub(crate) extern "C" fn on_interrupt() {
+pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
     look_at_slice();
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
@@ -244,10 +247,11 @@ pub(crate) extern "C" fn on_interrupt() {
         (Ok(_), None) => (false, false),
         (Err(_), _) => return,
     };
-    let (sentence, again) = if cancelled {
+    let (sentence, again) = if cancelled && may_throw {
         lane::sentence()
     } else {
-        (Sentence::Patience, None)
+        // An interrupt that is requested from here would come before the same operation again.
+        (Sentence::Patience, cancelled.then(|| Instant::now() + SOON))
     };
     run.set_alarm(again);
     if sentence == Sentence::Patience && called(run) {

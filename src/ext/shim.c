@@ -807,11 +807,41 @@ void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, c
 
 /* ---- the runner's hooks into the engine ------------------------------------------------------------------------- */
 
-static void (*interrupt_handler)(void) = NULL;
+static void (*interrupt_handler)(bool) = NULL;
 static void (*next_interrupt)(zend_execute_data *) = NULL;
 static int blocks = 0; /* regions in which a lane must not be suspended */
 static int (*engine_gc)(void) = NULL;
 static zend_class_entry *(*engine_autoload)(zend_string *, zend_string *) = NULL;
+
+/* The engine finds out from the next operation how many arguments of a call have been passed, as if that had thrown: before one that
+ * passes another, or calls, it would free an argument that is not there. */
+static bool may_throw_before(const zend_execute_data *frame)
+{
+	if (!frame->func || !ZEND_USER_CODE(frame->func->type)) {
+		return true;
+	}
+	switch (frame->opline->opcode) {
+		case ZEND_SEND_VAL:
+		case ZEND_SEND_VAL_EX:
+		case ZEND_SEND_VAR:
+		case ZEND_SEND_VAR_EX:
+		case ZEND_SEND_REF:
+		case ZEND_SEND_VAR_NO_REF:
+		case ZEND_SEND_VAR_NO_REF_EX:
+		case ZEND_SEND_FUNC_ARG:
+		case ZEND_SEND_USER:
+		case ZEND_SEND_ARRAY:
+		case ZEND_SEND_UNPACK:
+		case ZEND_CHECK_UNDEF_ARGS:
+		case ZEND_DO_FCALL:
+		case ZEND_DO_ICALL:
+		case ZEND_DO_UCALL:
+		case ZEND_DO_FCALL_BY_NAME:
+			return false;
+		default:
+			return true;
+	}
+}
 
 static void on_interrupt(zend_execute_data *frame)
 {
@@ -819,7 +849,7 @@ static void on_interrupt(zend_execute_data *frame)
 		next_interrupt(frame);
 	}
 	if (interrupt_handler && !EG(exception)) {
-		interrupt_handler();
+		interrupt_handler(may_throw_before(frame));
 	}
 }
 
@@ -858,7 +888,7 @@ void kq_minit(void)
 	zend_interrupt_function = on_interrupt;
 }
 
-void kq_set_interrupt(void (*handler)(void)) { interrupt_handler = handler; }
+void kq_set_interrupt(void (*handler)(bool)) { interrupt_handler = handler; }
 
 void kq_request_interrupt(void)
 {

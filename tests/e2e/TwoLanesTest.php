@@ -41,10 +41,14 @@ final class TwoLanesTest extends TestCase
         'urls' => UrlGenerator::class,
     ];
 
-    /** @return array<string, array{string}> */
-    public static function features(): array
+    /** @return iterable<string, array{string, string}> a booted lane is what a cloned one must be like */
+    public static function features(): iterable
     {
-        return array_map(static fn (string $feature): array => [$feature], array_combine(array_keys(Features::all()), array_keys(Features::all())));
+        foreach (array_keys(Features::all()) as $feature) {
+            foreach (['cloned', 'booted'] as $lanes) {
+                yield "{$feature}, {$lanes}" => [$feature, $lanes];
+            }
+        }
     }
 
     /** @return array<string, array{string, class-string}> */
@@ -54,9 +58,9 @@ final class TwoLanesTest extends TestCase
     }
 
     #[DataProvider('features')]
-    public function test_each_job_sees_its_own(string $feature): void
+    public function test_each_job_sees_its_own(string $feature, string $lanes): void
     {
-        $this->pair($feature, ['KQUEUE_LANES' => 'cloned']);
+        $this->pair($feature, ['KQUEUE_LANES' => $lanes]);
 
         self::assertSame([], $this->failures());
         self::assertCount(2, Trace::all('end'));

@@ -10,6 +10,8 @@ use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Jobs\DatabaseJob;
 use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
+use KQueue\Console\JobLines;
+use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
 use KQueue\Isolated\IsolatedRun;
@@ -41,6 +43,7 @@ final class Lane
         private readonly Policy $policy,
         private readonly IsolatedRun $isolatedRun,
         private readonly Settings $settings,
+        private readonly JobLines $lines,
     ) {
         $this->options = $settings->workerOptions();
         $this->outputLevel = ob_get_level();
@@ -64,7 +67,7 @@ final class Lane
         $worker = $app->make('queue.worker');
         $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory);
 
-        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings);
+        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings, $app->make(RunCommand::class)->lines());
     }
 
     /** Returns when the run is over, or when the lane is to be replaced because a job left something behind in it. */
@@ -192,7 +195,7 @@ final class Lane
 
         $this->engine->reserved([
             'id' => (string) $job->getJobId(),
-            'class' => (string) $job->resolveName(),
+            'class' => $this->lines->take($job),
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
             // Only the rescue asks for them; other drivers may have to ask their server.

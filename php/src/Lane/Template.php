@@ -57,7 +57,7 @@ final class Template
         }
 
         $app->instance('queue.worker', self::worker($app, $settings));
-        $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($settings->verbosity, $settings->decorated));
+        $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($app->make(Engine::class), $settings->verbosity, $settings->decorated));
 
         Image::close($app);
         self::closeDumpers();

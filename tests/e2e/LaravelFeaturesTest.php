@@ -165,7 +165,7 @@ final class LaravelFeaturesTest extends TestCase
         self::assertSame(['starting', 'success'], array_column(array_filter($entries, static fn (array $entry): bool => ($entry['job'] ?? null) === Act::class), 'status'));
         self::assertSame(['starting', 'failed'], array_column(array_filter($entries, static fn (array $entry): bool => ($entry['job'] ?? null) === IsolatedAct::class), 'status'));
         self::assertSame('stopped', end($entries)['status']);
-        self::assertSame([false, false, true, true], array_column($entries, 'isolated'));
+        self::assertEqualsCanonicalizing([false, false, true, true], array_column($entries, 'isolated'));
         self::assertCount(2, array_unique(array_column($entries, 'pid')));
     }
 

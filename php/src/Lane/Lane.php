@@ -61,13 +61,14 @@ final class Lane
         self::in($app, Settings::fromArray($settings))->run();
     }
 
-    public static function in(Application $app, Settings $settings): self
+    public static function in(Application $app, Settings $settings, ?Engine $engine = null, ?LaneWorker $worker = null, ?JobLines $lines = null): self
     {
-        $engine = $app->make(Engine::class);
-        $worker = $app->make('queue.worker');
+        $engine ??= $app->make(Engine::class);
+        $worker ??= $app->make('queue.worker');
+        $lines ??= $app->make(RunCommand::class)->lines();
         $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory);
 
-        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings, $app->make(RunCommand::class)->lines());
+        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings, $lines);
     }
 
     /** Returns when the run is over, or when the lane is to be replaced because a job left something behind in it. */
@@ -77,12 +78,23 @@ final class Lane
             while ($this->engine->lead()) {
                 $job = $this->settings->once ? $this->takeOnly() : $this->take();
 
+                $goesOn = ($job === null || $this->work($job)) && ! $this->worker->hasLostConnection();
+
+                // Alone in its process it ends as queue:work does.
+                if ($this->settings->inProcess && $this->worker->hasLostConnection()) {
+                    $this->engine->stop(0, 'lost_connection');
+                }
+
                 // A lane that lost a connection goes, and its connections with it: the next one connects anew.
-                if ($job === null ? $this->worker->hasLostConnection() : ! $this->work($job)) {
+                if (! $goesOn) {
                     return;
                 }
             }
         } catch (Throwable $e) {
+            if ($this->settings->inProcess) {
+                throw $e;
+            }
+
             $this->worker->report($e);
 
             if ($this->goesOnAfter($e)) {
@@ -143,7 +155,7 @@ final class Lane
         return $job;
     }
 
-    /** In Laravel's order; and, as there, nothing but a quit or a restart keeps a new worker from its first job. */
+    /** In Laravel's order; and, as there, nothing but a restart keeps a new worker from its first job. */
     private function stopsBeforeTaking(): bool
     {
         $state = $this->engine->state();
@@ -151,7 +163,7 @@ final class Lane
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $this->worker->shouldQuit => [0, 'interrupted'],
+            $began && $this->worker->shouldQuit => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
             $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],
@@ -190,7 +202,7 @@ final class Lane
     /** Runs the job and cleans up after it. False: this lane must not run another. */
     private function work(Job $job): bool
     {
-        $isolated = $this->isIsolated($job);
+        $isolated = ! $this->settings->inProcess && $this->isIsolated($job);
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
         $this->engine->reserved([
@@ -221,7 +233,7 @@ final class Lane
 
         $this->rest();
 
-        return $reusable && ! $this->worker->hasLostConnection();
+        return $reusable;
     }
 
     /** In short naps: a stop need not wait for its end. */

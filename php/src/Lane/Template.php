@@ -85,7 +85,7 @@ final class Template
     }
 
     /** A fresh application: the file makes a new one each time it is run. */
-    private static function application(string $bootstrap): Application
+    public static function application(string $bootstrap): Application
     {
         $app = (static fn () => require $bootstrap)();
 

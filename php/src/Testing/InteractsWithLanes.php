@@ -5,13 +5,15 @@ declare(strict_types=1);
 namespace KQueue\Testing;
 
 use Closure;
+use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Contracts\Foundation\Application;
+use KQueue\Lane\Template;
 
 /**
  * For an application's own PHPUnit tests: runs its jobs in lanes, at once, within the test's process. Needs the extension; tests are
  * skipped without it.
  *
- * Each job runs in a lane of its own, a copy of an application that createApplication() makes: not in the test's $this->app.
+ * Each job runs in a lane of its own, a copy of an application that bootstrap/app.php makes: not in the test's $this->app.
  */
 trait InteractsWithLanes
 {
@@ -57,10 +59,13 @@ trait InteractsWithLanes
         return $together;
     }
 
-    /** The application that lanes are copied from. */
+    /** The application that lanes are copied from. Its bootstrap file is not run in the scope of the test, which must not be copied. */
     protected function createLaneApplication(): Application
     {
-        return $this->createApplication();
+        $app = Template::application($this->app->bootstrapPath('app.php'));
+        $app->make(Kernel::class)->bootstrap();
+
+        return $app;
     }
 
     private function lanes(?Closure $before, ?Closure $observe): Lanes
@@ -69,6 +74,6 @@ trait InteractsWithLanes
             self::markTestSkipped('Needs the extension kqueue.');
         }
 
-        return new Lanes($this->app, $this->createLaneApplication(...), $before, $observe, $this->laneTimeout);
+        return new Lanes($this->app, static::class, $this->createLaneApplication(...), $before, $observe, $this->laneTimeout);
     }
 }

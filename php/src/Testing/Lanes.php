@@ -29,8 +29,10 @@ final class Lanes
     /** @var list<string> what the jobs changed of what lanes share */
     public array $changes = [];
 
+    /** @param  class-string  $test */
     public function __construct(
         private readonly Application $app,
+        private readonly string $test,
         private readonly Closure $boot,
         private readonly ?Closure $before,
         private readonly ?Closure $observe,
@@ -63,10 +65,12 @@ final class Lanes
      */
     private function run(array $jobs, bool $together): array
     {
-        $shared = $this->app->make('config')->get('kqueue.shared', []);
         $boot = $this->boot;
-        $audit = Engine::template(static fn () => Template::settle($boot()), [...Template::SHARED, ...$shared]);
+        $shared = $this->app->make('config')->get('kqueue.shared', []);
+        // What the application has of the test (closures that were made in it) stays the test's.
+        $audit = Engine::template(static fn () => Template::settle($boot()), [...Template::SHARED, ...$shared, $this->test]);
         $cloned = $audit['refused'] === [];
+        $shared = $cloned ? $shared : [];
         $process = new ProcessState;
 
         // Lanes and this test hold the same object: it is in no static property.
@@ -119,7 +123,8 @@ final class Lanes
             return $job;
         }
 
-        $queue = (new SyncQueue)->setContainer($this->app);
+        $queue = new SyncQueue;
+        $queue->setContainer($this->app);
         $queue->setConnectionName('lanes');
 
         return Closure::bind(static fn (): string => $queue->createPayload($job, 'default'), null, SyncQueue::class)();

@@ -34,7 +34,6 @@ final class ProcessState
     {
         return [
             'the memory limit' => ini_get('memory_limit'),
-            'the number of autoloaders' => count(spl_autoload_functions()),
             'the stream filters' => stream_get_filters(),
         ];
     }

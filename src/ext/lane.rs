@@ -12,9 +12,11 @@ pub(crate) mod clone;
 pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod guards;
+pub(crate) mod nested;
 pub(crate) mod own;
 pub(crate) mod rules;
 pub(crate) mod settings;
+pub(crate) mod slices;
 pub(crate) mod statics;
 pub(crate) mod symbols;
 pub(crate) mod without;
@@ -28,7 +30,7 @@ use std::time::{Duration, Instant};
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
-use kqueue_engine::scoreboard::{Scoreboard, now_ms};
+use kqueue_engine::scoreboard::Scoreboard;
 use kqueue_engine::signals::STOP;
 
 use self::beside::Group;
@@ -36,6 +38,7 @@ use self::clone::Template;
 use self::globals::Globals;
 use self::own::Own;
 use self::settings::Settings;
+use self::slices::{Cost, Slices};
 use self::statics::Slots;
 use self::without::Without;
 use crate::run;
@@ -69,6 +72,9 @@ pub(crate) struct Lane {
     pause: Pause,
     wake: Wake,
     insistence: Insistence,
+    /// What waits below while a pristine application runs one job here.
+    below: Option<Box<nested::Below>>,
+    cost: Cost,
     work: *const dyn Work,
     /// What its job wants to have called when a stop signal comes.
     on_signal: Option<Owned>,
@@ -151,6 +157,7 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
         // The hooks do not wait in a process that a job has forked; whatever else would reach the loop must not.
         run::leave_if_forked(Ending::Returned);
     }
+    run::look_at_slice();
     // SAFETY: this runs on the lane's stack; the box does not move. The loop may free the lane only after it has ended.
     unsafe {
         (*lane).pause = pause;
@@ -236,6 +243,11 @@ pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
     }
 }
 
+/// Whether the running lane may be suspended here.
+pub(crate) fn can_suspend() -> bool {
+    Hooks.can_suspend()
+}
+
 /// In a lane that uses the processor: lets the loop go round once, if the lane may be suspended here.
 pub(crate) fn step_aside() {
     if Hooks.can_suspend() {
@@ -283,7 +295,12 @@ impl Waiter for Hooks {
                 Woken::Cancelled
             }
             Wake::Woken(woken) => woken,
-            Wake::Start | Wake::Granted(_) | Wake::News | Wake::Child(_) => Woken::Ready,
+            Wake::Start
+            | Wake::Granted(_)
+            | Wake::News
+            | Wake::Tidy
+            | Wake::Permit(_)
+            | Wake::Child(_) => Woken::Ready,
         }
     }
 
@@ -316,8 +333,11 @@ pub(crate) struct Table {
     /// What the run's owner wants to have called, in its own world, for each signal.
     pub(crate) on_signal: Option<Owned>,
     ended: usize,
+    /// The collector is to run as soon as no lane does.
+    collect: bool,
     pub(crate) clones: u64,
     pub(crate) clone_time: Duration,
+    pub(crate) slices: Slices,
 }
 
 /// After how many ended lanes the collector runs: a lane's container is cyclic and frees itself no other way.
@@ -338,8 +358,10 @@ impl Table {
             board,
             on_signal: None,
             ended: 0,
+            collect: false,
             clones: 0,
             clone_time: Duration::ZERO,
+            slices: Slices::new(),
         }
     }
 
@@ -369,7 +391,7 @@ impl Table {
     /// Calls something in a lane's world while the lane is suspended, as a signal handler would on top of its job. It runs in the
     /// scheduler's context: what it waits for stops all lanes.
     fn call_in(&mut self, lane: *mut Lane, callback: &Owned, signal: i32) {
-        self.enter(lane);
+        self.enter(lane, Instant::now());
         // The lane may have been suspended by a destructor while an exception was on its way: then no PHP code can run.
         if !zend::has_exception() {
             call_back(callback, signal);
@@ -377,15 +399,27 @@ impl Table {
         self.leave(lane);
     }
 
+    fn enter(&mut self, lane: *mut Lane, now: Instant) {
+        if let Some(board) = &self.board {
+            board.beat(self.slices.ms(now));
+            // SAFETY: the lane and its owner are boxed and alive.
+            board.enter(unsafe { (*Lane::world(lane)).id });
+        }
+        self.bring_in(lane);
+    }
+
+    fn leave(&mut self, lane: *mut Lane) {
+        self.take_out(lane);
+        if let Some(board) = &self.board {
+            board.leave();
+        }
+    }
+
     /// Makes a lane's share live. A pending exception is among the globals, and nothing can be called while there is one: so these
     /// come last.
-    fn enter(&mut self, lane: *mut Lane) {
+    fn bring_in(&mut self, lane: *mut Lane) {
         // SAFETY: the lane and its owner are boxed and alive; neither is running while their shares are exchanged.
         unsafe {
-            if let Some(board) = &self.board {
-                board.beat(now_ms());
-                board.enter((*Lane::world(lane)).id);
-            }
             let world = Lane::world(lane);
             if !self.without.settings {
                 (*world).settings.enter();
@@ -398,7 +432,8 @@ impl Table {
         }
     }
 
-    fn leave(&mut self, lane: *mut Lane) {
+    /// Makes the base's share live again.
+    fn take_out(&mut self, lane: *mut Lane) {
         // SAFETY: as above.
         unsafe {
             let world = Lane::world(lane);
@@ -410,9 +445,6 @@ impl Table {
             if !self.without.settings {
                 (*world).settings.leave();
             }
-        }
-        if let Some(board) = &self.board {
-            board.leave();
         }
     }
 
@@ -447,6 +479,8 @@ impl Table {
             pause: Pause::Ended,
             wake: Wake::Start,
             insistence: Insistence::NEW,
+            below: None,
+            cost: Cost::default(),
             work,
             on_signal: None,
             owner,
@@ -480,12 +514,21 @@ extern "C" fn lane_main(argument: *mut c_void) {
     // SAFETY: the box outlives the lane's run.
     let (work, id) = unsafe { (&*(*lane).work, (*lane).id) };
     // SAFETY: as above.
+    unsafe { begin(lane) };
+    work.run(id);
+}
+
+/// The first that happens in a lane.
+///
+/// # Safety
+/// It is the running one.
+unsafe fn begin(lane: *mut Lane) {
+    // SAFETY: as above.
     if let Some(own) = unsafe { &mut (*lane).own } {
         for call in std::mem::take(&mut own.at_end) {
             settings::register_at_end(&call);
         }
     }
-    work.run(id);
 }
 
 impl Lanes for Table {
@@ -519,16 +562,27 @@ impl Lanes for Table {
         };
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
-        self.enter(lane);
+        let now = Instant::now();
+        self.enter(lane, now);
+        if self.birth != Birth::Common {
+            // SAFETY: `lane` is alive.
+            let again = unsafe { (*lane).insistence.again_at };
+            if self.slices.begin(now) || again.is_some() {
+                run::set_alarm(again);
+            }
+        }
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: `lane` and its owner are alive, and neither runs.
+        self.slices.leave(unsafe { &mut (*Lane::world(lane)).cost });
         // SAFETY: as above. The message is still the lane's.
         if unsafe { (*lane).context.bailed_out } {
             run::poison();
         }
         self.leave(lane);
+        self.collect_if_due();
         // SAFETY: as above.
         unsafe {
             if (*lane).context.ended {
@@ -569,13 +623,8 @@ impl Lanes for Table {
         if helps {
             return;
         }
-        self.ended += 1;
-        if self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER) {
-            // SAFETY: on the PHP thread, in the scheduler's context.
-            if !unsafe { sys::kq_collect_cycles() } {
-                run::poison();
-            }
-        }
+        self.count_ended();
+        self.collect_if_due();
     }
 }
 
@@ -598,6 +647,24 @@ pub(crate) struct Trial {
 }
 
 impl Table {
+    /// One application has ended; the collector gets what is left of it, in the scheduler's context.
+    fn count_ended(&mut self) {
+        self.ended += 1;
+        self.collect |= self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER);
+    }
+
+    fn collect_if_due(&mut self) {
+        // SAFETY: on the PHP thread, in the scheduler's context.
+        if std::mem::take(&mut self.collect) && !unsafe { sys::kq_collect_cycles() } {
+            run::poison();
+        }
+    }
+
+    /// The alarm has rung.
+    pub(crate) fn look_at_slice(&mut self, in_lane: bool) {
+        self.slices.rang(in_lane);
+    }
+
     /// The same slots and template for another kind of lane.
     pub(crate) fn reuse(
         mut self,

@@ -78,6 +78,8 @@ void kq_scheduler_here(void)
 	base_error_reporting = EG(error_reporting);
 }
 
+int kq_base_error_reporting(void) { return base_error_reporting; }
+
 bool kq_in_scheduler(void)
 {
 	return EG(current_fiber_context) == scheduler_fiber;
@@ -849,6 +851,34 @@ static void on_interrupt(zend_execute_data *frame)
 	if (interrupt_handler && !EG(exception)) {
 		interrupt_handler(may_throw_before(frame));
 	}
+}
+
+static bool is_call(const zend_op *opline)
+{
+	return opline->opcode == ZEND_DO_FCALL || opline->opcode == ZEND_DO_ICALL || opline->opcode == ZEND_DO_FCALL_BY_NAME;
+}
+
+/*
+ * The PHP code that is running, the innermost first. An interrupt that came during a call of C code is served after it, when the
+ * opcode that comes next is current already: the call is the one before.
+ */
+uint32_t kq_places(kq_place *places, uint32_t most)
+{
+	uint32_t count = 0;
+	for (zend_execute_data *frame = EG(current_execute_data); frame && count < most; frame = frame->prev_execute_data) {
+		if (!frame->func || !ZEND_USER_CODE(frame->func->type)) {
+			continue;
+		}
+		const zend_op *opline = frame->opline;
+		if (opline->opcode == ZEND_HANDLE_EXCEPTION && EG(opline_before_exception)) {
+			opline = EG(opline_before_exception);
+		}
+		if (frame == EG(current_execute_data) && opline > frame->func->op_array.opcodes && is_call(opline - 1)) {
+			opline--;
+		}
+		places[count++] = (kq_place){ frame->func->op_array.filename, opline->lineno };
+	}
+	return count;
 }
 
 /* In MINIT, since the JIT compiles in whether there is a handler. */

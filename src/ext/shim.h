@@ -73,6 +73,7 @@ bool kq_context_init(kq_context *context, void (*main)(void *), void *argument);
 void kq_context_enter(kq_context *context); /* from the scheduler; returns when the lane suspends or ends */
 void kq_context_leave(kq_context *context); /* from the lane, back to the scheduler */
 bool kq_in_scheduler(void);
+int kq_base_error_reporting(void);
 void kq_scheduler_here(void);
 void kq_context_destroy(kq_context *context);
 
@@ -152,6 +153,9 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
 
 void kq_minit(void);
+/* A place in PHP code. */
+typedef struct kq_place { zend_string *file; uint32_t line; } kq_place;
+uint32_t kq_places(kq_place *places, uint32_t most);
 void kq_set_interrupt(void (*handler)(bool may_throw));
 void kq_request_interrupt(void);
 void kq_runner_hooks(bool on);

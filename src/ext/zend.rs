@@ -404,6 +404,28 @@ pub(crate) fn describe(exception: &Owned) -> String {
     )
 }
 
+/// The PHP code that is running, as "file:line": the innermost place and some of its callers.
+pub(crate) fn places() -> Vec<String> {
+    const MOST: usize = 12;
+    let mut places = [sys::kq_place {
+        file: std::ptr::null_mut(),
+        line: 0,
+    }; MOST];
+    // SAFETY: on the PHP thread, between two opcodes or in a call of C code, so the frames are in order; files' names live as long as
+    // their code.
+    let count = unsafe { sys::kq_places(places.as_mut_ptr(), MOST as u32) };
+    places[..count as usize]
+        .iter()
+        .map(|place| {
+            format!(
+                "{}:{}",
+                String::from_utf8_lossy(text(place.file)),
+                place.line
+            )
+        })
+        .collect()
+}
+
 /// Replaces the text of the last error.
 pub(crate) fn set_last_error(message: &str) {
     let text = string(message.as_bytes());

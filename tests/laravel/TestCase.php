@@ -55,6 +55,7 @@ abstract class TestCase extends BaseTestCase
         WorkCommand::flushState();
         Queue::createPayloadUsing(null);
         array_map(unlink(...), glob(self::folder().'/{tests.sqlite*,laravel.log,framework/down}', GLOB_BRACE));
+        exec('rm -rf '.escapeshellarg(self::folder().'/cache'));
 
         // Laravel sets its own handlers when it boots; PHPUnit wants to find them as they were.
         $this->handlers = [set_error_handler(null), set_exception_handler(null)];

@@ -114,6 +114,9 @@ final class Worker extends LaneWorker
             decorated: false,
             restartedAt: $this->restartedAt(),
             startedAt: Settings::now(),
+            autoSlice: 0.0,
+            autoMemory: 0,
+            idleConnections: 0.0,
             cloned: false,
             inProcess: true,
         );

@@ -39,6 +39,9 @@ class LaneWorker extends Worker
     /** @var array<string, int> the transactions that were open when the job began: none in a lane, that of a test in its own process */
     private array $levels = [];
 
+    /** @var array<string, true> the connections that the job left a transaction open on */
+    private array $leftOpen = [];
+
     /** Takes over the parts of the worker that the application built. */
     public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): static
     {
@@ -191,14 +194,21 @@ class LaneWorker extends Worker
     }
 
     /**
-     * Rolls back what the job left open, so that nothing of it is committed later.
+     * The job has ended: rolls back what it left open.
      *
-     * @return list<string> the names of the connections that had an open transaction
+     * @return list<string> the names of the connections that had an open transaction, also as it failed
      */
-    public function rollBackOpenTransactions(): array
+    public function leftOpen(): array
     {
-        $open = [];
+        $this->rollBackOpenTransactions();
+        [$open, $this->leftOpen] = [$this->leftOpen, []];
 
+        return array_keys($open);
+    }
+
+    /** So that nothing of it is committed later. */
+    private function rollBackOpenTransactions(): void
+    {
         foreach ($this->databases?->getConnections() ?? [] as $name => $connection) {
             $pdo = $connection->getRawPdo();
             $before = $this->levels[$name] ?? 0;
@@ -208,7 +218,7 @@ class LaneWorker extends Worker
                 continue;
             }
 
-            $open[] = (string) $name;
+            $this->leftOpen[(string) $name] = true;
 
             try {
                 $connection->rollBack($before);
@@ -221,8 +231,6 @@ class LaneWorker extends Worker
                 $connection->disconnect();
             }
         }
-
-        return $open;
     }
 
     /**

@@ -9,6 +9,7 @@ mod lanes;
 mod leader;
 mod order;
 mod output;
+mod permits;
 mod reactor;
 mod schedules;
 mod signals;

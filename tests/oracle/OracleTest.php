@@ -1,0 +1,52 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Tests\Oracle;
+
+use KQueue\Tests\Oracle\Support\Allowances;
+use KQueue\Tests\Oracle\Support\Cases;
+use KQueue\Tests\Oracle\Support\Difference;
+use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
+use PHPUnit\Framework\TestCase;
+
+/** queue:work is the oracle: kqueue:run has to do and to leave the same. */
+final class OracleTest extends TestCase
+{
+    /** @return array<string, array{string, string, string}> */
+    public static function cases(): array
+    {
+        return Cases::forTests();
+    }
+
+    #[DataProvider('cases')]
+    public function test_same_as_queue_work(string $name, string $connection, string $mode): void
+    {
+        $expected = Cases::result($name, $connection, 'queue:work');
+        $actual = Cases::result($name, $connection, $mode);
+
+        self::assertNotEmpty($expected['jobs'] + $expected['left'] + ($expected['worker'] ?? []), 'nothing happened');
+
+        $this->assertSameTrace(Allowances::apply([...Cases::all()[$name]->allow, ...Allowances::ALWAYS], $expected, $mode), $actual);
+    }
+
+    #[TestWith(['database', 'inline'])]
+    #[TestWith(['database', 'isolated'])]
+    #[TestWith(['redis', 'inline'])]
+    #[TestWith(['redis', 'isolated'])]
+    public function test_the_worker_that_cases_share(string $connection, string $mode): void
+    {
+        $expected = Cases::result('', $connection, 'queue:work');
+        $actual = Cases::result('', $connection, $mode);
+
+        $this->assertSameTrace(Allowances::apply(Allowances::ALWAYS, $expected, $mode), $actual);
+    }
+
+    private function assertSameTrace(array $expected, array $actual): void
+    {
+        $differences = Difference::between($expected, $actual);
+
+        self::assertTrue($differences === [], "It differs from queue:work.\n\n".implode("\n", $differences)."\n");
+    }
+}

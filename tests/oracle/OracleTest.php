@@ -8,7 +8,6 @@ use KQueue\Tests\Oracle\Support\Allowances;
 use KQueue\Tests\Oracle\Support\Cases;
 use KQueue\Tests\Oracle\Support\Difference;
 use PHPUnit\Framework\Attributes\DataProvider;
-use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 
 /** queue:work is the oracle: kqueue:run has to do and to leave the same. */
@@ -31,14 +30,17 @@ final class OracleTest extends TestCase
         $this->assertSameTrace(Allowances::apply([...Cases::all()[$name]->allow, ...Allowances::ALWAYS], $expected, $mode), $actual);
     }
 
-    #[TestWith(['database', 'inline'])]
-    #[TestWith(['database', 'isolated'])]
-    #[TestWith(['redis', 'inline'])]
-    #[TestWith(['redis', 'isolated'])]
-    public function test_the_worker_that_cases_share(string $connection, string $mode): void
+    /** @return array<string, array{int, string, string}> */
+    public static function workers(): array
     {
-        $expected = Cases::result('', $connection, 'queue:work');
-        $actual = Cases::result('', $connection, $mode);
+        return Cases::forWorkers();
+    }
+
+    #[DataProvider('workers')]
+    public function test_the_worker_that_cases_share(int $number, string $connection, string $mode): void
+    {
+        $expected = Cases::resultOfWorker($number, $connection, 'queue:work');
+        $actual = Cases::resultOfWorker($number, $connection, $mode);
 
         $this->assertSameTrace(Allowances::apply(Allowances::ALWAYS, $expected, $mode), $actual);
     }

@@ -11,6 +11,9 @@ final class Cases
 {
     private const CONNECTIONS = ['database', 'redis'];
 
+    /** Cases for one worker: it looks into the queues of all of them for each job. */
+    private const SHARE = 20;
+
     /** @var array<string, OracleCase>|null */
     private static ?array $all = null;
 
@@ -51,13 +54,34 @@ final class Cases
         return $arguments;
     }
 
-    /** @return array<string, mixed> what came of the case; of what is left of the shared worker if the name is empty */
+    /** @return array<string, array{int, string, string}> arguments for a test: number of the worker, connection, mode */
+    public static function forWorkers(): array
+    {
+        $arguments = [];
+
+        foreach (self::CONNECTIONS as $connection) {
+            foreach (array_keys(self::shared($connection)) as $number) {
+                foreach (['inline', 'isolated'] as $mode) {
+                    $arguments["worker {$number} ({$connection}, {$mode})"] = [$number, $connection, $mode];
+                }
+            }
+        }
+
+        return $arguments;
+    }
+
+    /** @return array<string, mixed> what came of the case */
     public static function result(string $name, string $connection, string $mode): array
     {
-        $case = self::all()[$name] ?? null;
         $run = self::runs($name, $connection)[$mode];
 
-        return self::pool()->result($run)[$case === null || $run->shared ? self::queueOf($name) : ''];
+        return self::pool()->result($run)[$run->shared ? self::queueOf($name) : ''];
+    }
+
+    /** @return array<string, mixed> what belongs to no single one of the cases that share a worker */
+    public static function resultOfWorker(int $number, string $connection, string $mode): array
+    {
+        return self::pool()->result(self::runsOfWorker($number, $connection)[$mode])[''];
     }
 
     private static function pool(): Pool
@@ -65,9 +89,9 @@ final class Cases
         if (self::$pool === null) {
             self::$pool = new Pool((int) (getenv('ORACLE_SIDE_BY_SIDE') ?: 6));
 
-            // Those whose workers take longest first. With a filter, only what is asked for.
+            // With a filter, only what is asked for.
             foreach (preg_grep('/^--filter/', $_SERVER['argv']) === [] ? self::CONNECTIONS : [] as $connection) {
-                foreach (['', ...array_keys(self::all())] as $name) {
+                foreach (array_keys(self::all()) as $name) {
                     self::$pool->plan(...array_values(self::runs($name, $connection)));
                 }
             }
@@ -79,39 +103,60 @@ final class Cases
     /** @return array<string, Run> by mode */
     private static function runs(string $name, string $connection): array
     {
-        $case = self::all()[$name] ?? null;
+        $case = self::all()[$name];
 
-        if ($case !== null && ! in_array($connection, $case->on, true)) {
+        if (! in_array($connection, $case->on, true)) {
             return [];
         }
 
-        $shared = $case === null || $case->arguments === null;
-        $cases = $shared ? self::sharing($connection) : [self::queueOf($name) => $case];
+        if ($case->arguments !== null) {
+            return self::threeRuns($name, [self::queueOf($name) => $case], $connection, false);
+        }
+
+        foreach (self::shared($connection) as $number => $cases) {
+            if (isset($cases[self::queueOf($name)])) {
+                return self::runsOfWorker($number, $connection);
+            }
+        }
+    }
+
+    /** @return array<string, Run> by mode */
+    private static function runsOfWorker(int $number, string $connection): array
+    {
+        return self::threeRuns("worker {$number}", self::shared($connection)[$number], $connection, true);
+    }
+
+    /**
+     * @param  array<string, OracleCase>  $cases
+     * @return array<string, Run> by mode
+     */
+    private static function threeRuns(string $name, array $cases, string $connection, bool $shared): array
+    {
         $runs = [];
 
         foreach (Run::MODES as $mode) {
-            $runs[$mode] = new Run(($shared ? 'shared' : $name)." ({$connection}, {$mode})", $cases, $connection, $mode, $shared);
+            $runs[$mode] = new Run("{$name} ({$connection}, {$mode})", $cases, $connection, $mode, $shared);
         }
 
         return $runs;
     }
 
-    /** @return array<string, OracleCase> by queue */
-    private static function sharing(string $connection): array
+    /** @return list<array<string, OracleCase>> for each worker that cases share these, by their queues */
+    private static function shared(string $connection): array
     {
-        $sharing = [];
+        $shared = [];
 
         foreach (self::all() as $name => $case) {
             if ($case->arguments === null && in_array($connection, $case->on, true)) {
-                $sharing[self::queueOf($name)] = $case;
+                $shared[self::queueOf($name)] = $case;
             }
         }
 
-        return $sharing;
+        return array_chunk($shared, self::SHARE, true);
     }
 
     private static function queueOf(string $name): string
     {
-        return $name === '' ? '' : sprintf('case%03d', array_search($name, array_keys(self::all()), true));
+        return sprintf('case%03d', array_search($name, array_keys(self::all()), true));
     }
 }

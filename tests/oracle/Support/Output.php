@@ -31,6 +31,9 @@ final class Output
     {
         $jobs = [];
 
+        // As with events: a job that was released may have been taken by another lane before the line of its attempt is printed.
+        usort($this->entries, static fn (array $a, array $b): int => ($a['attempts'] ?? 0) <=> ($b['attempts'] ?? 0));
+
         foreach ($this->entries as $entry) {
             $uuid = $entry['uuid'] ?? '';
             $name = $this->plain->nameOf($uuid) ?? '';

@@ -17,7 +17,7 @@ final class Run
 {
     public const MODES = ['queue:work', 'inline', 'isolated'];
 
-    private const SHARED = ['--stop-when-empty-for=2', '--sleep=0.05', '--json', '--tries=1', '--timeout=30'];
+    private const SHARED = ['--stop-when-empty-for=1.5', '--sleep=0.05', '--json', '--tries=1', '--timeout=30'];
 
     /** @param  array<string, OracleCase>  $cases  by their queues */
     public function __construct(
@@ -130,6 +130,10 @@ final class Run
 
         if (! preg_grep('/^--queue=/', $arguments)) {
             $arguments[] = "--queue={$queues}";
+        }
+
+        if ($this->mode === 'queue:work') {
+            $arguments = preg_grep('/^--(concurrency|isolated)=/', $arguments, PREG_GREP_INVERT);
         }
 
         $command = match ($this->mode) {

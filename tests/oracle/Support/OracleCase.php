@@ -11,7 +11,7 @@ final class OracleCase
 {
     /**
      * @param  Closure(Scene): void  $before  queues jobs, before the worker starts
-     * @param  list<string>|null  $arguments  of the worker; null: the case needs no worker of its own and shares one with others
+     * @param  list<string>|null  $arguments  of the worker, with {queue} for the case's; null: it needs no worker of its own and shares one with others
      * @param  (Closure(Scene): void)|null  $meanwhile  what is done while the worker runs
      * @param  (Closure(Scene): void)|null  $after  what is done when it has ended, before anything is compared
      * @param  array<string, mixed>  $config  of the application
@@ -20,6 +20,7 @@ final class OracleCase
      * @param  list<string>  $allow  keys of allowances.php
      * @param  bool  $inOrder  kqueue:run gets one lane, and what happens has to happen in the same order
      * @param  bool  $restarted  the worker is started again when it was killed, as a process manager does
+     * @param  bool  $byDefault  the worker is told neither connection nor queue
      * @param  class-string|null  $needs  what the installed Laravel has to have
      * @param  array<string, string>  $environment
      */
@@ -34,6 +35,7 @@ final class OracleCase
         public readonly array $allow = [],
         public readonly bool $inOrder = false,
         public readonly bool $restarted = false,
+        public readonly bool $byDefault = false,
         public readonly ?string $needs = null,
         public readonly array $environment = [],
     ) {}

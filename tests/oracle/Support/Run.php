@@ -37,7 +37,7 @@ final class Run
         $scenes = [];
 
         foreach ($cases as $queue => $each) {
-            ($each->before)($scenes[$queue] = new Scene($app, (string) $queue, $folder));
+            ($each->before)($scenes[$queue] = new Scene($app, $each->byDefault ? 'default' : $queue, $folder));
         }
 
         $exits = $output = [];
@@ -128,7 +128,9 @@ final class Run
     {
         $arguments = $this->shared ? self::SHARED : $case->arguments;
 
-        if (! preg_grep('/^--queue=/', $arguments)) {
+        $arguments = str_replace('{queue}', $queues, $arguments);
+
+        if (! $case->byDefault && ! preg_grep('/^--queue=/', $arguments)) {
             $arguments[] = "--queue={$queues}";
         }
 

@@ -73,6 +73,14 @@ final class Scene
         }
     }
 
+    /** Jobs that do nothing, on another queue than the case's first. */
+    public function pushOn(string $suffix, string ...$labels): void
+    {
+        foreach ($labels as $label) {
+            $this->push($this->job('nothing')->with(['label' => $label])->onQueue("{$this->queue}-{$suffix}"));
+        }
+    }
+
     public function row(string $kind = 'parent'): Row
     {
         return Row::create(['owner' => $this->queue, 'kind' => $kind]);

@@ -7,6 +7,7 @@
 //! held across a switch would meet itself.
 
 mod desk;
+mod output;
 
 use std::io;
 use std::time::Duration;
@@ -126,7 +127,16 @@ pub trait Lanes {
 /// # Errors
 /// If there is no lane and none can be made, or if the system refuses to wait. Lanes may then be left suspended.
 pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
+    let result = go(desk, lanes);
+    desk.borrow_mut().finish_output();
+    result
+}
+
+fn go(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
     let mut tokens = Vec::with_capacity(1024);
+    // What the master had to say to this process comes before its first job.
+    desk.borrow_mut().look(&mut tokens)?;
+    tell(desk, lanes);
     loop {
         desk.borrow_mut().advance();
         start_wanted(desk, lanes)?;
@@ -154,10 +164,14 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             return Ok(());
         }
         desk.borrow_mut().wait(&mut tokens)?;
-        let signals = desk.borrow_mut().take_signals();
-        for signal in signals {
-            lanes.signalled(signal);
-        }
+        tell(desk, lanes);
+    }
+}
+
+fn tell(desk: &Shared, lanes: &mut dyn Lanes) {
+    let signals = desk.borrow_mut().take_signals();
+    for signal in signals {
+        lanes.signalled(signal);
     }
 }
 

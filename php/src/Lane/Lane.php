@@ -32,7 +32,7 @@ final class Lane
 
     private readonly int $outputLevel;
 
-    private bool $foundEmpty = false;
+    private bool $looked = false;
 
     public function __construct(
         private readonly Application $app,
@@ -74,14 +74,20 @@ final class Lane
             while ($this->engine->lead()) {
                 $job = $this->settings->once ? $this->takeOnly() : $this->take();
 
-                if ($job !== null && ! $this->work($job)) {
+                // A lane that lost a connection goes, and its connections with it: the next one connects anew.
+                if ($job === null ? $this->worker->hasLostConnection() : ! $this->work($job)) {
                     return;
                 }
             }
         } catch (Throwable $e) {
-            // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
             $this->worker->report($e);
-            $this->engine->stop(1, 'error');
+
+            if ($this->goesOnAfter($e)) {
+                $this->worker->sleep(1);
+            } else {
+                // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
+                $this->engine->stop(1, 'error');
+            }
         }
     }
 
@@ -93,24 +99,25 @@ final class Lane
         }
 
         $sleep = (float) $this->options->sleep;
+        $this->looked = true;
+
+        // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
+        $noneRuns = $this->engine->state()['in_flight'] === 0;
 
         if (! $this->worker->mayLead($this->settings->connection, $this->settings->queue, $this->options)) {
             $this->engine->idle($sleep > 0 ? $sleep : 1.0);
+            $this->stopsWhenEmpty($noneRuns);
 
             return null;
         }
 
         $this->worker->startAfresh();
-
-        // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
-        $noneRuns = $this->engine->state()['in_flight'] === 0;
         $job = $this->worker->pop($this->settings->connection, $this->settings->queue);
 
         if ($job !== null) {
             return $job;
         }
 
-        $this->foundEmpty = true;
         $this->worker->idles($this->settings->connection, $this->settings->queue, $this->options);
 
         if (! $this->stopsWhenEmpty($noneRuns)) {
@@ -133,15 +140,14 @@ final class Lane
         return $job;
     }
 
-    /** In Laravel's order; and, as there, nothing but a lost connection or a quit keeps a new worker from its first job. */
+    /** In Laravel's order; and, as there, nothing but a quit or a restart keeps a new worker from its first job. */
     private function stopsBeforeTaking(): bool
     {
         $state = $this->engine->state();
-        $began = $this->foundEmpty || $state['reserved'] > 0;
+        $began = $this->looked || $state['reserved'] > 0;
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $this->worker->hasLostConnection() => [0, 'lost_connection'],
             $this->worker->shouldQuit => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
@@ -156,16 +162,12 @@ final class Lane
 
     private function stopsWhenEmpty(bool $noneRuns): bool
     {
-        if ($this->worker->hasLostConnection()) {
-            return $this->stop(0, 'lost_connection');
-        }
-
         if (! $noneRuns) {
             return false;
         }
 
         if ($this->options->stopWhenEmpty) {
-            return $this->stop(0, 'empty');
+            return $this->stop(0, $this->worker->hasLostConnection() ? 'lost_connection' : 'empty');
         }
 
         // Laravel 10 does not have the option.
@@ -214,15 +216,27 @@ final class Lane
             $this->engine->finished();
         }
 
-        if ($this->worker->hasLostConnection()) {
-            $this->engine->stop(0, 'lost_connection');
-        }
+        $this->rest();
 
-        if ($this->options->rest > 0 && ! $this->engine->state()['stopping']) {
-            $this->worker->sleep($this->options->rest);
-        }
+        return $reusable && ! $this->worker->hasLostConnection();
+    }
 
-        return $reusable;
+    /** In short naps: a stop need not wait for its end. */
+    private function rest(): void
+    {
+        for ($end = Settings::now() + (float) $this->options->rest; ! $this->engine->state()['stopping'];) {
+            if (($left = $end - Settings::now()) <= 0) {
+                return;
+            }
+
+            $this->worker->sleep(min($left, 1.0));
+        }
+    }
+
+    /** A connection is lost sooner than a reason to end hundreds of jobs; a run that is to end at once does end. */
+    private function goesOnAfter(Throwable $e): bool
+    {
+        return ! $this->settings->once && ! $this->options->stopWhenEmpty && $this->worker->isLostConnection($e);
     }
 
     /** A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt. */

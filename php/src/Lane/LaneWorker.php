@@ -23,7 +23,8 @@ use Throwable;
  *
  * Laravel's timeout handler (SIGALRM, then SIGKILL to the process) is never registered; the engine throws into the lane instead.
  * Overrides handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e), whose signature is the same from
- * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, notifyJobOfSignal, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
+ * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun,
+ * runJob, notifyJobOfSignal, timeoutForJob, calculateBackoff, causedByLostConnection and the markJobAsFailed methods.
  */
 final class LaneWorker extends Worker
 {
@@ -47,6 +48,8 @@ final class LaneWorker extends Worker
     /** Not in maintenance, not paused, and no listener of Looping objects. */
     public function mayLead(string $connection, string $queue, WorkerOptions $options): bool
     {
+        $this->paused = $this->engine?->state()['paused'] ?? false;
+
         return $this->daemonShouldRun($options, $connection, $queue);
     }
 
@@ -111,6 +114,12 @@ final class LaneWorker extends Worker
     public function hasLostConnection(): bool
     {
         return $this->lostConnection ?? false;
+    }
+
+    /** As Laravel decides it, and under the same condition. */
+    public function isLostConnection(Throwable $e): bool
+    {
+        return (self::$stopOnLostConnection ?? true) && $this->causedByLostConnection($e);
     }
 
     /** @return int|string|null the time of the last queue:restart, to be compared only */

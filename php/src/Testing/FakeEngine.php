@@ -67,6 +67,8 @@ final class FakeEngine implements Engine
 
     public bool $stopping = false;
 
+    public bool $paused = false;
+
     public int $status = 0;
 
     public ?string $reason = null;
@@ -217,6 +219,7 @@ final class FakeEngine implements Engine
     {
         return [
             'stopping' => $this->stopping,
+            'paused' => $this->paused,
             'status' => $this->status,
             'reason' => $this->reason,
             'signal' => $this->signal,
@@ -234,6 +237,10 @@ final class FakeEngine implements Engine
         $this->base === null || self::enter($this->base);
         $this->onSignal === null || ($this->onSignal)($signal);
         self::enter($lane);
+
+        if (in_array($signal, [12, 18], true)) {
+            $this->paused = $signal === 12;
+        }
 
         if (in_array($signal, [2, 3, 15], true)) {
             $this->signal = $signal;

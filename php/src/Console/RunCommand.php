@@ -72,6 +72,9 @@ final class RunCommand extends WorkCommand
         $this->announce($settings->queue);
         $this->closeImage();
 
+        // Isolated jobs print their lines through this command, several processes at once.
+        $this->setOutput(new OutputStyle($this->input, new LaneOutput($this->output->getVerbosity(), $this->output->isDecorated())));
+
         return $this->supervise($settings);
     }
 

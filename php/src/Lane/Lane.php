@@ -192,7 +192,7 @@ final class Lane
 
         $this->engine->reserved([
             'id' => (string) $job->getJobId(),
-            'class' => (string) $job->resolveName(),
+            'class' => self::nameOf($job),
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
             // Only the rescue asks for them; other drivers may have to ask their server.
@@ -237,6 +237,16 @@ final class Lane
     private function goesOnAfter(Throwable $e): bool
     {
         return ! $this->settings->once && ! $this->options->stopWhenEmpty && $this->worker->isLostConnection($e);
+    }
+
+    /** A payload that cannot be read has none; its job fails where it does in queue:work, when it is run. */
+    private static function nameOf(Job $job): string
+    {
+        try {
+            return (string) $job->resolveName();
+        } catch (Throwable) {
+            return '';
+        }
     }
 
     /** A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt. */

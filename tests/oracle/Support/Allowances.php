@@ -10,7 +10,7 @@ final class Allowances
     /** They concern all cases. */
     public const ALWAYS = ['isolated-events'];
 
-    /** @return array<string, callable(array<string, mixed>, string): array<string, mixed>> */
+    /** @return array<string, callable(array<string, mixed>, array<string, mixed>, string): void> */
     public static function all(): array
     {
         static $all;
@@ -20,16 +20,14 @@ final class Allowances
 
     /**
      * @param  list<string>  $keys
-     * @param  array<string, mixed>  $trace  of queue:work
+     * @param  array<string, mixed>  $expected  of queue:work
+     * @param  array<string, mixed>  $actual  of kqueue:run
      * @param  string  $mode  of kqueue:run
-     * @return array<string, mixed>
      */
-    public static function apply(array $keys, array $trace, string $mode): array
+    public static function apply(array $keys, array &$expected, array &$actual, string $mode): void
     {
         foreach ($keys as $key) {
-            $trace = (self::all()[$key])($trace, $mode);
+            (self::all()[$key])($expected, $actual, $mode);
         }
-
-        return $trace;
     }
 }

@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Oracle\Support;
 
+use SebastianBergmann\Diff\Differ;
+use SebastianBergmann\Diff\Output\StrictUnifiedDiffOutputBuilder;
+
 /** Where two nested arrays differ. */
 final class Difference
 {
@@ -25,7 +28,25 @@ final class Difference
             return $lines;
         }
 
-        return $expected === $actual ? [] : ["{$path}:\n    queue:work  ".self::show($expected)."\n    kqueue:run  ".self::show($actual)];
+        return match (true) {
+            $expected === $actual => [],
+            is_array($expected) && is_array($actual) => ["{$path}:\n".self::lines($expected, $actual)],
+            default => ["{$path}:\n    queue:work  ".self::show($expected)."\n    kqueue:run  ".self::show($actual)],
+        };
+    }
+
+    /**
+     * @param  list<string>  $expected
+     * @param  list<string>  $actual
+     */
+    private static function lines(array $expected, array $actual): string
+    {
+        $short = static fn (string $line): string => str_starts_with($line, 'payload ') ? $line : mb_strimwidth($line, 0, 300, '…');
+        $builder = new StrictUnifiedDiffOutputBuilder(['fromFile' => 'queue:work', 'toFile' => 'kqueue:run']);
+
+        return rtrim((new Differ($builder))->diff(
+            implode("\n", array_map($short, $expected))."\n", implode("\n", array_map($short, $actual))."\n",
+        ));
     }
 
     /** Traces and lines are shown as a whole. */

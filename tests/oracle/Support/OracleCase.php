@@ -14,7 +14,7 @@ final class OracleCase
      * @param  list<string>|null  $arguments  of the worker, with {queue} for the case's; null: it needs no worker of its own and shares one with others
      * @param  (Closure(Scene): void)|null  $meanwhile  what is done while the worker runs
      * @param  (Closure(Scene): void)|null  $after  what is done when it has ended, before anything is compared
-     * @param  array<string, mixed>  $config  of the application
+     * @param  array<string, mixed>  $config  of the application, with {folder} for the run's own, {port} for Redis's and {database} for a second one there
      * @param  list<string>  $wiring  methods of App\Wiring that the application calls when it boots
      * @param  list<string>  $on  queue connections
      * @param  list<string>  $allow  keys of allowances.php
@@ -39,4 +39,12 @@ final class OracleCase
         public readonly ?string $needs = null,
         public readonly array $environment = [],
     ) {}
+
+    /** @param  list<string>  $connections  of which it gets the one of this number, if it is for several */
+    public function onOneOf(array $connections, int $number): self
+    {
+        $on = array_values(array_intersect($connections, $this->on));
+
+        return new self(...['on' => [$on[$number % count($on)]]] + get_object_vars($this));
+    }
 }

@@ -73,8 +73,9 @@ final class Run
             'KQUEUE_TEST_REDIS_PORT' => (string) $redisPort,
             'KQUEUE_TEST_PROVIDER' => OracleProvider::class,
             'ORACLE_REDIS_DATABASE' => (string) $redisDatabase,
-            'ORACLE_CONFIG' => json_encode((object) ($this->shared ? [] : $case->config)),
+            'ORACLE_CONFIG' => str_replace(['{folder}', '{port}', '{database}'], [$folder, $redisPort, $redisDatabase + 2000], json_encode((object) ($this->shared ? [] : $case->config), JSON_UNESCAPED_SLASHES)),
             'ORACLE_WIRING' => implode(',', $this->shared ? [] : $case->wiring),
+            'ORACLE_MODE' => $this->mode,
             'COLUMNS' => '100',
             'APP_RUNNING_IN_CONSOLE' => 'true',
         ];

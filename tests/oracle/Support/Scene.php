@@ -108,6 +108,12 @@ final class Scene
         $status === 0 || throw new RuntimeException("artisan {$command} ended with status {$status}.");
     }
 
+    /** Jobs that wait for it go on. */
+    public function go(): void
+    {
+        touch("{$this->folder}/go");
+    }
+
     public function signal(int $signal): void
     {
         $this->worker->signal($signal);

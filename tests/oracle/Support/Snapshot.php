@@ -112,12 +112,13 @@ final class Snapshot
         return $notes;
     }
 
-    /** @return list<string> everything in its order, but idle rounds only once */
+    /** @return list<string> all that the worker did, in its order, but idle rounds only once */
     private function order(): array
     {
         $order = $seen = [];
+        $driver = getmypid();
 
-        foreach ($this->record as $entry) {
+        foreach (array_filter($this->record, static fn (array $entry): bool => $entry['pid'] !== $driver) as $entry) {
             $what = (isset($entry['label']) ? "{$entry['label']}: " : '').$this->plain->text($entry['what']);
             $isLoop = isset($entry['uuid']) ? false : in_array(strtok($what, ' '), ['Looping', 'JobPopping', 'WorkerIdle'], true);
 
@@ -148,7 +149,7 @@ final class Snapshot
                 continue;
             }
 
-            if ($entry['kind'] === 'did' || preg_match('/^Job(Processing|Processed|ExceptionOccurred|Attempted)\b/', $entry['what'])) {
+            if ($entry['kind'] === 'did' && isset($entry['uuid']) || preg_match('/^Job(Processing|Processed|ExceptionOccurred|Attempted)\b/', $entry['what'])) {
                 $running[$entry['pid']] = true;
             } elseif (preg_match('/^(JobPopp(ing|ed)|Looping|Worker\w+)\b/', $entry['what'])) {
                 $popping[$entry['pid']] = true;

@@ -15,7 +15,7 @@ final class Stores
     /** @return array<string, mixed> */
     public function all(): array
     {
-        $all = [...$this->rows(), ...(getenv('KQUEUE_TEST_CONNECTION') === 'redis' ? $this->keys() : [])];
+        $all = [...$this->rows(), ...$this->otherFailedJobs(), ...(getenv('KQUEUE_TEST_CONNECTION') === 'redis' ? $this->keys() : [])];
         ksort($all);
 
         return $all;
@@ -27,7 +27,7 @@ final class Stores
         $all = [];
 
         foreach ($this->table('jobs') as $row) {
-            $payload = json_decode($row->payload, true);
+            $payload = json_decode($row->payload, true) ?? ['raw' => $row->payload];
             $all["jobs {$row->queue} ".$this->label($payload)][] = [
                 'attempts' => $row->attempts,
                 'reserved' => $row->reserved_at !== null,
@@ -40,7 +40,11 @@ final class Stores
             $payload = json_decode($row->payload, true) ?? ['raw' => $row->payload];
             $all["failed_jobs {$row->queue} ".$this->label($payload)][] = [
                 'connection' => $row->connection,
-                'uuid' => $row->uuid === ($payload['uuid'] ?? null) ? 'of the payload' : 'another',
+                'uuid' => match ($row->uuid ?? null) {
+                    null => 'none',
+                    $payload['uuid'] ?? null => 'of the payload',
+                    default => 'another',
+                },
                 'exception' => $this->plain->text(preg_replace('/ in \S+:\d+$/', '', strtok($row->exception, "\n"))),
                 'payload' => $this->plain->payload($payload),
             ];
@@ -76,6 +80,22 @@ final class Stores
 
             return $rows;
         }, $all);
+    }
+
+    /** @return array<string, mixed> where they are not in the database */
+    private function otherFailedJobs(): array
+    {
+        if (str_starts_with((string) $this->app['config']['queue.failed.driver'], 'database')) {
+            return [];
+        }
+
+        $all = [];
+
+        foreach ($this->app['queue.failer']->all() as $failed) {
+            $all["failed job {$failed->queue}"][] = [$this->plain->text(strtok($failed->exception, "\n")), $this->plain->payload(json_decode($failed->payload, true))];
+        }
+
+        return $all;
     }
 
     /** @return list<object> */

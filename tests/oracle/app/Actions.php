@@ -37,6 +37,28 @@ final class Actions
         }
     }
 
+    /** Until the case says so, by Scene::go(). */
+    public static function waits(Job $job): void
+    {
+        for ($end = microtime(true) + 20; ! is_file(getenv('KQUEUE_TEST_FOLDER').'/go') && microtime(true) < $end;) {
+            usleep(10_000);
+        }
+    }
+
+    public static function waitsThenThrows(Job $job): void
+    {
+        self::waits($job);
+
+        throw new RuntimeException('after a while');
+    }
+
+    public static function throwsUntilGo(): void
+    {
+        if (! is_file(getenv('KQUEUE_TEST_FOLDER').'/go')) {
+            throw new RuntimeException('not yet');
+        }
+    }
+
     public static function prints(Job $job, string $text): void
     {
         echo "{$text}\n";
@@ -62,13 +84,6 @@ final class Actions
         if ($job->attempts() < $attempt) {
             throw new RuntimeException("attempt {$job->attempts()}");
         }
-    }
-
-    public static function sleepsThenThrows(Job $job, float $seconds): void
-    {
-        self::sleeps($job, $seconds);
-
-        throw new RuntimeException('after a while');
     }
 
     public static function sleepsBelow(Job $job, int $attempt, float $seconds): void
@@ -272,6 +287,10 @@ final class Actions
     public static function untilInterrupted(InterruptibleJob $job): void
     {
         for ($end = microtime(true) + 20; ! $job->interrupted && microtime(true) < $end;) {
+            if (is_file(getenv('KQUEUE_TEST_FOLDER').'/go')) {
+                return;
+            }
+
             usleep(10_000);
         }
     }

@@ -9,6 +9,10 @@ use Illuminate\Bus\Dispatcher;
 use Illuminate\Cache\RateLimiting\Limit;
 use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Mail\Events\MessageSent;
+use Illuminate\Queue\Events\JobPopping;
+use Illuminate\Queue\Events\JobProcessing;
+use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\Queue;
 use Illuminate\Support\Facades\RateLimiter;
 use Illuminate\Support\ServiceProvider;
@@ -45,6 +49,9 @@ final class OracleProvider extends ServiceProvider
 
     public function boot(): void
     {
+        // Before the wildcard's, which come last: what other listeners do belongs to the right job, or to none.
+        $this->app['events']->listen(JobProcessing::class, static fn (JobProcessing $event) => Recorder::here()->begins($event->job));
+        $this->app['events']->listen([Looping::class, JobPopping::class, WorkerStopping::class], static fn () => Recorder::here()->ends());
         $this->app['events']->listen('Illuminate\Queue\Events\*', static fn (string $name, array $events) => Recorder::here()->event($events[0]));
 
         $this->app->make(ExceptionHandler::class)->reportable(static fn (Throwable $e) => Recorder::reported($e))->stop();

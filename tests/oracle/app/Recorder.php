@@ -45,6 +45,16 @@ final class Recorder
         $recorder->write('reported', 'reported '.self::text($e), $recorder->current ?? []);
     }
 
+    public function begins(QueueJob $job): void
+    {
+        $this->current = self::of($job);
+    }
+
+    public function ends(): void
+    {
+        $this->current = null;
+    }
+
     public function event(object $event): void
     {
         $name = class_basename($event);
@@ -59,10 +69,9 @@ final class Recorder
         $of = [];
 
         if ($job instanceof QueueJob) {
-            $payload = (array) $job->payload();
-            $of = ['queue' => (string) $job->getQueue(), 'uuid' => (string) $job->uuid(), 'label' => self::label($payload), 'attempt' => $job->attempts()];
+            $of = self::of($job);
 
-            if ($name === 'JobPopped' || $name === 'JobProcessing') {
+            if ($name === 'JobPopped') {
                 $this->current = $of;
             }
         } elseif ($name === 'UniqueJobSkipped') {
@@ -70,6 +79,17 @@ final class Recorder
         }
 
         $this->write('event', rtrim("{$name} ".$this->details($event, $job)), $of);
+    }
+
+    /** @return array{queue: string, uuid: string, label: string, attempt: int} */
+    private static function of(QueueJob $job): array
+    {
+        return [
+            'queue' => (string) $job->getQueue(),
+            'uuid' => (string) $job->uuid(),
+            'label' => self::label((array) $job->payload()),
+            'attempt' => $job->attempts(),
+        ];
     }
 
     private function queued(string $name, object $event): void

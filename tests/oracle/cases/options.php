@@ -16,7 +16,7 @@ $down = static function (Scene $scene): void {
     $scene->app->maintenanceMode()->activate([]);
 };
 
-return [
+$cases = [
     'no connection, no queue' => new OracleCase($nothing('a', 'b'), $empty, byDefault: true, inOrder: true),
     'the connection by name' => new OracleCase($nothing('a'), ['database', ...$empty], on: ['database'], inOrder: true),
     'another connection than the default' => new OracleCase(
@@ -114,7 +114,8 @@ return [
 
     'in maintenance mode' => new OracleCase($down, ['--max-time=1', '--sleep=0.2'], inOrder: true),
     'in maintenance mode, forced' => new OracleCase($down, ['--force', ...$empty], inOrder: true),
-    'maintenance mode ends while it waits' => new OracleCase($down, ['--stop-when-empty', '--sleep=0.1'], static function (Scene $scene): void {
+    'in maintenance mode, to end when empty' => new OracleCase($down, $empty, inOrder: true),
+    'maintenance mode ends while it waits' => new OracleCase($down, ['--max-jobs=1', '--sleep=0.1'], static function (Scene $scene): void {
         usleep(700_000);
         $scene->app->maintenanceMode()->deactivate();
     }, inOrder: true),
@@ -130,3 +131,10 @@ return [
         '--name=w', '--stop-when-empty', '--stop-when-empty-for=5', '--backoff=3', '--max-jobs=10', '--max-time=50', '--force', '--memory=1000', '--sleep=0', '--rest=0', '--timeout=20', '--tries=2', '--json',
     ], inOrder: true),
 ];
+
+// What a driver has nothing to do with is tried with one of them.
+foreach (array_keys($cases) as $number => $name) {
+    $cases[$name] = $cases[$name]->onOneOf(['redis', 'database'], $number);
+}
+
+return $cases;

@@ -7,6 +7,7 @@ namespace KQueue\Tests\Oracle;
 use KQueue\Tests\Oracle\Support\Allowances;
 use KQueue\Tests\Oracle\Support\Cases;
 use KQueue\Tests\Oracle\Support\Difference;
+use KQueue\Tests\Oracle\Support\OracleCase;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 
@@ -43,6 +44,50 @@ final class OracleTest extends TestCase
         $actual = Cases::resultOfWorker($number, $connection, $mode);
 
         $this->assertSameTrace($expected, $actual, $mode);
+    }
+
+    /** @return array<string, array{string, string}> a case's name, and a key of allowances.php that it names */
+    public static function allowed(): array
+    {
+        $allowed = [];
+
+        foreach (Cases::all() as $name => $case) {
+            foreach ($case->allow as $key) {
+                $allowed["{$key}: {$name}"] = [$name, $key];
+            }
+        }
+
+        return $allowed;
+    }
+
+    #[DataProvider('allowed')]
+    public function test_a_case_allows_only_what_differs(string $name, string $key): void
+    {
+        $case = Cases::all()[$name];
+        $differs = false;
+
+        foreach ($case->on as $connection) {
+            foreach (['inline', 'isolated'] as $mode) {
+                $expected = Cases::result($name, $connection, 'queue:work');
+                $actual = Cases::result($name, $connection, $mode);
+                Allowances::apply([...array_diff($case->allow, [$key]), ...Allowances::ALWAYS], $expected, $actual, $mode);
+                $differs = $differs || Difference::between($expected, $actual) !== [];
+            }
+        }
+
+        self::assertTrue($differs, "The case needs no allowance [{$key}] any more.");
+    }
+
+    public function test_the_documents_have_the_same_differences(): void
+    {
+        $document = (string) file_get_contents(dirname(__DIR__, 2).'/docs/laravel.md');
+        preg_match('/^## Differences from queue:work$(.*?)^## /ms', $document, $section);
+        preg_match_all('/^\| `([a-z-]+)` \|/m', $section[1], $rows);
+        $used = array_unique(array_merge(Allowances::ALWAYS, ...array_values(array_map(static fn (OracleCase $case): array => $case->allow, Cases::all()))));
+
+        self::assertSame($rows[1], array_unique($rows[1]), 'one row for each difference');
+        self::assertEqualsCanonicalizing($rows[1], array_keys(Allowances::all()), 'the rows of docs/laravel.md and the keys of allowances.php');
+        self::assertEqualsCanonicalizing(array_keys(array_filter(Allowances::all())), $used, 'the allowances that cases name');
     }
 
     /**

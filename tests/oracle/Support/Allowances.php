@@ -10,7 +10,7 @@ final class Allowances
     /** They concern all cases. */
     public const ALWAYS = ['isolated-events'];
 
-    /** @return array<string, callable(array<string, mixed>, array<string, mixed>, string): void> */
+    /** @return array<string, (callable(array<string, mixed>, array<string, mixed>, string): void)|null> */
     public static function all(): array
     {
         static $all;

@@ -19,6 +19,7 @@ final class OracleCase
      * @param  list<string>  $on  queue connections
      * @param  list<string>  $allow  keys of allowances.php
      * @param  bool  $inOrder  kqueue:run gets one lane, and what happens has to happen in the same order
+     * @param  bool  $mayIdle  whether it is idle in between depends on how fast it is, and is not compared
      * @param  bool  $restarted  the worker is started again when it was killed, as a process manager does
      * @param  bool  $byDefault  the worker is told neither connection nor queue
      * @param  class-string|null  $needs  what the installed Laravel has to have
@@ -34,6 +35,7 @@ final class OracleCase
         public readonly array $on = ['database', 'redis'],
         public readonly array $allow = [],
         public readonly bool $inOrder = false,
+        public readonly bool $mayIdle = false,
         public readonly bool $restarted = false,
         public readonly bool $byDefault = false,
         public readonly ?string $needs = null,

@@ -58,7 +58,13 @@ final class Run
             ($case->after)(reset($scenes));
         }
 
-        $snapshot = new Snapshot($app, reset($scenes)->record(), array_keys($this->cases));
+        $record = reset($scenes)->record();
+
+        if ($case->mayIdle) {
+            $record = array_values(array_filter($record, static fn (array $entry): bool => ! str_starts_with($entry['what'], 'WorkerIdle')));
+        }
+
+        $snapshot = new Snapshot($app, $record, array_keys($this->cases));
 
         return $snapshot->take($exits, implode('', $output), $this->shared, $case->inOrder);
     }

@@ -17,6 +17,7 @@ use kqueue_engine::interpose;
 use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::exceptions::Fault;
+use crate::lane::guards::Guards;
 use crate::lane::{self, Hooks, Sentence, Table};
 use crate::zend::{self, Owned, sys};
 
@@ -95,10 +96,12 @@ impl Run {
             // Without it a lane that uses the processor hears of signals when it waits.
             let _ = alarm.watch(control);
         }
+        let guards = Guards::install();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
+        drop(guards);
         self.alarm = None;
         // SAFETY: as above.
         unsafe {
@@ -137,11 +140,16 @@ pub(crate) fn forget() {
     }
 }
 
-/// In a process that a job forked (`pcntl_fork`): ends it. The lanes and what they do next are the parent's alone.
+/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one.
+pub(crate) fn forked() -> bool {
+    current().is_some_and(|run| run.owner != std::process::id())
+}
+
+/// In a process that a job forked: ends it. The lanes and what they do next are the parent's alone.
 ///
 /// It ends as our own children do: output is written, but neither shutdown functions nor destructors of the parent run.
 pub(crate) fn leave_if_forked(ending: zend::Ending) {
-    if current().is_none_or(|run| run.owner == std::process::id()) {
+    if !forked() {
         return;
     }
     let status = match ending {
@@ -182,6 +190,9 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     }
 }
 
+/// When PHP code that cannot be interrupted just now is asked again.
+const SOON: Duration = Duration::from_micros(50);
+
 /// The alarm's signal handler: PHP code that is running gets an interrupt.
 extern "C" fn ring(_signal: i32) {
     // SAFETY: one atomic store.
@@ -189,7 +200,7 @@ extern "C" fn ring(_signal: i32) {
 }
 
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
-extern "C" fn on_interrupt() {
+extern "C" fn on_interrupt(may_throw: bool) {
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
     let (cancelled, overdue) = match (run.desk.try_borrow_mut(), lane::current()) {
@@ -197,10 +208,11 @@ extern "C" fn on_interrupt() {
         (Ok(_), None) => (false, false),
         (Err(_), _) => return,
     };
-    let (sentence, again) = if cancelled {
+    let (sentence, again) = if cancelled && may_throw {
         lane::sentence()
     } else {
-        (Sentence::Patience, None)
+        // An interrupt that is requested from here would come before the same operation again.
+        (Sentence::Patience, cancelled.then(|| Instant::now() + SOON))
     };
     run.set_alarm(again);
     if sentence == Sentence::Patience && called(run) {

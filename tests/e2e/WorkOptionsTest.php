@@ -150,6 +150,21 @@ final class WorkOptionsTest extends TestCase
         self::assertSame(['low', 'low', 'high', 'high'], array_column(Trace::all('traced'), 'detail'));
     }
 
+    /** kqueue.worker is for queue:work; kqueue:run has lanes as ever. */
+    public function test_the_worker_within_the_process_changes_nothing_here(): void
+    {
+        $this->push(...array_map(static fn () => new Act('sleep', 0.5), range(1, 10)));
+        $run = $this->start('kqueue:run', ['--stop-when-empty', '--sleep=0.05'], ['KQUEUE_WORKER' => '1']);
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertCount(10, array_unique(array_column(Trace::all('end'), 'app')));
+
+        $this->push(new Act('nothing'), (new Act('throws'))->with(['tries' => 2]));
+        $run = $this->start('queue:work', ['--stop-when-empty', '--sleep=0'], ['KQUEUE_WORKER' => '1']);
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertCount(13, Trace::all('start'));
+        self::assertCount(1, $this->failures());
+    }
+
     public function test_a_rest_does_not_delay_the_end(): void
     {
         $this->push(new Act('nothing'));

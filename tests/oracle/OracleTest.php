@@ -87,7 +87,7 @@ final class OracleTest extends TestCase
 
         self::assertSame($rows[1], array_unique($rows[1]), 'one row for each difference');
         self::assertEqualsCanonicalizing($rows[1], array_keys(Allowances::all()), 'the rows of docs/laravel.md and the keys of allowances.php');
-        self::assertEqualsCanonicalizing(array_keys(array_filter(Allowances::all())), $used, 'the allowances that cases name');
+        self::assertEqualsCanonicalizing(array_keys(array_filter(Allowances::all())), array_values($used), 'the allowances that cases name');
     }
 
     /**

@@ -59,6 +59,9 @@ interface Engine
 
     public function ask(string $question): string;
 
+    /** Whole lines, for standard output. */
+    public function write(string $lines): void;
+
     public function stop(int $status, string $reason): void;
 
     /**

@@ -47,7 +47,7 @@ final class IsolatedRun
             return self::apply($job, $action, $delay);
         };
 
-        $this->app->make(RunCommand::class)->startClock();
+        $this->app->make(RunCommand::class)->lines()->beginElsewhere($job);
 
         $outcome = $this->engine->isolate(
             serialize($this->request($job)),

@@ -10,6 +10,8 @@ use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Jobs\DatabaseJob;
 use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
+use KQueue\Console\JobLines;
+use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
 use KQueue\Isolated\IsolatedRun;
@@ -41,6 +43,7 @@ final class Lane
         private readonly Policy $policy,
         private readonly IsolatedRun $isolatedRun,
         private readonly Settings $settings,
+        private readonly JobLines $lines,
     ) {
         $this->options = $settings->workerOptions();
         $this->outputLevel = ob_get_level();
@@ -58,13 +61,14 @@ final class Lane
         self::in($app, Settings::fromArray($settings))->run();
     }
 
-    public static function in(Application $app, Settings $settings): self
+    public static function in(Application $app, Settings $settings, ?Engine $engine = null, ?LaneWorker $worker = null, ?JobLines $lines = null): self
     {
-        $engine = $app->make(Engine::class);
-        $worker = $app->make('queue.worker');
+        $engine ??= $app->make(Engine::class);
+        $worker ??= $app->make('queue.worker');
+        $lines ??= $app->make(RunCommand::class)->lines();
         $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory);
 
-        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings);
+        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings, $lines);
     }
 
     /** Returns when the run is over, or when the lane is to be replaced because a job left something behind in it. */
@@ -74,12 +78,23 @@ final class Lane
             while ($this->engine->lead()) {
                 $job = $this->settings->once ? $this->takeOnly() : $this->take();
 
+                $goesOn = ($job === null || $this->work($job)) && ! $this->worker->hasLostConnection();
+
+                // Alone in its process it ends as queue:work does.
+                if ($this->settings->inProcess && $this->worker->hasLostConnection()) {
+                    $this->engine->stop(0, 'lost_connection');
+                }
+
                 // A lane that lost a connection goes, and its connections with it: the next one connects anew.
-                if ($job === null ? $this->worker->hasLostConnection() : ! $this->work($job)) {
+                if (! $goesOn) {
                     return;
                 }
             }
         } catch (Throwable $e) {
+            if ($this->settings->inProcess) {
+                throw $e;
+            }
+
             $this->worker->report($e);
 
             if ($this->goesOnAfter($e)) {
@@ -140,7 +155,7 @@ final class Lane
         return $job;
     }
 
-    /** In Laravel's order; and, as there, nothing but a quit or a restart keeps a new worker from its first job. */
+    /** In Laravel's order; and, as there, nothing but a restart keeps a new worker from its first job. */
     private function stopsBeforeTaking(): bool
     {
         $state = $this->engine->state();
@@ -148,7 +163,7 @@ final class Lane
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $this->worker->shouldQuit => [0, 'interrupted'],
+            $began && $this->worker->shouldQuit => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
             $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],
@@ -187,12 +202,12 @@ final class Lane
     /** Runs the job and cleans up after it. False: this lane must not run another. */
     private function work(Job $job): bool
     {
-        $isolated = $this->isIsolated($job);
+        $isolated = ! $this->settings->inProcess && $this->isIsolated($job);
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
         $this->engine->reserved([
             'id' => (string) $job->getJobId(),
-            'class' => self::nameOf($job),
+            'class' => $this->lines->take($job),
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
             // Only the rescue asks for them; other drivers may have to ask their server.
@@ -218,7 +233,7 @@ final class Lane
 
         $this->rest();
 
-        return $reusable && ! $this->worker->hasLostConnection();
+        return $reusable;
     }
 
     /** In short naps: a stop need not wait for its end. */
@@ -237,16 +252,6 @@ final class Lane
     private function goesOnAfter(Throwable $e): bool
     {
         return ! $this->settings->once && ! $this->options->stopWhenEmpty && $this->worker->isLostConnection($e);
-    }
-
-    /** A payload that cannot be read has none; its job fails where it does in queue:work, when it is run. */
-    private static function nameOf(Job $job): string
-    {
-        try {
-            return (string) $job->resolveName();
-        } catch (Throwable) {
-            return '';
-        }
     }
 
     /** A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt. */

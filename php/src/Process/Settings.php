@@ -20,6 +20,7 @@ final readonly class Settings
      * @param  list<string>  $isolate
      * @param  int|string|null  $restartedAt  the restart signal as it was when the master started
      * @param  float  $startedAt  by the monotonic clock
+     * @param  bool  $inProcess  there is one lane, in the process and the application of the caller
      */
     public function __construct(
         public string $bootstrap,
@@ -42,6 +43,7 @@ final readonly class Settings
         public int|string|null $restartedAt,
         public float $startedAt,
         public bool $cloned = true,
+        public bool $inProcess = false,
     ) {}
 
     public function withLanes(bool $cloned): self

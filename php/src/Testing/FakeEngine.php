@@ -73,6 +73,9 @@ final class FakeEngine implements Engine
 
     public ?string $reason = null;
 
+    /** What lanes printed. */
+    public string $written = '';
+
     public string $baton = '';
 
     private ?float $lastFinished = null;
@@ -206,6 +209,11 @@ final class FakeEngine implements Engine
     public function ask(string $question): string
     {
         return ($this->answer)($question);
+    }
+
+    public function write(string $lines): void
+    {
+        $this->written .= $lines;
     }
 
     public function stop(int $status, string $reason): void

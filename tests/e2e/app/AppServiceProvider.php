@@ -40,6 +40,14 @@ final class AppServiceProvider extends ServiceProvider
             $this->app['events']->listen(Looping::class, static fn () => ! is_file($veto));
         }
 
+        if ($class = getenv('KQUEUE_TEST_RESOLVED')) {
+            $this->app->make($class);
+        }
+
+        if (getenv('KQUEUE_TEST_TENANCY')) {
+            Tenant::listen($this->app);
+        }
+
         RateLimiter::for('two', static fn () => Limit::perMinute(2));
     }
 }

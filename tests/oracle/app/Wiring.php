@@ -126,17 +126,17 @@ final class Wiring
 
     public static function deletesInProcessing(Application $app): void
     {
-        $app['events']->listen(JobProcessing::class, static fn (JobProcessing $event) => $event->job->delete());
+        $app['events']->listen(JobProcessing::class, static fn (JobProcessing $event): mixed => $event->job->delete());
     }
 
     public static function releasesInProcessing(Application $app): void
     {
-        $app['events']->listen(JobProcessing::class, static fn (JobProcessing $event) => $event->job->attempts() < 2 && $event->job->release(200));
+        $app['events']->listen(JobProcessing::class, static fn (JobProcessing $event): mixed => $event->job->release(200));
     }
 
     public static function failsInProcessing(Application $app): void
     {
-        $app['events']->listen(JobProcessing::class, static fn (JobProcessing $event) => $event->job->fail(new Exception('by a listener')));
+        $app['events']->listen(JobProcessing::class, static fn (JobProcessing $event): mixed => $event->job->fail(new Exception('by a listener')));
     }
 
     public static function dontRetry(Application $app): void

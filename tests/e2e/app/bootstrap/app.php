@@ -7,7 +7,7 @@ use KQueue\KQueueServiceProvider;
 use KQueue\Tests\E2E\App\AppServiceProvider;
 
 $app = Application::configure(basePath: dirname(__DIR__))
-    ->withProviders([KQueueServiceProvider::class, AppServiceProvider::class], withBootstrapProviders: false)
+    ->withProviders(array_filter([KQueueServiceProvider::class, AppServiceProvider::class, getenv('KQUEUE_TEST_PROVIDER')]), withBootstrapProviders: false)
     ->withMiddleware(fn (Middleware $middleware) => null)
     ->withExceptions(fn (Exceptions $exceptions) => null)
     ->create();

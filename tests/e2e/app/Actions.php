@@ -182,11 +182,17 @@ final class Actions
         dispatch(new Act($action, ...$arguments));
     }
 
-    public static function releases(Act $job, int $until): void
+    public static function releases(Act $job, int $until, int $delay = 0): void
     {
         if ($job->attempts() < $until) {
-            $job->release();
+            $job->release($delay);
         }
+    }
+
+    public static function numbered(Act $job, int $number): void
+    {
+        usleep(5000);
+        Trace::add('number', $number);
     }
 
     public static function leavesTransaction(Act $job, string $owner): void

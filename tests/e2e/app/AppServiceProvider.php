@@ -12,6 +12,12 @@ final class AppServiceProvider extends ServiceProvider
 {
     public function register(): void
     {
+        foreach (json_decode(getenv('KQUEUE_TEST_CONFIG') ?: '[]', true) as $key => $value) {
+            $this->app['config']->set($key, $value);
+        }
+
+        $this->callAfterResolving('queue', static fn ($queues) => $queues->addConnector('file', static fn () => new FileConnector));
+
         // What some package may do: lanes cannot be copied then.
         if (getenv('KQUEUE_TEST_UNCOPYABLE')) {
             $this->app->instance('uncopyable', fopen('php://memory', 'r'));

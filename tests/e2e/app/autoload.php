@@ -11,6 +11,11 @@ declare(strict_types=1);
         ? $root.'/vendor/autoload.php'
         : (getenv('LARAVEL_PHP_DIR') ?: '/usr/share/php').'/Illuminate/autoload.php';
 
+    // Debian's Laravel looks for Pheanstalk in another place than Debian's Pheanstalk is in.
+    if ($pheanstalk = stream_resolve_include_path('Pheanstalk/autoload.php')) {
+        require_once $pheanstalk;
+    }
+
     spl_autoload_register(static function (string $class) use ($root): void {
         foreach (['KQueue\Tests\E2E\App\\' => __DIR__, 'KQueue\Tests\E2E\\' => dirname(__DIR__), 'KQueue\\' => $root.'/php/src'] as $namespace => $folder) {
             if (str_starts_with($class, $namespace)) {
@@ -22,6 +27,11 @@ declare(strict_types=1);
                     return;
                 }
             }
+        }
+
+        // If no AWS SDK is installed, the little of it that Laravel's driver for SQS calls.
+        if (str_starts_with($class, 'Aws\\')) {
+            require_once __DIR__.'/aws.php';
         }
     });
 })();

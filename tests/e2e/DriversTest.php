@@ -16,13 +16,19 @@ use PHPUnit\Framework\Attributes\DataProvider;
 /** Every driver of Laravel's, and one that is not, against real servers. */
 final class DriversTest extends TestCase
 {
-    private const NAMES = [
-        'phpredis', 'phpredis-tls', 'phpredis-cluster', 'predis', 'predis-tls', 'predis-cluster', 'sqlite', 'mariadb', 'pgsql', 'beanstalkd', 'sqs', 'file',
-    ];
+    private const NAMES = ['phpredis', 'phpredis-cluster', 'predis-tls', 'sqlite', 'mariadb', 'pgsql', 'beanstalkd', 'sqs', 'file'];
+
+    /** Other ways to the same servers: `make test-matrix` takes them too. */
+    private const MORE_NAMES = ['phpredis-tls', 'predis', 'predis-cluster'];
+
+    /** Whose queue is shared with queue:work in each test run. */
+    private const SHARED_NAMES = ['phpredis', 'mariadb', 'pgsql', 'beanstalkd'];
 
     private const MANY = 30;
 
     private const MANY_ISOLATED = 6;
+
+    private const SHARED = 500;
 
     private Driver $driver;
 
@@ -41,7 +47,13 @@ final class DriversTest extends TestCase
     /** @return array<string, array{string}> */
     public static function drivers(): array
     {
-        return array_combine(self::NAMES, array_map(static fn (string $name): array => [$name], self::NAMES));
+        return self::named(self::isMatrix() ? [...self::NAMES, ...self::MORE_NAMES] : self::NAMES);
+    }
+
+    /** @return array<string, array{string}> */
+    public static function sharedDrivers(): array
+    {
+        return self::isMatrix() ? self::drivers() : self::named(self::SHARED_NAMES);
     }
 
     #[DataProvider('drivers')]
@@ -97,6 +109,31 @@ final class DriversTest extends TestCase
         self::assertSame(5, substr_count($this->log(), $givesBack ? 'was given back without counting the attempt' : 'comes back when its reservation ends'), $this->log());
     }
 
+    #[DataProvider('sharedDrivers')]
+    public function test_it_shares_a_queue_with_queue_work(string $name): void
+    {
+        $this->on($name);
+        $runs = [
+            $this->start('queue:work', [$name, '--sleep=0.1']),
+            $this->start('kqueue:run', [$name, '--sleep=0.1', '--concurrency=5']),
+            $this->start('queue:work', [$name, '--sleep=0.1']),
+        ];
+        $this->pushUntilAllTake(count($runs));
+        $this->push(...array_map(static fn (int $number) => new Act('numbered', $number), range(1, self::SHARED)));
+        $this->waitFor(fn (): bool => count(Trace::all('number')) >= self::SHARED && $this->app['queue']->size() === 0, 'all jobs');
+
+        foreach ($runs as $run) {
+            $run->signal(SIGTERM);
+            self::assertSame(0, $run->wait(20), $run->output());
+        }
+
+        $numbers = array_column(Trace::all('number'), 'detail');
+        sort($numbers);
+        self::assertSame(range(1, self::SHARED), $numbers, 'each once');
+        self::assertSame([], $this->failures());
+        self::assertCount(3, array_unique(array_column(Trace::all('number'), 'pid')), 'all had a share');
+    }
+
     /** Under the application's own SDK; without it, the tests of this class use a client of their own, which speaks the same protocol. */
     public function test_the_sdk_for_sqs(): void
     {
@@ -105,6 +142,20 @@ final class DriversTest extends TestCase
         }
 
         self::assertTrue(class_exists('Aws\Sdk'));
+    }
+
+    private static function isMatrix(): bool
+    {
+        return (bool) getenv('KQUEUE_TEST_MATRIX');
+    }
+
+    /**
+     * @param  list<string>  $names
+     * @return array<string, array{string}>
+     */
+    private static function named(array $names): array
+    {
+        return array_combine($names, array_map(static fn (string $name): array => [$name], $names));
     }
 
     /** Makes this driver the application's default, with nothing in its queue. */
@@ -146,6 +197,16 @@ final class DriversTest extends TestCase
             $table->unsignedInteger('available_at');
             $table->unsignedInteger('created_at');
         });
+    }
+
+    private function pushUntilAllTake(int $workers): void
+    {
+        $this->waitFor(function () use ($workers): bool {
+            $this->push(...array_map(static fn () => new Act('sleep', 0.3), range(1, 6)));
+            usleep(400_000);
+
+            return count(array_unique(array_column(Trace::all('start'), 'pid'))) === $workers;
+        }, "{$workers} workers to have taken a job");
     }
 
     private function waitUntilDone(Process $run, int $ends, int $failures): void

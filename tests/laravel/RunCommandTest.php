@@ -43,9 +43,11 @@ final class RunCommandTest extends TestCase
     {
         return [
             'unknown connection' => [['connection' => 'nope'], 'The queue connection [nope] is not configured. Configured are: sync, database,'],
-            'sync' => [['connection' => 'sync'], 'The queue connection [sync] has the driver "sync", which keeps no jobs'],
-            'deferred' => [['connection' => 'deferred'], 'has the driver "deferred"'],
-            'null' => [['connection' => 'null'], 'has the driver "null"'],
+            'sync' => [['connection' => 'sync'], 'The queue connection [sync] has the driver "sync", which runs each job at once where it is dispatched and keeps none for a worker. Dispatch to one that keeps them and name it here: database, '],
+            'deferred' => [['connection' => 'deferred'], 'has the driver "deferred", which runs each job after the response'],
+            'background' => [['connection' => 'background'], 'has the driver "background", which starts a process for each job'],
+            'null' => [['connection' => 'null'], 'has the driver "null", which throws all jobs away'],
+            'failover' => [['connection' => 'failover'], 'has the driver "failover", which passes jobs on to other connections and keeps none for a worker. Run kqueue:run for each of them: database, redis.'],
             'no lane' => [['--concurrency' => '0'], '--concurrency must be a whole number from 1 to 100000, not "0".'],
             'a negative number of lanes' => [['--concurrency' => '-5'], '--concurrency must be'],
             'lanes in words' => [['--concurrency' => 'many'], '--concurrency must be a whole number from 1 to 100000, not "many".'],

@@ -36,7 +36,7 @@ final class RunCommand extends WorkCommand
 
     private const MEMORY_PER_LANE = 2;
 
-    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred'];
+    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred', 'failover'];
 
     protected $description = 'Run the jobs on the queue, many at once, in one process';
 
@@ -128,10 +128,21 @@ final class RunCommand extends WorkCommand
         }
 
         if (in_array($driver, self::NOT_A_QUEUE, true)) {
-            throw InvalidOption::notAQueue($name, $driver);
+            $others = $driver === 'failover' ? array_intersect_key($known, array_flip($known[$name]['connections'])) : $known;
+
+            throw InvalidOption::notAQueue($name, $driver, self::realQueues($others));
         }
 
         return $name;
+    }
+
+    /**
+     * @param  array<string, array<string, mixed>>  $connections
+     * @return list<string> the names of those that keep jobs
+     */
+    private static function realQueues(array $connections): array
+    {
+        return array_keys(array_filter($connections, static fn (array $connection): bool => ! in_array($connection['driver'] ?? 'null', self::NOT_A_QUEUE, true)));
     }
 
     private function settings(string $connection, string $queue): Settings

@@ -15,13 +15,12 @@ final class SqsServer
     /** @return array<string, mixed> */
     public function answer(string $action, array $in): array
     {
-        $queue = &$this->queues[$in['QueueUrl'] ?? 'http://localhost/'.($in['QueueName'] ?? '')];
+        $queue = &$this->queues[$in['QueueUrl']];
         $queue ??= [];
 
         return match ($action) {
-            'CreateQueue', 'GetQueueUrl' => ['QueueUrl' => 'http://localhost/'.$in['QueueName']],
             'SendMessage' => $this->send($queue, $in),
-            'SendMessageBatch' => ['Successful' => array_map(fn (array $entry): array => ['Id' => $entry['Id']] + $this->send($queue, $entry), $in['Entries']), 'Failed' => []],
+            'SendMessageBatch' => $this->sendMany($queue, $in['Entries']),
             'ReceiveMessage' => $this->receive($queue, $in),
             'DeleteMessage' => $this->delete($queue, $in['ReceiptHandle']),
             'ChangeMessageVisibility' => $this->change($queue, $in['ReceiptHandle'], $in['VisibilityTimeout']),
@@ -37,6 +36,17 @@ final class SqsServer
         $queue[$id] = ['body' => $in['MessageBody'], 'visible_at' => microtime(true) + ($in['DelaySeconds'] ?? 0), 'received' => 0, 'handle' => null];
 
         return ['MessageId' => $id, 'MD5OfMessageBody' => md5($in['MessageBody'])];
+    }
+
+    private function sendMany(array &$queue, array $entries): array
+    {
+        $sent = [];
+
+        foreach ($entries as $entry) {
+            $sent[] = ['Id' => $entry['Id']] + $this->send($queue, $entry);
+        }
+
+        return ['Successful' => $sent, 'Failed' => []];
     }
 
     private function receive(array &$queue, array $in): array

@@ -31,7 +31,7 @@ final class ChildWorker
 
         try {
             $values = unserialize($request, ['allowed_classes' => false]);
-            $job = new ChildJob($this->app, $this->engine, $values);
+            $job = ChildJob::of($this->app, $this->engine, $values);
 
             $this->worker->startAfresh();
             $this->worker->run($values['connection'], $job, $this->options);

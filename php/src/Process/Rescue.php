@@ -20,8 +20,8 @@ use Throwable;
  * Runs after a runner ended with jobs in flight. The job that took it down has failed an attempt; the others go back to the queue
  * as if they had never been reserved.
  *
- * Only where the queue object is exactly Laravel's own for Redis or databases; the jobs of other drivers come back when their
- * reservation ends (retry_after, visibility timeout, a closed connection).
+ * Only where the queue object is exactly Laravel's own for Redis or databases, or Horizon's, which keeps its jobs as Laravel does;
+ * the jobs of other drivers come back when their reservation ends (retry_after, visibility timeout, a closed connection).
  */
 final class Rescue
 {
@@ -46,6 +46,8 @@ final class Rescue
 
         return 0
         LUA;
+
+    private const HORIZON = 'Laravel\Horizon\RedisQueue';
 
     public function __construct(
         private readonly Application $app,
@@ -74,7 +76,7 @@ final class Rescue
         $queue = $this->app->make('queue')->connection($job['connection']);
 
         $done = match (get_class($queue)) {
-            RedisQueue::class => $this->giveBackToRedis($queue, $job),
+            RedisQueue::class, self::HORIZON => $this->giveBackToRedis($queue, $job),
             DatabaseQueue::class => $this->giveBackToDatabase($queue, $job),
             default => null,
         };
@@ -113,7 +115,7 @@ final class Rescue
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         $job = match (get_class($queue)) {
-            RedisQueue::class => $this->redisJob($queue, $reserved),
+            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved),
             DatabaseQueue::class => $this->databaseJob($queue, $reserved),
             default => null,
         };

@@ -182,6 +182,16 @@ final class Actions
         dispatch(new Act($action, ...$arguments));
     }
 
+    public static function queuesTagged(Act $job, string $tag): void
+    {
+        dispatch((new TaggedAct('nothing'))->with(['tag' => $tag])->delay(2));
+    }
+
+    public static function failsItself(Act $job): void
+    {
+        $job->fail(new RuntimeException('by its own decision'));
+    }
+
     public static function releases(Act $job, int $until, int $delay = 0): void
     {
         if ($job->attempts() < $until) {

@@ -29,6 +29,12 @@ declare(strict_types=1);
             }
         }
 
+        if (str_starts_with($class, 'Laravel\\Horizon\\')) {
+            $folder = getenv('KQUEUE_TEST_HORIZON_FOLDER');
+            $file = $folder.'/src/'.str_replace('\\', '/', substr($class, strlen('Laravel\\Horizon\\'))).'.php';
+            $folder ? is_file($file) && require $file : require_once __DIR__.'/horizon.php';
+        }
+
         // If no AWS SDK is installed, the little of it that Laravel's driver for SQS calls.
         if (str_starts_with($class, 'Aws\\')) {
             require_once __DIR__.'/aws.php';

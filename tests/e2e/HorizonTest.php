@@ -86,6 +86,32 @@ final class HorizonTest extends TestCase
         }
     }
 
+    /** @param  list<string>  $options */
+    #[TestWith([[]])]
+    #[TestWith([['--isolate']])]
+    public function test_its_dashboard_shows_jobs_failures_tags_and_metrics(array $options): void
+    {
+        if (! interface_exists('Laravel\Horizon\Contracts\JobRepository')) {
+            self::markTestSkipped('laravel/horizon is not installed: what it stores was not looked at. KQUEUE_TEST_HORIZON_FOLDER may name its folder.');
+        }
+
+        $this->pushTagged('a', new TaggedAct('nothing'));
+        $this->pushTagged('b', (new TaggedAct('throwsBelow', 2))->with(['tries' => 2]));
+        $this->pushTagged('c', new TaggedAct('throws', 'no luck'));
+        $this->waitUntilEmpty($this->start('kqueue:run', ['--sleep=0.1', ...$options]));
+
+        $jobs = $this->app->make('Laravel\Horizon\Contracts\JobRepository');
+        $tags = $this->app->make('Laravel\Horizon\Contracts\TagRepository');
+        $metrics = $this->app->make('Laravel\Horizon\Contracts\MetricsRepository');
+
+        self::assertSame([3, 0, 2, 1], [$jobs->countRecent(), $jobs->countPending(), $jobs->countCompleted(), $jobs->countFailed()]);
+        self::assertEqualsCanonicalizing(['completed', 'completed', 'failed'], $jobs->getRecent()->pluck('status')->all());
+        self::assertStringContainsString('no luck', $jobs->getFailed()[0]->exception);
+        self::assertSame([$jobs->getFailed()[0]->id], $tags->jobs('failed:c'));
+        self::assertSame([TaggedAct::class], $metrics->measuredJobs());
+        self::assertSame([2, 2], [$metrics->throughputForJob(TaggedAct::class), $metrics->throughputForQueue('work')]);
+    }
+
     /** @return array<string, list<array<string, mixed>>> */
     private function told(string $command, string ...$options): array
     {

@@ -106,6 +106,12 @@ final class RunCommandTest extends TestCase
         self::assertEquals([4, '1,5', 9, 'x'], [$options->maxTries, $options->backoff, $options->timeout, $options->name]);
     }
 
+    public function test_if_all_jobs_are_isolated_there_are_no_more_lanes_than_processes(): void
+    {
+        self::assertSame(128 + 2 * 3, (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3'])->memory);
+        self::assertSame(128 + 2 * 2, (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3', '--concurrency' => '2'])->memory);
+    }
+
     public function test_settings_are_plain_data(): void
     {
         $settings = new Settings('b', 'c', 'q', ['sleep' => 2], [], false, 5, 'auto', [], 1, false, ['A\*'], 512, 2.0, 100, 32, false, null, 1.0);

@@ -155,6 +155,9 @@ final class RunCommand extends WorkCommand
 
         $config = $this->laravel->make('config')->get('kqueue');
         $concurrency = $this->integer('concurrency', $config['concurrency'] ?? 50, 100_000);
+        $isolated = $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024);
+        // More lanes than processes would only hold jobs that wait, while their reservation runs out.
+        $concurrency = $this->option('isolate') ? min($concurrency, $isolated) : $concurrency;
         $worker = get_object_vars($this->gatherWorkerOptions());
         $worker['memory'] = $this->option('memory') ?? self::MEMORY + self::MEMORY_PER_LANE * $concurrency;
 
@@ -168,7 +171,7 @@ final class RunCommand extends WorkCommand
             concurrency: $this->option('once') ? 1 : $concurrency,
             lanes: $this->lanes($config['lanes'] ?? 'auto'),
             shared: $config['shared'] ?? [],
-            isolated: $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024),
+            isolated: $isolated,
             isolateAll: (bool) $this->option('isolate'),
             isolate: $config['isolate'] ?? [],
             maxMemory: (int) ($config['max_memory'] ?? 512),

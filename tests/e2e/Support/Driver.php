@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E\Support;
 
+use Illuminate\Queue\RedisQueue;
+
 require_once dirname(__DIR__, 2).'/phpt/lib/servers.inc';
 
 /** A kind of queue connection, with a real server that all tests share: what the application's config has for it. */
@@ -77,7 +79,9 @@ final class Driver
             $config["database.redis.{$connection}"] = $values;
         }
 
-        $queue = ['driver' => 'redis', 'connection' => 'queues', 'queue' => $where === 'cluster' ? '{work}' : 'work', 'block_for' => $where === 'tls' ? 1 : null];
+        // Before Laravel 13, a queue's name has to see to it that all of its keys are on one node.
+        $isTagged = $where === 'cluster' && ! method_exists(RedisQueue::class, 'getQueueRedisKey');
+        $queue = ['driver' => 'redis', 'connection' => 'queues', 'queue' => $isTagged ? '{work}' : 'work', 'block_for' => $where === 'tls' ? 1 : null];
 
         return new self($name, $config + self::queue($name, $queue));
     }

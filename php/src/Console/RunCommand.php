@@ -25,8 +25,8 @@ use Symfony\Component\Console\Terminal;
 /**
  * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
  *
- * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue(), downForMaintenance(), outputUsingJson() and
- * $latestStartedAt, which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue(), downForMaintenance() and $latestStartedAt,
+ * which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
 final class RunCommand extends WorkCommand
@@ -95,6 +95,16 @@ final class RunCommand extends WorkCommand
     public function startClock(): void
     {
         $this->latestStartedAt = microtime(true);
+    }
+
+    /**
+     * As the parent's, which Laravel 10 does not have; nor has it the option.
+     *
+     * @return bool
+     */
+    protected function outputUsingJson()
+    {
+        return $this->hasOption('json') && $this->option('json');
     }
 
     private function addOwnOptions(): void

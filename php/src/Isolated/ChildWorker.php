@@ -53,7 +53,7 @@ final class ChildWorker
         // Where queue:work would end and be started anew, connecting again is enough.
         if ($this->worker->hasLostConnection()) {
             Image::close($this->app);
-            $this->worker->lostConnection = false;
+            $this->worker->forgetLostConnection();
         }
     }
 }

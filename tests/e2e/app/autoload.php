@@ -11,9 +11,11 @@ declare(strict_types=1);
         ? $root.'/vendor/autoload.php'
         : (getenv('LARAVEL_PHP_DIR') ?: '/usr/share/php').'/Illuminate/autoload.php';
 
-    // Debian's Laravel looks for Pheanstalk in another place than Debian's Pheanstalk is in.
-    if ($pheanstalk = stream_resolve_include_path('Pheanstalk/autoload.php')) {
-        require_once $pheanstalk;
+    // Debian's packages of Laravel do not load these, or look for them in another place than Debian's packages have them.
+    foreach (['GuzzleHttp', 'Pheanstalk'] as $package) {
+        if ($file = stream_resolve_include_path("{$package}/autoload.php")) {
+            require_once $file;
+        }
     }
 
     spl_autoload_register(static function (string $class) use ($root): void {

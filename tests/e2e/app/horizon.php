@@ -8,18 +8,11 @@ declare(strict_types=1);
 namespace Laravel\Horizon\Events {
     use Laravel\Horizon\JobPayload;
 
-    abstract class RedisEvent
+    trait OfAQueue
     {
         public ?string $connectionName = null;
 
         public ?string $queue = null;
-
-        public JobPayload $payload;
-
-        public function __construct(string $payload)
-        {
-            $this->payload = new JobPayload($payload);
-        }
 
         public function connection(string $name): static
         {
@@ -33,6 +26,18 @@ namespace Laravel\Horizon\Events {
             $this->queue = $queue;
 
             return $this;
+        }
+    }
+
+    abstract class RedisEvent
+    {
+        use OfAQueue;
+
+        public JobPayload $payload;
+
+        public function __construct(string $payload)
+        {
+            $this->payload = new JobPayload($payload);
         }
     }
 
@@ -60,9 +65,7 @@ namespace Laravel\Horizon\Events {
 
     final class JobsMigrated
     {
-        public ?string $connectionName = null;
-
-        public ?string $queue = null;
+        use OfAQueue;
 
         /** @var \Illuminate\Support\Collection<int, JobPayload> */
         public object $payloads;
@@ -71,20 +74,6 @@ namespace Laravel\Horizon\Events {
         public function __construct(?array $payloads)
         {
             $this->payloads = collect($payloads)->map(static fn (string $payload) => new JobPayload($payload));
-        }
-
-        public function connection(string $name): static
-        {
-            $this->connectionName = $name;
-
-            return $this;
-        }
-
-        public function queue(string $queue): static
-        {
-            $this->queue = $queue;
-
-            return $this;
         }
     }
 }

@@ -6,11 +6,13 @@ namespace KQueue\Tests\Laravel;
 
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Queue\Console\WorkCommand;
+use Illuminate\Queue\Events\WorkerStopping;
 use KQueue\Console\RunCommand;
 use KQueue\Process\Settings;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
 use PHPUnit\Framework\Attributes\DataProvider;
+use RuntimeException;
 
 final class RunCommandTest extends TestCase
 {
@@ -158,6 +160,16 @@ final class RunCommandTest extends TestCase
         $this->kqueue();
 
         self::assertSame(['b'], Recorder::$ran);
+    }
+
+    public function test_what_is_thrown_outside_of_lanes_is_told_and_ends_the_run(): void
+    {
+        $this->app['events']->listen(WorkerStopping::class, static fn () => throw new RuntimeException('thrown by a listener'));
+        [$status, $output] = $this->artisan('kqueue:run', ['--stop-when-empty' => true, '--sleep' => 0]);
+
+        self::assertSame(1, $status);
+        self::assertStringContainsString('thrown by a listener', $output);
+        self::assertStringContainsString('thrown by a listener', $this->log());
     }
 
     public function test_booting_lanes_is_said_to_be_necessary(): void

@@ -182,8 +182,26 @@ namespace KQueue {
          */
         public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null): void {}
 
-        /** In a lane: stands in line until this lane is the leader (true), or the lane should end (false). */
-        public static function lead(): bool {}
+        /**
+         * In a lane: stands in line until this lane is the leader (true), or should end (false). Null: it has stood in line for
+         * $patience seconds, or others wait for what it has (wanted()); it should close what it does not need, and call again.
+         */
+        public static function lead(?float $patience = null): ?bool {}
+
+        /**
+         * In a lane: takes one of $limit permits of this name, and waits until there is one. A lane that has one gets a second one
+         * at once, also in concurrently(), and one that must not wait here (a class is being loaded) gets one beyond the limit. What
+         * a lane has is free when it gives it back, or ends. @return int for release()
+         *
+         * @throws Exception\JobTimedOut the job's deadline came first
+         */
+        public static function permit(string $name, int $limit): int {}
+
+        /** Gives a permit back; anything else is ignored. */
+        public static function release(int $permit): void {}
+
+        /** In a lane: the names of permits that it has and others wait for. @return list<string> */
+        public static function wanted(): array {}
 
         /**
          * In the leader, when the queue gave nothing: keeps the lead and waits for $seconds, or less: until another lane's job
@@ -203,6 +221,16 @@ namespace KQueue {
 
         /** In a lane: its job has ended, in whatever way. */
         public static function finished(): void {}
+
+        /**
+         * In a lane: what its last job has cost. A slice is what a lane runs between two suspensions.
+         *
+         * @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>}
+         *         seconds, and bytes of PHP's memory that it had at most; longest_cpu: the most processor time in one slice;
+         *         where: "file:line" of the innermost PHP code in the longest slice, and of its callers, 250 ms after the slice
+         *         began; empty if it was shorter
+         */
+        public static function usage(): array {}
 
         /** In a lane: whether its job overran its deadline; afterwards the lane may wait again, for its bookkeeping. */
         public static function timedOut(): bool {}
@@ -229,7 +257,20 @@ namespace KQueue {
         public static function isolate(mixed $request, mixed $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array {}
 
         /**
-         * In an isolated child: asks the lane that owns the job, and waits for the answer.
+         * In a lane: calls $handler with the request in a pristine application, as the first thing that a new lane does; this
+         * lane's own variables wait meanwhile.
+         *
+         * @param string                             $request
+         * @param callable(string $request): string  $handler must not hold objects of the caller, as in run()
+         * @param callable(string $question): string $answer  called for each ask() of the handler, with this lane's variables
+         *
+         * @return array{status: 'done'|'exited'|'died', result: string, reason: string}
+         *         done: the handler returned `result`; exited: exit() was called in it; died: it threw what `reason` tells
+         */
+        public static function fresh(mixed $request, mixed $handler, mixed $answer): array {}
+
+        /**
+         * In an isolated child, and in fresh(): asks the lane that owns the job, and waits for the answer.
          *
          * @param string $question
          *
@@ -245,6 +286,9 @@ namespace KQueue {
 
         /** In the runner: a word that one leader leaves for the next. Sets it if one is given. @return string the word before */
         public static function baton(?string $word = null): string {}
+
+        /** In the runner: a text that all lanes can read and replace. Sets it if one is given. @return string the text before */
+        public static function note(string $name, ?string $text = null): string {}
 
         /**
          * @return array{role: 'none'|'master'|'runner'|'child', stopping: bool, paused: bool, status: int, reason: string|null,

@@ -14,6 +14,13 @@ return [
     'lanes' => env('KQUEUE_LANES', 'auto'),
 
     /*
+     * true: every job runs in a pristine lane, and nothing that it changes is seen by the next: no static property, singleton,
+     * config value or connection. Costs a copy of the application for each job, and its connections. `--fresh` does the same, and
+     * `public bool $fresh = true` on a job class asks for it for these jobs only.
+     */
+    'fresh' => (bool) env('KQUEUE_FRESH', false),
+
+    /*
      * Classes whose objects all cloned lanes share instead of copying. Only for objects that no job changes.
      */
     'shared' => [],
@@ -23,6 +30,30 @@ return [
      * A job class can say the same with `public ?bool $isolated = true`.
      */
     'isolate' => [],
+
+    /*
+     * What a job may cost the others in its process. A class whose job had the processor for `slice` seconds without a pause, or
+     * used `memory` MB (its own `$maxMemory`, if it has one), or took the process down, runs isolated from then on; the log says why,
+     * `php artisan kqueue:profile` shows and resets it. 0 turns a limit off; both 0: nothing is measured, and a class that took the
+     * process down is not isolated either. Classes that say `$isolated` themselves, true or false, are left alone.
+     */
+    'auto' => [
+        'slice' => (float) env('KQUEUE_AUTO_SLICE', 1.0),
+        'memory' => (int) env('KQUEUE_AUTO_MEMORY', 256),
+    ],
+
+    /*
+     * A lane opens connections when its jobs use them, and keeps them for its next job: until it has had none for `idle` seconds
+     * (0: for ever), or until other lanes need them. `max` is how many lanes may be connected to a database at once, by the name of
+     * the connection: jobs beyond wait for one that is free, instead of failing with "too many connections". Take what the server
+     * allows (max_connections), less `isolated` and what others use: neither is counted here.
+     */
+    'connections' => [
+        'idle' => (float) env('KQUEUE_CONNECTIONS_IDLE', 60.0),
+        'max' => [
+            // 'mysql' => 100,
+        ],
+    ],
 
     /*
      * How many isolated jobs run at once; null is the number of CPU cores. `--isolated` overrides it.

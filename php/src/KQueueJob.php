@@ -31,6 +31,9 @@ abstract class KQueueJob implements ShouldQueue
     /** MB that the job may use if it runs isolated; null: config kqueue.max_memory. */
     public ?int $maxMemory = null;
 
+    /** true: nothing that earlier jobs changed is seen by it; see config kqueue.fresh. */
+    public bool $fresh = false;
+
     /** Among isolated jobs that wait for a free process, the higher starts first. */
     public int $priority = 0;
 }

@@ -6,7 +6,9 @@ namespace KQueue;
 
 use Illuminate\Queue\Queue;
 use Illuminate\Support\ServiceProvider;
+use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
+use ReflectionClass;
 
 /** Config, the command, the driver for Laravel's Concurrency, and what KQueue adds to the payload of jobs that say how they should be run. */
 final class KQueueServiceProvider extends ServiceProvider
@@ -36,7 +38,7 @@ final class KQueueServiceProvider extends ServiceProvider
 
         if ($this->app->runningInConsole()) {
             $this->publishes([self::CONFIG => $this->app->configPath('kqueue.php')], 'kqueue-config');
-            $this->commands([RunCommand::class]);
+            $this->commands([RunCommand::class, ProfileCommand::class]);
         }
     }
 
@@ -44,7 +46,7 @@ final class KQueueServiceProvider extends ServiceProvider
      * The values of the very job that is being dispatched; the class's defaults need not be in the payload.
      *
      * @param  array<string, mixed>  $payload
-     * @return array{kqueue?: array{isolated?: bool, maxMemory?: int, priority?: int}}
+     * @return array{kqueue?: array{isolated?: bool, fresh?: bool, maxMemory?: int, priority?: int}}
      */
     private static function payloadOf(array $payload): array
     {
@@ -56,10 +58,19 @@ final class KQueueServiceProvider extends ServiceProvider
 
         $values = array_filter([
             'isolated' => is_bool($job->isolated ?? null) ? $job->isolated : null,
+            'fresh' => self::freshOf($job),
             'maxMemory' => is_int($job->maxMemory ?? null) ? $job->maxMemory : null,
             'priority' => is_int($job->priority ?? null) && $job->priority !== 0 ? $job->priority : null,
         ], static fn (mixed $value): bool => $value !== null);
 
         return $values === [] ? [] : ['kqueue' => $values];
+    }
+
+    /** False only where the class says true: most jobs have it as false, and their payloads need not say so. */
+    private static function freshOf(object $job): ?bool
+    {
+        $fresh = $job->fresh ?? null;
+
+        return $fresh === true || ($fresh === false && ((new ReflectionClass($job))->getDefaultProperties()['fresh'] ?? null) === true) ? $fresh : null;
     }
 }

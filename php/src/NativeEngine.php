@@ -29,9 +29,24 @@ final class NativeEngine implements Contracts\Engine
         Native::run($lane, $concurrency, $cloned, $onSignal);
     }
 
-    public function lead(): bool
+    public function lead(?float $patience = null): ?bool
     {
-        return Native::lead();
+        return Native::lead($patience);
+    }
+
+    public function permit(string $name, int $limit): int
+    {
+        return Native::permit($name, $limit);
+    }
+
+    public function release(int $permit): void
+    {
+        Native::release($permit);
+    }
+
+    public function wanted(): array
+    {
+        return Native::wanted();
     }
 
     public function idle(float $seconds): void
@@ -59,6 +74,16 @@ final class NativeEngine implements Contracts\Engine
         return Native::baton($word);
     }
 
+    public function note(string $name, ?string $text = null): string
+    {
+        return Native::note($name, $text);
+    }
+
+    public function usage(): array
+    {
+        return Native::usage();
+    }
+
     public function contain(callable $callback): bool
     {
         return Native::contain($callback);
@@ -67,6 +92,11 @@ final class NativeEngine implements Contracts\Engine
     public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array
     {
         return Native::isolate($request, $answer, $timeout, $memory, $priority);
+    }
+
+    public function fresh(string $request, callable $handler, callable $answer): array
+    {
+        return Native::fresh($request, $handler, $answer);
     }
 
     public function ask(string $question): string

@@ -1,6 +1,8 @@
 //! Decisions: what runs when, what crosses a process border, what the settings mean. No PHP, no I/O, no clock.
 #![forbid(unsafe_code)]
 
+pub mod permits;
 pub mod pool;
+pub mod profile;
 pub mod scheduler;
 pub mod wire;

@@ -170,6 +170,15 @@ impl Scheduler {
         had_job
     }
 
+    /// A lane leaves the line to look after itself; it lines up again afterwards. False if it is not in line.
+    pub fn step_out(&mut self, lane: LaneId) -> bool {
+        let in_line = self.place(lane) == Place::Line;
+        if in_line {
+            self.move_to(lane, Place::Between);
+        }
+        in_line
+    }
+
     /// The next lane that may leave the line, and with what. Call until it gives None.
     pub fn grant(&mut self) -> Option<(LaneId, Grant)> {
         let lane = *self.line.front()?;

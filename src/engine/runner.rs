@@ -11,6 +11,7 @@ mod desk;
 use std::io;
 use std::time::Duration;
 
+use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, LaneId};
 
 pub use self::desk::{Desk, Shared};
@@ -32,6 +33,10 @@ pub enum Pause {
     },
     /// It has no work and stands in line. A job that it had has ended.
     Line,
+    /// The same, and after that long in line it is called out of it once, to look after itself.
+    LineFor(Duration),
+    /// It waits for the permit that it has asked for.
+    Permit,
     /// It leads and found nothing: it waits for news, at most this long. What happened since it last looked (since it was granted
     /// the lead, or went on after the last such pause) is news too.
     Idle(Duration),
@@ -61,6 +66,10 @@ pub enum Wake {
     Granted(Grant),
     /// There are news, or there were none for long enough.
     News,
+    /// It stood in line for long, or others wait for what it has: it puts itself in order and lines up again.
+    Tidy,
+    /// It has the permit.
+    Permit(Permit),
     /// It has a child, or will not get one.
     Child(Result<ChildId, NoChild>),
 }

@@ -72,7 +72,9 @@ pub(crate) fn ask(question: &[u8]) -> Result<Vec<u8>, Fault> {
         Some(link) => link.ask(question).map_err(|error| {
             Fault::engine(format!("the lane that owns this job is gone: {error}"))
         }),
-        None => Err(Fault::argument("ask() works in an isolated child only")),
+        None => Err(Fault::argument(
+            "ask() works in an isolated child and in fresh() only",
+        )),
     })
 }
 

@@ -25,7 +25,8 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::audit;
 use crate::lane::clone::Template;
-use crate::lane::{self, Birth, Table, Work};
+use crate::lane::own::Own;
+use crate::lane::{self, Birth, Table, Work, nested, slices};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
 use crate::{check, child, process};
@@ -96,7 +97,7 @@ struct LaneWork(Owned);
 
 impl Work for LaneWork {
     fn run(&self, lane: LaneId) {
-        let (ending, result) = zend::call(self.0.as_ptr(), &mut []);
+        let (ending, result) = zend::call(zend::own_callable(&self.0).as_ptr(), &mut []);
         run::leave_if_forked(ending);
         drop(result);
         if ending == Ending::BailedOut || ending == Ending::Threw {
@@ -114,8 +115,9 @@ impl Work for LaneWork {
             return;
         }
         if let Some(run) = run::current() {
-            lane::drop_own_statics(&raw const run.table);
+            lane::drop_own(&raw mut run.table);
         }
+        lane::reset_settings();
     }
 }
 
@@ -127,7 +129,7 @@ struct BootWork {
 
 impl Work for Rc<BootWork> {
     fn run(&self, _lane: LaneId) {
-        let (ending, _) = zend::call(self.callable.as_ptr(), &mut []);
+        let (ending, _) = zend::call(zend::own_callable(&self.callable).as_ptr(), &mut []);
         let exception = if ending == Ending::Threw {
             zend::take_exception()
         } else {
@@ -210,7 +212,10 @@ impl Engine {
             Some((Ending::BailedOut, _)) => zend::bailout(),
             _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
         }
-        let mut template = Template::new(table.take_statics(0), &shared);
+        let own = table
+            .take_own(0)
+            .unwrap_or_else(|| Own::declared(&mut table.slots));
+        let mut template = Template::new(own, &shared);
         table.discard(0);
         let found = audit(&mut template, &table.slots);
         let trial = table.trial(&mut template);
@@ -300,7 +305,8 @@ impl Engine {
         Ok(())
     }
 
-    pub fn lead() -> PhpResult<bool> {
+    #[php(defaults(patience = None))]
+    pub fn lead(patience: Option<f64>) -> PhpResult<Option<bool>> {
         let lane = here("lead")?;
         let goes_on = with_desk(|desk| {
             let scheduler = &desk.scheduler;
@@ -309,12 +315,51 @@ impl Engine {
                 && !scheduler.paused()
         });
         if goes_on == Some(true) {
-            return Ok(true);
+            return Ok(Some(true));
         }
-        Ok(matches!(
-            lane::suspend(Pause::Line),
-            Wake::Granted(Grant::Lead)
-        ))
+        let pause = match patience {
+            Some(seconds) => Pause::LineFor(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))),
+            None => Pause::Line,
+        };
+        Ok(match lane::suspend(pause) {
+            Wake::Granted(Grant::Lead) => Some(true),
+            Wake::Tidy => None,
+            _ => Some(false),
+        })
+    }
+
+    pub fn permit(name: &str, limit: i64) -> PhpResult<i64> {
+        let Some(lane) = lane::current() else {
+            return Err(Fault::argument("Engine::permit() works inside a lane only").into());
+        };
+        if run::forked() {
+            return Ok(0);
+        }
+        let limit = usize::try_from(limit).unwrap_or(0).max(1);
+        let can_wait = lane::can_suspend();
+        match with_desk(|desk| desk.permit(lane, name, limit, can_wait)) {
+            // While a template is booted nobody else has a lane.
+            None => Ok(0),
+            Some(Some(permit)) => Ok(permit as i64),
+            Some(None) => match lane::suspend(Pause::Permit) {
+                Wake::Permit(permit) => Ok(permit as i64),
+                _ => {
+                    lane::insist();
+                    run::on_interrupt(true);
+                    Ok(0)
+                }
+            },
+        }
+    }
+
+    pub fn release(permit: i64) {
+        // Also while a lane's last objects go, and when no lane runs.
+        with_desk(|desk| desk.give_back(permit as u64));
+    }
+
+    pub fn wanted() -> PhpResult<Vec<String>> {
+        let lane = here("wanted")?;
+        Ok(with_desk(|desk| desk.wanted_of(lane)).unwrap_or_default())
     }
 
     pub fn idle(seconds: f64) -> PhpResult<()> {
@@ -353,11 +398,13 @@ impl Engine {
         }
         lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));
+        run::measure_job(true);
         Ok(())
     }
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
+        run::measure_job(false);
         lane::on_signal(None);
         if let Some(board) = board() {
             board.clear_job(lane);
@@ -365,6 +412,22 @@ impl Engine {
         }
         with_desk(|desk| desk.finished(lane));
         Ok(())
+    }
+
+    pub fn usage() -> PhpResult<ZBox<ZendHashTable>> {
+        here("usage")?;
+        let Some(cost) = slices::cost() else {
+            return Ok(ZendHashTable::new());
+        };
+        Ok(Map::new()
+            .put("wall", cost.wall().as_secs_f64())
+            .put("cpu", cost.usage.cpu.as_secs_f64())
+            .long("slices", cost.usage.slices)
+            .put("longest_slice", cost.usage.longest.as_secs_f64())
+            .put("longest_cpu", cost.usage.longest_cpu.as_secs_f64())
+            .long("memory", cost.usage.memory)
+            .put("where", cost.places.clone())
+            .done())
     }
 
     #[php(name = "timedOut")]
@@ -427,17 +490,46 @@ impl Engine {
             Outcome::Died(reason) => ("died", Vec::new(), reason),
             Outcome::Overdue(reason) => ("timeout", Vec::new(), reason),
         };
-        Ok(Map::new()
-            .put("status", status)
-            .put("result", zend::string(&result).to_zval())
-            .put("reason", reason)
-            .done())
+        Ok(outcome_map(status, &result, reason))
+    }
+
+    pub fn fresh(request: &Zval, handler: &Zval, answer: &Zval) -> PhpResult<ZBox<ZendHashTable>> {
+        here("fresh")?;
+        let Some(request) = zend::bytes(&convert::own(request)) else {
+            return Err(Fault::argument("the request must be a string").into());
+        };
+        let (handler, answer) = (convert::own(handler), convert::own(answer));
+        let outcome = run::current()
+            .and_then(|run| nested::run(&raw mut run.table, &handler, &request, answer.as_ptr()));
+        let Some((ending, result)) = outcome else {
+            return Err(Fault::argument("fresh() does not work inside fresh()").into());
+        };
+        let (status, result, reason) = match ending {
+            Ending::Returned => ("done", result, String::new()),
+            Ending::Threw => (
+                "died",
+                Vec::new(),
+                String::from_utf8_lossy(&result).into_owned(),
+            ),
+            Ending::Exited | Ending::BailedOut => {
+                ("exited", Vec::new(), "the job called exit()".to_owned())
+            }
+        };
+        Ok(outcome_map(status, &result, reason))
     }
 
     pub fn ask(question: &Zval) -> PhpResult<Zval> {
         let Some(question) = zend::bytes(&convert::own(question)) else {
             return Err(Fault::argument("the question must be a string").into());
         };
+        if lane::current().is_some() {
+            here("ask")?;
+        }
+        if let Some(answer) =
+            run::current().and_then(|run| nested::ask(&raw mut run.table, &question))
+        {
+            return Ok(zend::string(&answer).to_zval());
+        }
         Ok(zend::string(&child::ask(&question)?).to_zval())
     }
 
@@ -455,6 +547,18 @@ impl Engine {
         match (run::current(), word) {
             (Some(run), Some(word)) => std::mem::replace(&mut run.baton, word),
             (Some(run), None) => run.baton.clone(),
+            (None, _) => String::new(),
+        }
+    }
+
+    #[php(defaults(text = None))]
+    pub fn note(name: String, text: Option<String>) -> String {
+        match (run::current(), text) {
+            (Some(run), Some(text)) if text.is_empty() => {
+                run.notes.remove(&name).unwrap_or_default()
+            }
+            (Some(run), Some(text)) => run.notes.insert(name, text).unwrap_or_default(),
+            (Some(run), None) => run.notes.get(&name).cloned().unwrap_or_default(),
             (None, _) => String::new(),
         }
     }
@@ -529,6 +633,14 @@ impl Engine {
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
+}
+
+fn outcome_map(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {
+    Map::new()
+        .put("status", status)
+        .put("result", zend::string(result).to_zval())
+        .put("reason", reason)
+        .done()
 }
 
 fn callback(name: &str, value: Option<&Zval>) -> Result<Option<Owned>, Fault> {

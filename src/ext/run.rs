@@ -7,6 +7,7 @@
 )]
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -17,7 +18,8 @@ use kqueue_engine::interpose;
 use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::exceptions::Fault;
-use crate::lane::{self, Hooks, Sentence, Table};
+use crate::lane::guards::Guards;
+use crate::lane::{self, Hooks, Sentence, Table, slices};
 use crate::zend::{self, Owned, sys};
 
 /// A run and everything it owns.
@@ -33,6 +35,8 @@ pub(crate) struct Run {
     pub(crate) hooks: usize,
     /// A word that one leader leaves for the next.
     pub(crate) baton: String,
+    /// What lanes have noted for each other, by name.
+    pub(crate) notes: HashMap<String, String>,
     /// The process that runs it.
     owner: u32,
 }
@@ -56,6 +60,7 @@ impl Run {
             poison: None,
             hooks: 0,
             baton: String::new(),
+            notes: HashMap::new(),
             owner: std::process::id(),
         }
     }
@@ -95,10 +100,12 @@ impl Run {
             // Without it a lane that uses the processor hears of signals when it waits.
             let _ = alarm.watch(control);
         }
+        let guards = Guards::install();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
+        drop(guards);
         self.alarm = None;
         // SAFETY: as above.
         unsafe {
@@ -109,11 +116,13 @@ impl Run {
         result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
     }
 
-    /// Sets the alarm for the earliest deadline: it finds a lane that never waits. `again` is for one that was found already.
+    /// Sets the alarm for the earliest deadline, which finds a lane that never waits, or for a slice that may become slow. `again` is
+    /// for a lane that was found already.
     pub(crate) fn set_alarm(&mut self, again: Option<Instant>) {
-        let next = self.desk.borrow().next_deadline();
+        let deadline = self.desk.borrow().next_deadline();
+        let next = [deadline, self.table.slices.watch(), again];
         if let Some(alarm) = &mut self.alarm {
-            alarm.set([next, again].into_iter().flatten().min());
+            alarm.set(next.into_iter().flatten().min());
         }
     }
 }
@@ -137,11 +146,16 @@ pub(crate) fn forget() {
     }
 }
 
-/// In a process that a job forked (`pcntl_fork`): ends it. The lanes and what they do next are the parent's alone.
+/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one.
+pub(crate) fn forked() -> bool {
+    current().is_some_and(|run| run.owner != std::process::id())
+}
+
+/// In a process that a job forked: ends it. The lanes and what they do next are the parent's alone.
 ///
 /// It ends as our own children do: output is written, but neither shutdown functions nor destructors of the parent run.
 pub(crate) fn leave_if_forked(ending: zend::Ending) {
-    if current().is_none_or(|run| run.owner == std::process::id()) {
+    if !forked() {
         return;
     }
     let status = match ending {
@@ -182,14 +196,50 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     }
 }
 
+/// The alarm has rung, and nobody has looked why.
+static RANG: AtomicBool = AtomicBool::new(false);
+
+/// When PHP code that cannot be interrupted just now is asked again.
+const SOON: Duration = Duration::from_micros(50);
+
 /// The alarm's signal handler: PHP code that is running gets an interrupt.
 extern "C" fn ring(_signal: i32) {
+    RANG.store(true, Ordering::Relaxed);
     // SAFETY: one atomic store.
     unsafe { sys::kq_request_interrupt() };
 }
 
+/// See `Run::set_alarm`.
+pub(crate) fn set_alarm(again: Option<Instant>) {
+    if let Some(run) = current() {
+        run.set_alarm(again);
+    }
+}
+
+/// If the alarm has rung: whether the running slice is slow, and where it is then. Also as a slice ends, for one that spent its time
+/// in a single call of C code.
+pub(crate) fn look_at_slice() {
+    if RANG.swap(false, Ordering::Relaxed)
+        && let Some(run) = current()
+    {
+        run.table.look_at_slice(lane::current().is_some());
+    }
+}
+
+/// In a lane: its job begins, or has ended.
+pub(crate) fn measure_job(begins: bool) {
+    look_at_slice();
+    let Some(run) = current() else { return };
+    if !begins {
+        slices::job_ended(&mut run.table.slices);
+    } else if slices::job_began(&mut run.table.slices) {
+        run.set_alarm(None);
+    }
+}
+
 /// Between two opcodes of a lane, after an alarm or a cancelled wait.
-extern "C" fn on_interrupt() {
+pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
+    look_at_slice();
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
     let (cancelled, overdue) = match (run.desk.try_borrow_mut(), lane::current()) {
@@ -197,10 +247,11 @@ extern "C" fn on_interrupt() {
         (Ok(_), None) => (false, false),
         (Err(_), _) => return,
     };
-    let (sentence, again) = if cancelled {
+    let (sentence, again) = if cancelled && may_throw {
         lane::sentence()
     } else {
-        (Sentence::Patience, None)
+        // An interrupt that is requested from here would come before the same operation again.
+        (Sentence::Patience, cancelled.then(|| Instant::now() + SOON))
     };
     run.set_alarm(again);
     if sentence == Sentence::Patience && called(run) {

@@ -6,11 +6,12 @@ namespace KQueue\Tests\E2E;
 
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\Trace;
+use KQueue\Tests\E2E\App\UnruledAct;
 use KQueue\Tests\E2E\Support\Process;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\TestWith;
 
-/** A job that overruns its timeout is ended, whatever it does; the jobs beside it notice nothing. */
+/** A job that overruns its timeout is ended, whatever it does; the jobs beside it notice nothing. Their class is another: that of the guilty may run isolated afterwards. */
 final class DeadlineTest extends TestCase
 {
     #[TestWith(['longSleep', [30], 2.0])]
@@ -19,7 +20,7 @@ final class DeadlineTest extends TestCase
     #[TestWith(['swallowComputing', [], 4.0])]
     public function test_it_ends_soon_after_and_fails_as_in_laravel(string $action, array $arguments, float $late): void
     {
-        $this->push((new Act($action, ...$arguments))->with(['timeout' => 1]), ...$this->neighbours());
+        $this->push((new UnruledAct($action, ...$arguments))->with(['timeout' => 1]), ...$this->neighbours());
         $run = $this->kqueue([], ['KQUEUE_TEST_EVENTS' => '1']);
 
         $this->assertNeighboursRanOnce($run);
@@ -58,7 +59,7 @@ final class DeadlineTest extends TestCase
     public function test_one_call_that_does_not_end_costs_only_its_own_job_an_attempt(string $connection, array $properties): void
     {
         $this->use($connection);
-        $this->push(...[...$this->neighbours(5.0), (new Act('hang', 2_000_000_000))->with(['timeout' => 1, ...$properties])]);
+        $this->push(...[...$this->neighbours(5.0), (new UnruledAct('hang', 2_000_000_000))->with(['timeout' => 1, ...$properties])]);
         $run = $this->kqueue(['--concurrency=30']);
 
         self::assertSame(0, $run->wait(), $run->output());
@@ -78,7 +79,7 @@ final class DeadlineTest extends TestCase
         // Long enough also if the machine was busy just now; and whatever it takes then is within the grace.
         $rounds = (int) (200_000 * 4.0 / (microtime(true) - $began));
 
-        $this->push((new Act('hang', $rounds))->with(['timeout' => 1]), ...$this->neighbours());
+        $this->push((new UnruledAct('hang', $rounds))->with(['timeout' => 1]), ...$this->neighbours());
         $run = $this->kqueue([], ['KQUEUE_TEST_GRACE' => '40']);
 
         $this->assertNeighboursRanOnce($run);

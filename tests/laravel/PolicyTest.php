@@ -7,6 +7,7 @@ namespace KQueue\Tests\Laravel;
 use Illuminate\Events\CallQueuedListener;
 use KQueue\Isolated\Policy;
 use KQueue\Tests\Laravel\Fixtures\EncryptedIsolatedJob;
+use KQueue\Tests\Laravel\Fixtures\FreshJob;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\IsolatedListener;
 use KQueue\Tests\Laravel\Fixtures\PlainKQueueJob;
@@ -61,6 +62,26 @@ final class PolicyTest extends TestCase
         self::assertTrue($this->isolates(new TestJob, [TestJob::class]));
         self::assertFalse($this->isolates(new TestJob, ['App\*', IsolatedJob::class]));
         self::assertTrue($this->isolates(new TestJob, [], true));
+    }
+
+    public function test_fresh_is_what_the_job_object_says_else_its_class(): void
+    {
+        $policy = new Policy([], false, 512);
+        $payload = $this->payload(new FreshJob);
+        self::assertTrue($policy->isFresh($payload));
+        unset($payload['kqueue']);
+        self::assertTrue($policy->isFresh($payload), 'a job that was dispatched without the package');
+
+        $job = new FreshJob;
+        $job->fresh = false;
+        self::assertFalse($policy->isFresh($this->payload($job)));
+
+        $job = new PlainKQueueJob;
+        self::assertArrayNotHasKey('kqueue', $this->payload($job));
+        self::assertFalse($policy->isFresh($this->payload($job)));
+        $job->fresh = true;
+        self::assertTrue($policy->isFresh($this->payload($job)));
+        self::assertFalse($policy->isFresh($this->payload(new TestJob)));
     }
 
     public function test_memory_and_priority(): void

@@ -7,6 +7,7 @@ namespace KQueue\Tests\Laravel;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\WorkerOptions;
+use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Rescue;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
@@ -75,6 +76,7 @@ final class RescueTest extends TestCase
         $this->rescue($this->queue()->pop(), 'killed by signal 11 (SIGSEGV)');
         self::assertSame([], $this->failedJobs());
         self::assertSame(1, $this->queue()->size());
+        self::assertSame('took its process down (killed by signal 11 (SIGSEGV))', (new Profile($this->app['cache.store']))->all()[TestJob::class]['reason']);
 
         $second = $this->queue()->pop();
         self::assertSame(2, $second->attempts());
@@ -215,6 +217,6 @@ final class RescueTest extends TestCase
 
     private function newRescue(): Rescue
     {
-        return new Rescue($this->app, LaneWorker::from($this->app['queue.worker'], null, $this->app['db']), new WorkerOptions);
+        return new Rescue($this->app, LaneWorker::from($this->app['queue.worker'], null, $this->app['db']), new WorkerOptions, new Profile($this->app['cache.store']));
     }
 }

@@ -35,7 +35,7 @@ final class RunCommandTest extends TestCase
         }
 
         self::assertSame(
-            ['concurrency', 'isolated', 'isolate'],
+            ['concurrency', 'isolated', 'isolate', 'fresh'],
             array_values(array_diff(array_keys($run->getOptions()), array_keys($work->getOptions()))),
         );
     }

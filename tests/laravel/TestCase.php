@@ -55,6 +55,7 @@ abstract class TestCase extends BaseTestCase
         Laravel::forgetListeners();
         Queue::createPayloadUsing(null);
         array_map(unlink(...), glob(self::folder().'/{tests.sqlite*,laravel.log,framework/down}', GLOB_BRACE));
+        exec('rm -rf '.escapeshellarg(self::folder().'/cache'));
 
         // Left behind by --quiet, before Symfony 7.4.
         putenv('SHELL_VERBOSITY');

@@ -12,10 +12,12 @@ use Illuminate\Support\Stringable;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\InvalidOption;
 use KQueue\Isolated\ChildWorker;
+use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Image;
 use KQueue\Process\Rescue;
 use KQueue\Process\Runner;
+use KQueue\Process\ServerLimits;
 use KQueue\Process\Settings;
 use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
@@ -70,6 +72,7 @@ final class RunCommand extends WorkCommand
 
         $this->listenForEvents();
         $this->announce($settings->queue);
+        $this->warnOfServerLimits($settings);
         $this->closeImage();
 
         return $this->supervise($settings);
@@ -112,6 +115,8 @@ final class RunCommand extends WorkCommand
         $this->addOption('concurrency', null, InputOption::VALUE_REQUIRED, 'The number of jobs to run at once (default: config kqueue.concurrency, 50)');
         $this->addOption('isolated', null, InputOption::VALUE_REQUIRED, 'The number of isolated jobs to run at once (default: config kqueue.isolated, the number of CPU cores)');
         $this->addOption('isolate', null, InputOption::VALUE_NONE, 'Run every job isolated, in a process of its own');
+
+        $this->addOption('fresh', null, InputOption::VALUE_NONE, 'Run every job in a pristine lane: nothing that a job changes is seen by the next');
 
         $definition = $this->getDefinition();
         $options = $definition->getOptions();
@@ -191,6 +196,11 @@ final class RunCommand extends WorkCommand
             decorated: $this->output->isDecorated(),
             restartedAt: Worker::$restartable ?? true ? $this->cache->get('illuminate:queue:restart') : null,
             startedAt: Settings::now(),
+            fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
+            autoSlice: (float) ($config['auto']['slice'] ?? 1.0),
+            autoMemory: (int) ($config['auto']['memory'] ?? 256),
+            idleConnections: (float) ($config['connections']['idle'] ?? 60.0),
+            maxConnections: $this->limits($config['connections']['max'] ?? []),
         );
     }
 
@@ -212,6 +222,27 @@ final class RunCommand extends WorkCommand
         }
 
         return $value;
+    }
+
+    /**
+     * @param  array<string, int|string>  $limits
+     * @return array<string, int>
+     */
+    private function limits(array $limits): array
+    {
+        $known = $this->laravel->make('config')->get('database.connections', []);
+
+        foreach ($limits as $name => $limit) {
+            if (! isset($known[$name])) {
+                throw InvalidOption::unknownDatabase((string) $name, array_keys($known));
+            }
+
+            if (filter_var($limit, FILTER_VALIDATE_INT) === false || $limit < 1) {
+                throw InvalidOption::notALimit($name, (string) $limit);
+            }
+        }
+
+        return array_map(intval(...), $limits);
     }
 
     private function lanes(string $value): string
@@ -242,6 +273,17 @@ final class RunCommand extends WorkCommand
         }
     }
 
+    private function warnOfServerLimits(Settings $settings): void
+    {
+        foreach ((new ServerLimits($this->laravel))->warnings($settings) as $warning) {
+            if ($this->outputUsingJson()) {
+                $this->laravel->make('log')->warning($warning);
+            } else {
+                $this->components->warn($warning);
+            }
+        }
+    }
+
     private function closeImage(): void
     {
         foreach (Image::close($this->laravel) as $closed) {
@@ -266,7 +308,7 @@ final class RunCommand extends WorkCommand
             ],
             new Runner($this->laravel, $this->engine, $settings, $this->output),
             new ChildWorker($this->laravel, $this->engine, $worker, $options),
-            new Rescue($this->laravel, $worker, $options),
+            new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? new Profile($this->cache) : null),
         );
     }
 

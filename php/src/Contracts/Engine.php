@@ -34,7 +34,17 @@ interface Engine
      */
     public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void;
 
-    public function lead(): bool;
+    /** Null: the lane is to close what it does not need, and to ask again. */
+    public function lead(?float $patience = null): ?bool;
+
+    /** Waits until the lane may have one of $limit permits of this name. @return int for release() */
+    public function permit(string $name, int $limit): int;
+
+    /** MUST ignore what is no permit, or no longer. */
+    public function release(int $permit): void;
+
+    /** @return list<string> names of permits that the lane has and others wait for */
+    public function wanted(): array;
 
     public function idle(float $seconds): void;
 
@@ -49,6 +59,12 @@ interface Engine
     /** The word that the last leader left; with $word, leaves that one instead. */
     public function baton(?string $word = null): string;
 
+    /** A text that all lanes of the run share; with $text, leaves that one instead. @return string the text before */
+    public function note(string $name, ?string $text = null): string;
+
+    /** @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>} */
+    public function usage(): array;
+
     public function contain(callable $callback): bool;
 
     /**
@@ -56,6 +72,13 @@ interface Engine
      * @return array{status: string, result: string, reason: string}
      */
     public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array;
+
+    /**
+     * @param  callable(string): string  $handler  MUST hold no object
+     * @param  callable(string): string  $answer
+     * @return array{status: string, result: string, reason: string}
+     */
+    public function fresh(string $request, callable $handler, callable $answer): array;
 
     public function ask(string $question): string;
 

@@ -47,6 +47,17 @@ final class InvalidOption extends InvalidArgumentException
         return new self("--{$option} must be {$wanted}, not \"{$value}\".");
     }
 
+    /** @param  list<string>  $known */
+    public static function unknownDatabase(string $name, array $known): self
+    {
+        return new self("config kqueue.connections.max names the database connection [{$name}], which is not configured. Configured are: ".implode(', ', $known).'.');
+    }
+
+    public static function notALimit(string $name, string $limit): self
+    {
+        return new self("config kqueue.connections.max must have a whole number of at least 1 for [{$name}], not \"{$limit}\".");
+    }
+
     public static function unknownLanes(string $value): self
     {
         return new self("config kqueue.lanes must be auto, cloned or booted, not \"{$value}\".");

@@ -5,18 +5,29 @@ declare(strict_types=1);
 namespace KQueue\Isolated;
 
 use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Queue\Jobs\Job;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
+use KQueue\Lane\Lane;
 use KQueue\Lane\LaneWorker;
+use KQueue\Lane\Leftovers;
 use KQueue\Process\Image;
+use KQueue\Process\Settings;
 use Throwable;
 
 /**
- * An isolated child: an ordinary queue worker on the application that the master booted, given its jobs by lanes instead of
- * the queue.
+ * An ordinary queue worker that is given its jobs by lanes instead of the queue: in an isolated child, on the application that
+ * the master booted; for a fresh job, on a pristine one inside the lane.
  */
 final class ChildWorker
 {
+    /** Of the fresh job in this lane; static, so that it is found from outside in whatever application is live. */
+    private static ?LaneWorker $fresh = null;
+
+    private ?Leftovers $leftovers = null;
+
+    private ?Job $job = null;
+
     public function __construct(
         private readonly Application $app,
         private readonly Engine $engine,
@@ -24,32 +35,69 @@ final class ChildWorker
         private readonly WorkerOptions $options,
     ) {}
 
+    /**
+     * For a fresh job: what the engine calls in the pristine application.
+     *
+     * @param  array<string, mixed>  $settings
+     */
+    public static function fresh(array $settings, string $request): string
+    {
+        $app = Lane::application($settings);
+        $engine = $app->make(Engine::class);
+        $child = new self($app, $engine, self::$fresh = $app->make('queue.worker'), Settings::fromArray($settings)->workerOptions());
+        $result = '';
+
+        try {
+            $returned = $engine->contain(static function () use ($child, $request, &$result): void {
+                $result = $child($request);
+            });
+
+            if (! $returned) {
+                $child->clearUp();
+            }
+        } finally {
+            Lane::end($app);
+        }
+
+        // Again: what the job called exit() for is to end here, but not before its connections are closed.
+        return $returned ? $result : exit;
+    }
+
+    /** A stop signal came. */
+    public static function interruptFresh(int $signal): void
+    {
+        self::$fresh?->interrupt($signal);
+    }
+
     /** @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob */
     public function __invoke(string $request): string
     {
-        $level = ob_get_level();
+        $this->leftovers = new Leftovers($this->app, $this->worker);
+        $this->job = null;
 
         try {
             $values = unserialize($request, ['allowed_classes' => false]);
-            $job = ChildJob::of($this->app, $this->engine, $values);
+            $this->job = ChildJob::of($this->app, $this->engine, $values);
 
             $this->worker->startAfresh();
-            $this->worker->run($values['connection'], $job, $this->options);
+            $this->worker->run($values['connection'], $this->job, $this->options);
 
             return '';
         } catch (Throwable $e) {
             return get_class($e).': '.$e->getMessage();
         } finally {
-            $this->cleanUp($level);
+            $this->clearUp();
         }
     }
 
-    private function cleanUp(int $level): void
+    private function clearUp(): void
     {
-        while (ob_get_level() > $level && @ob_end_flush());
+        $this->leftovers?->remove($this->job?->resolveName() ?? 'A job');
+        $this->reconnect();
+    }
 
-        $this->worker->rollBackOpenTransactions();
-
+    private function reconnect(): void
+    {
         // Where queue:work would end and be started anew, connecting again is enough.
         if ($this->worker->hasLostConnection()) {
             Image::close($this->app);

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Isolated;
 
+use Closure;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Events\JobFailed;
@@ -18,8 +19,9 @@ use KQueue\Process\Settings;
 use Throwable;
 
 /**
- * The lane's side of an isolated job: keeps the real job, has a child run it, and deletes or releases it as the child asks. If
- * the child does not live to the end, that is a failed attempt, and the lane deals with it.
+ * The lane's side of a job that runs elsewhere, in an isolated child or in a pristine application: keeps the real job, and
+ * deletes or releases it as it is asked to. If the job's process or application does not get to the end, that is a failed
+ * attempt, and the lane deals with it.
  */
 final class IsolatedRun
 {
@@ -34,6 +36,30 @@ final class IsolatedRun
     public function run(Job $job, WorkerOptions $options, ?float $timeout): void
     {
         $payload = (array) $job->payload();
+
+        $this->through($job, $options, fn (string $request, Closure $answer): array => $this->engine->isolate(
+            $request,
+            $answer,
+            $timeout,
+            $this->policy->memoryOf($payload),
+            $this->policy->priorityOf($payload),
+        ));
+    }
+
+    public function runFresh(Job $job, WorkerOptions $options): void
+    {
+        $settings = $this->settings->toArray();
+
+        $this->through($job, $options, fn (string $request, Closure $answer): array => $this->engine->fresh(
+            $request,
+            static fn (string $request): string => ChildWorker::fresh($settings, $request),
+            $answer,
+        ));
+    }
+
+    /** @param  Closure(string, Closure(string): string): array{status: string, result: string, reason: string}  $run */
+    private function through(Job $job, WorkerOptions $options, Closure $run): void
+    {
         $recordsFailure = false;
 
         $answer = static function (string $question) use ($job, &$recordsFailure): string {
@@ -55,18 +81,15 @@ final class IsolatedRun
 
         $this->app->make(RunCommand::class)->startClock();
 
-        $outcome = $this->engine->isolate(
-            serialize($this->request($job)),
-            $answer,
-            $timeout,
-            $this->policy->memoryOf($payload),
-            $this->policy->priorityOf($payload),
-        );
+        $outcome = $run(serialize($this->request($job)), $answer);
 
         match ($outcome['status']) {
             'done' => $this->done($job, $options, $outcome['result']),
             'timeout' => $this->worker->timeOut($job, $options),
-            'exited' => $this->lost($job, $options, JobExited::during($job), $recordsFailure),
+            // A fresh job that catches its timeout again and again is left in the same way as one that calls exit().
+            'exited' => $this->worker->timedOut()
+                ? $this->worker->timeOut($job, $options)
+                : $this->lost($job, $options, JobExited::during($job), $recordsFailure),
             default => $this->lost($job, $options, ChildCrashed::during($job, $outcome['reason']), $recordsFailure),
         };
     }

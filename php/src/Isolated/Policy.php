@@ -11,7 +11,7 @@ use ReflectionClass;
  * Says from a job's payload how it is to run; the job itself is not unserialized for that, which could query the database.
  *
  * The operator's word (--isolate, config kqueue.isolate) comes before the job's: what the job object had when it was
- * dispatched, or what its class declares.
+ * dispatched, or what its class declares. Where neither says anything, the observer does.
  */
 final class Policy
 {
@@ -20,7 +20,18 @@ final class Policy
         private readonly array $isolate,
         private readonly bool $isolateAll,
         private readonly int $maxMemory,
+        private readonly ?Observer $observer = null,
     ) {}
+
+    /**
+     * Whether nothing that earlier jobs changed may be seen by this one.
+     *
+     * @param  array<string, mixed>  $payload
+     */
+    public function isFresh(array $payload): bool
+    {
+        return self::property($payload, 'fresh') === true;
+    }
 
     /** @param  array<string, mixed>  $payload */
     public function isolates(array $payload): bool
@@ -31,7 +42,35 @@ final class Policy
 
         $isolated = self::property($payload, 'isolated');
 
-        return is_bool($isolated) && $isolated;
+        return is_bool($isolated) ? $isolated : $this->observer?->isolates(self::classOf($payload)) ?? false;
+    }
+
+    /**
+     * An inline job has ended.
+     *
+     * @param  array<string, mixed>  $payload
+     */
+    public function ran(array $payload): void
+    {
+        $memory = self::property($payload, 'maxMemory');
+
+        $this->observer?->look(
+            self::classOf($payload),
+            ! is_bool(self::property($payload, 'isolated')),
+            is_int($memory) && $memory > 0 ? $memory : null,
+        );
+    }
+
+    /** The run is over. */
+    public function writeDown(): void
+    {
+        $this->observer?->writeDown();
+    }
+
+    /** @param  array<string, mixed>  $payload */
+    private static function classOf(array $payload): string
+    {
+        return self::names($payload)[0] ?? 'a job without a name';
     }
 
     /**

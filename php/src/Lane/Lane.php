@@ -12,8 +12,11 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
+use KQueue\Isolated\ChildWorker;
 use KQueue\Isolated\IsolatedRun;
+use KQueue\Isolated\Observer;
 use KQueue\Isolated\Policy;
+use KQueue\Process\Image;
 use KQueue\Process\Settings;
 use Throwable;
 
@@ -30,7 +33,9 @@ final class Lane
 
     private readonly WorkerOptions $options;
 
-    private readonly int $outputLevel;
+    private readonly Leftovers $leftovers;
+
+    private readonly Connections $connections;
 
     private bool $foundEmpty = false;
 
@@ -43,7 +48,8 @@ final class Lane
         private readonly Settings $settings,
     ) {
         $this->options = $settings->workerOptions();
-        $this->outputLevel = ob_get_level();
+        $this->leftovers = new Leftovers($app, $worker);
+        $this->connections = new Connections($app, $engine, $settings->idleConnections);
     }
 
     /**
@@ -53,16 +59,41 @@ final class Lane
      */
     public static function main(array $settings): void
     {
-        $app = $settings['cloned'] ? Container::getInstance() : Template::boot($settings);
+        $app = self::application($settings);
 
-        self::in($app, Settings::fromArray($settings))->run();
+        try {
+            self::in($app, Settings::fromArray($settings))->run();
+        } finally {
+            self::end($app);
+        }
+    }
+
+    /**
+     * The application of a lane that has just begun.
+     *
+     * @param  array<string, mixed>  $settings
+     */
+    public static function application(array $settings): Application
+    {
+        return $settings['cloned'] ? Container::getInstance() : Template::boot($settings);
+    }
+
+    /** An application holds itself, so it goes only when cycles are collected; its connections must not stay open until then. */
+    public static function end(Application $app): void
+    {
+        try {
+            Image::close($app);
+        } catch (Throwable) {
+            // What could not be closed goes with its object.
+        }
     }
 
     public static function in(Application $app, Settings $settings): self
     {
         $engine = $app->make(Engine::class);
         $worker = $app->make('queue.worker');
-        $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory);
+        $observer = new Observer($app, $engine, $settings->autoSlice, $settings->autoMemory);
+        $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory, $observer);
 
         return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings);
     }
@@ -71,7 +102,13 @@ final class Lane
     public function run(): void
     {
         try {
-            while ($this->engine->lead()) {
+            while (($leads = $this->engine->lead($this->connections->patience())) !== false) {
+                $this->connections->tidy();
+
+                if ($leads === null) {
+                    continue;
+                }
+
                 $job = $this->settings->once ? $this->takeOnly() : $this->take();
 
                 if ($job !== null && ! $this->work($job)) {
@@ -82,6 +119,12 @@ final class Lane
             // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
             $this->worker->report($e);
             $this->engine->stop(1, 'error');
+        } finally {
+            ['stopping' => $stopping, 'in_flight' => $jobs] = $this->engine->state();
+
+            if ($stopping && $jobs === 0) {
+                $this->policy->writeDown();
+            }
         }
     }
 
@@ -185,7 +228,8 @@ final class Lane
     /** Runs the job and cleans up after it. False: this lane must not run another. */
     private function work(Job $job): bool
     {
-        $isolated = $this->isIsolated($job);
+        $isolated = $this->says($job, $this->policy->isolates(...));
+        $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
         $this->engine->reserved([
@@ -196,7 +240,11 @@ final class Lane
             // Only the rescue asks for them; other drivers may have to ask their server.
             'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
-            'onSignal' => $this->settings->once ? null : $this->worker->interrupt(...),
+            'onSignal' => match (true) {
+                $this->settings->once => null,
+                $fresh => ChildWorker::interruptFresh(...),
+                default => $this->worker->interrupt(...),
+            },
         ]);
 
         if ($this->settings->once) {
@@ -204,8 +252,12 @@ final class Lane
         }
 
         try {
-            $reusable = $isolated ? $this->runIsolated($job, $timeout) : $this->runInline($job);
-            $reusable = $this->cleanUp($job) && $reusable;
+            $reusable = match (true) {
+                $isolated => $this->runIsolated($job, $timeout),
+                $fresh => $this->runFresh($job),
+                default => $this->runInline($job),
+            };
+            $reusable = $this->leftovers->remove($job->resolveName()) && $reusable && ! $this->worker->timedOut();
         } catch (Throwable $e) {
             // Thrown beside the job: by the exception handler, or by a timeout just before or after it.
             $this->worker->failBeside($job, $this->options, $e);
@@ -213,6 +265,12 @@ final class Lane
         } finally {
             $this->engine->finished();
         }
+
+        if (! $isolated) {
+            $this->says($job, $this->policy->ran(...));
+        }
+
+        $this->connections->jobEnded();
 
         if ($this->worker->hasLostConnection()) {
             $this->engine->stop(0, 'lost_connection');
@@ -222,14 +280,18 @@ final class Lane
             $this->worker->sleep($this->options->rest);
         }
 
-        return $reusable;
+        return $reusable && ! $this->settings->fresh;
     }
 
-    /** A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt. */
-    private function isIsolated(Job $job): bool
+    /**
+     * A payload or class that cannot be read is left to fail where Laravel lets it fail: in the job's own attempt.
+     *
+     * @param  callable(array<string, mixed>): ?bool  $policy
+     */
+    private function says(Job $job, callable $policy): bool
     {
         try {
-            return $this->policy->isolates((array) $job->payload());
+            return (bool) $policy((array) $job->payload());
         } catch (Throwable) {
             return false;
         }
@@ -260,36 +322,11 @@ final class Lane
         return true;
     }
 
-    private function cleanUp(Job $job): bool
+    /** In an application of its own inside this lane, which keeps what its earlier jobs left in it. */
+    private function runFresh(Job $job): bool
     {
-        $buffers = self::closeOutputBuffers($this->outputLevel);
+        $this->isolatedRun->runFresh($job, $this->options);
 
-        if ($buffers > 0) {
-            $this->warn("{$job->resolveName()} left {$buffers} output buffer(s) open; what they held was printed.");
-        }
-
-        foreach ($this->worker->rollBackOpenTransactions() as $connection) {
-            $this->warn(
-                "{$job->resolveName()} left a transaction open on the database connection [{$connection}]; it was rolled back, with all that was done on this connection since."
-            );
-        }
-
-        return $buffers === 0 && ! $this->worker->timedOut();
-    }
-
-    private static function closeOutputBuffers(int $level): int
-    {
-        $closed = 0;
-
-        while (ob_get_level() > $level && @ob_end_flush()) {
-            $closed++;
-        }
-
-        return $closed;
-    }
-
-    private function warn(string $message): void
-    {
-        $this->app->make('log')->warning($message);
+        return true;
     }
 }

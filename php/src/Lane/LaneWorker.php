@@ -34,6 +34,9 @@ final class LaneWorker extends Worker
 
     private bool $timedOut = false;
 
+    /** @var array<string, true> the connections that the job left a transaction open on */
+    private array $leftOpen = [];
+
     /** Takes over the parts of the worker that the application built. */
     public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): self
     {
@@ -182,14 +185,21 @@ final class LaneWorker extends Worker
     }
 
     /**
-     * Rolls back what the job left open, so that nothing of it is committed later.
+     * The job has ended: rolls back what it left open.
      *
-     * @return list<string> the names of the connections that had an open transaction
+     * @return list<string> the names of the connections that had an open transaction, also as it failed
      */
-    public function rollBackOpenTransactions(): array
+    public function leftOpen(): array
     {
-        $open = [];
+        $this->rollBackOpenTransactions();
+        [$open, $this->leftOpen] = [$this->leftOpen, []];
 
+        return array_keys($open);
+    }
+
+    /** So that nothing of it is committed later. */
+    private function rollBackOpenTransactions(): void
+    {
         foreach ($this->databases?->getConnections() ?? [] as $name => $connection) {
             $pdo = $connection->getRawPdo();
             $byServer = $pdo instanceof PDO && $pdo->inTransaction();
@@ -198,7 +208,7 @@ final class LaneWorker extends Worker
                 continue;
             }
 
-            $open[] = (string) $name;
+            $this->leftOpen[(string) $name] = true;
 
             try {
                 $connection->rollBack(0);
@@ -211,8 +221,6 @@ final class LaneWorker extends Worker
                 $connection->disconnect();
             }
         }
-
-        return $open;
     }
 
     /**

@@ -12,6 +12,7 @@ use Illuminate\Queue\Worker;
 use KQueue\Console\LaneOutput;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
+use KQueue\Database\LimitedConnector;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
 use Laravel\SerializableClosure\Support\ClosureStream;
@@ -45,6 +46,7 @@ final class Template
         $app = self::application($settings->bootstrap);
 
         $app->make(Kernel::class)->bootstrap();
+        LimitedConnector::install($app, $settings->maxConnections);
 
         foreach (self::RESOLVED as $service) {
             if ($app->bound($service)) {

@@ -36,6 +36,22 @@ final class Image
         ];
     }
 
+    /** Whether a database or Redis connection is open. */
+    public static function holdsConnections(Application $app): bool
+    {
+        if (self::resolved($app, 'redis', RedisManager::class)?->connections()) {
+            return true;
+        }
+
+        foreach (self::resolved($app, 'db', DatabaseManager::class)?->getConnections() ?? [] as $connection) {
+            if (self::isConnected($connection)) {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /** @return list<string> */
     private static function closeDatabases(Application $app): array
     {

@@ -12,6 +12,7 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Exceptions\RunnerDied;
+use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Support\Laravel;
 use Throwable;
@@ -49,10 +50,12 @@ final class Rescue
 
     private const HORIZON = 'Laravel\Horizon\RedisQueue';
 
+    /** @param  Profile|null  $profile  null: classes are not isolated for what they do */
     public function __construct(
         private readonly Application $app,
         private readonly LaneWorker $worker,
         private readonly WorkerOptions $options,
+        private readonly ?Profile $profile,
     ) {}
 
     /** @param  list<array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null, timed_out?: bool}>  $jobs */
@@ -112,6 +115,8 @@ final class Rescue
     /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string, timed_out?: bool}  $reserved */
     private function fail(array $reserved): string
     {
+        $this->profile?->addCrashed($reserved['class'], $reserved['cause']);
+
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         $job = match (get_class($queue)) {
@@ -132,7 +137,7 @@ final class Rescue
             $this->worker->failAttempt($job, $this->options, $death);
         }
 
-        return "took it down ({$reserved['cause']}): a failed attempt.";
+        return "took it down ({$reserved['cause']}): a failed attempt.".($this->profile === null ? '' : ' Its class runs isolated from now on, unless it says otherwise.');
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */

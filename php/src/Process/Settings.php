@@ -18,6 +18,7 @@ final readonly class Settings
      * @param  array<string, mixed>  $input  the command's arguments and options, for the command of each lane
      * @param  list<class-string>  $shared
      * @param  list<string>  $isolate
+     * @param  array<string, int>  $maxConnections
      * @param  int|string|null  $restartedAt  the restart signal as it was when the master started
      * @param  float  $startedAt  by the monotonic clock
      */
@@ -41,6 +42,11 @@ final readonly class Settings
         public bool $decorated,
         public int|string|null $restartedAt,
         public float $startedAt,
+        public bool $fresh = false,
+        public float $autoSlice = 1.0,
+        public int $autoMemory = 256,
+        public float $idleConnections = 60.0,
+        public array $maxConnections = [],
         public bool $cloned = true,
     ) {}
 

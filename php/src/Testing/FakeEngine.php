@@ -37,6 +37,9 @@ final class FakeEngine implements Engine
     /** @var list<array{request: string, timeout: float|null, memory: int|null, priority: int}> */
     public array $isolated = [];
 
+    /** @var list<string> the requests of fresh() */
+    public array $fresh = [];
+
     /** @var array<string, mixed> what template() reports */
     public array $audit = [];
 
@@ -73,6 +76,32 @@ final class FakeEngine implements Engine
 
     public string $baton = '';
 
+    /** @var array<string, string> */
+    public array $notes = [];
+
+    /** @var array<string, mixed> what usage() reports of the job that has just run; forgotten with the next one */
+    public array $usage = [];
+
+    /** @var array<string, mixed> what usage() reports of every job */
+    public array $usageOfAll = [];
+
+    /** @var list<float|null> what lead() was asked with */
+    public array $patience = [];
+
+    /** @var list<bool> for each of the next calls of lead(): whether it calls the lane out of the line */
+    public array $calledOut = [];
+
+    /** @var array<int, string> the permits that lanes have */
+    public array $permits = [];
+
+    /** @var list<array{string, int}> */
+    public array $permitsAsked = [];
+
+    /** @var list<string> names of permits that others wait for */
+    public array $wanted = [];
+
+    private int $lastPermit = 0;
+
     private ?float $lastFinished = null;
 
     private bool $inChild = false;
@@ -82,6 +111,8 @@ final class FakeEngine implements Engine
     private ?Closure $onSignal = null;
 
     private ?Closure $child = null;
+
+    private ?Closure $boot = null;
 
     private ?Closure $answer = null;
 
@@ -105,6 +136,7 @@ final class FakeEngine implements Engine
 
     public function template(callable $boot, array $shared): array
     {
+        $this->boot = $boot(...);
         Laravel::forgetListeners();
         $boot();
 
@@ -124,9 +156,31 @@ final class FakeEngine implements Engine
         }
     }
 
-    public function lead(): bool
+    public function lead(?float $patience = null): ?bool
     {
-        return ! $this->stopping;
+        $this->patience[] = $patience;
+
+        return $this->stopping ? false : (array_shift($this->calledOut) === true ? null : true);
+    }
+
+    public function permit(string $name, int $limit): int
+    {
+        $this->permitsAsked[] = [$name, $limit];
+        $this->permits[++$this->lastPermit] = $name;
+
+        return $this->lastPermit;
+    }
+
+    public function release(int $permit): void
+    {
+        unset($this->permits[$permit]);
+    }
+
+    public function wanted(): array
+    {
+        $this->mustBeLane('wanted');
+
+        return array_values(array_unique(array_intersect($this->permits, $this->wanted)));
     }
 
     public function idle(float $seconds): void
@@ -146,6 +200,7 @@ final class FakeEngine implements Engine
     {
         $this->reserved[] = $job;
         $this->timedOut = false;
+        $this->usage = [];
     }
 
     public function finished(): void
@@ -168,6 +223,24 @@ final class FakeEngine implements Engine
         [$last, $this->baton] = [$this->baton, $word ?? $this->baton];
 
         return $last;
+    }
+
+    public function note(string $name, ?string $text = null): string
+    {
+        $this->mustBeLane('note');
+        $last = $this->notes[$name] ?? '';
+        $this->notes[$name] = $text ?? $last;
+
+        return $last;
+    }
+
+    public function usage(): array
+    {
+        $this->mustBeLane('usage');
+
+        return $this->usage + $this->usageOfAll + [
+            'wall' => 0.0, 'cpu' => 0.0, 'slices' => 1, 'longest_slice' => 0.0, 'longest_cpu' => 0.0, 'memory' => 0, 'where' => [],
+        ];
     }
 
     public function contain(callable $callback): bool
@@ -199,6 +272,34 @@ final class FakeEngine implements Engine
         }
 
         return $outcome ?? ['status' => 'done', 'result' => $this->inChild($request), 'reason' => ''];
+    }
+
+    public function fresh(string $request, callable $handler, callable $answer): array
+    {
+        $this->fresh[] = $request;
+        $lane = Container::getInstance();
+
+        $this->answer = static function (string $question) use ($lane, $answer): string {
+            $fresh = Container::getInstance();
+            self::enter($lane);
+
+            try {
+                return $answer($question);
+            } finally {
+                self::enter($fresh);
+            }
+        };
+
+        try {
+            if ($this->boot !== null) {
+                Laravel::forgetListeners();
+                ($this->boot)();
+            }
+
+            return ['status' => 'done', 'result' => $handler($request), 'reason' => ''];
+        } finally {
+            self::enter($lane);
+        }
     }
 
     public function ask(string $question): string

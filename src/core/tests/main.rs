@@ -1,6 +1,8 @@
 //! The tests of kqueue-core.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod permits;
 mod pool;
+mod profile;
 mod scheduler;
 mod wire;

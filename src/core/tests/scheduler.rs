@@ -27,6 +27,8 @@ fn play(mut scheduler: Scheduler, script: &str) {
             ["refused", has_some] => assert_eq!(scheduler.refused(), yes(has_some), "{}", place()),
             ["line", id] => drop(scheduler.line_up(lane(id), now)),
             ["gives", "up", id] => assert!(scheduler.line_up(lane(id), now), "{}", place()),
+            ["out", id] => assert!(scheduler.step_out(lane(id)), "{}", place()),
+            ["cannot", "out", id] => assert!(!scheduler.step_out(lane(id)), "{}", place()),
             ["end", id] => scheduler.ended(lane(id), now),
             ["reserve", id] => assert!(scheduler.reserved(lane(id)), "{}", place()),
             ["cannot", "reserve", id] => assert!(!scheduler.reserved(lane(id)), "{}", place()),
@@ -201,6 +203,15 @@ fn a_lane_that_lines_up_with_a_job_has_finished_it() {
         "start a; line a; grants a leads; reserve a; gives up a
          counts flight 0 finished 1 idle 1; grants a leads; reserve a
          counts flight 1 reserved 2; finish a; counts flight 0 finished 2",
+    );
+}
+
+#[test]
+fn a_lane_that_steps_out_of_the_line_gets_nothing_until_it_is_back() {
+    leader(
+        3,
+        "start a; cannot out a; line a; start b; line b; out a; cannot out a; counts idle 1
+         grants b leads; cannot out b; reserve b; cannot out b; line a; grants a leads; cannot out a",
     );
 }
 

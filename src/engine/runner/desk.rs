@@ -4,6 +4,8 @@
 //! of an earlier wait.
 //! Invariant: `waits` and `deadlines` hold exactly what the slots name, so both stay as small as the number of lanes.
 
+mod permits;
+
 use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +15,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use kqueue_core::permits::Permits;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
 use super::{Descriptors, NoChild, Pause, Wake};
@@ -38,6 +41,9 @@ pub struct Desk {
     pub scheduler: Scheduler,
     /// Isolated children, if the run has any.
     pub children: Option<Children>,
+    permits: Permits,
+    /// How often lanes had to wait for a permit: a lane in line is called out once for each.
+    shortages: u64,
     reactor: Reactor,
     signals: Option<Signals>,
     slots: Vec<Slot>,
@@ -77,6 +83,8 @@ struct Slot {
     cancelled: bool,
     /// Its job has run past its deadline.
     overdue: bool,
+    /// The shortage of permits for which it was called out of the line last.
+    tidied_for: u64,
     /// The lane whose job it helps with, which waits for it. The scheduler knows nothing of such a lane.
     parent: Option<LaneId>,
     /// The lanes that help with its job.
@@ -94,6 +102,7 @@ enum State {
     InLine,
     Idle,
     WantsChild,
+    WantsPermit,
     AwaitsNotice,
     Joining,
     AwaitsTurn,
@@ -124,6 +133,8 @@ impl Desk {
         Ok(Self {
             scheduler,
             children,
+            permits: Permits::default(),
+            shortages: 0,
             reactor,
             signals,
             slots: Vec::new(),
@@ -295,12 +306,18 @@ impl Desk {
                 self.suspensions += 1;
                 self.await_descriptors(lane, fds, timeout);
             }
-            Pause::Line => {
-                self.set_state(lane, State::InLine);
-                let now = self.now();
-                if self.scheduler.line_up(lane, now) {
-                    self.set_deadline(lane, None);
-                    self.tell_leader();
+            Pause::Line => self.line_up(lane),
+            Pause::LineFor(time) => {
+                self.line_up(lane);
+                if matches!(self.slots[lane as usize].state, State::InLine) {
+                    self.wake_after(lane, time);
+                }
+            }
+            Pause::Permit => {
+                self.set_state(lane, State::WantsPermit);
+                if self.is_cancelled(lane) {
+                    self.permits.give_up(lane);
+                    self.wake(lane, Wake::Woken(Woken::Cancelled));
                 }
             }
             Pause::Idle(time) => {
@@ -341,6 +358,7 @@ impl Desk {
     pub(super) fn ended(&mut self, lane: LaneId) -> Option<LaneId> {
         self.set_deadline(lane, None);
         self.set_state(lane, State::Free);
+        self.forget_permits(lane);
         self.hold(lane, &Pause::Ended);
         let parent = self.slots[lane as usize].parent.take();
         if let Some(parent) = parent {
@@ -483,6 +501,16 @@ impl Desk {
         self.slots[lane as usize].state = state;
     }
 
+    fn line_up(&mut self, lane: LaneId) {
+        self.set_state(lane, State::InLine);
+        let now = self.now();
+        if self.scheduler.line_up(lane, now) {
+            self.set_deadline(lane, None);
+            self.tell_leader();
+        }
+        self.call_if_wanted(lane);
+    }
+
     fn token(&self, lane: LaneId) -> Token {
         (u64::from(self.slots[lane as usize].generation) << 32) | u64::from(lane)
     }
@@ -511,6 +539,7 @@ impl Desk {
             State::InLine
             | State::Idle
             | State::WantsChild
+            | State::WantsPermit
             | State::AwaitsNotice
             | State::AwaitsTurn
             | State::Joining => {}
@@ -559,11 +588,15 @@ impl Desk {
         while let Some(&(moment, lane)) = self.waits.first()
             && moment <= now
         {
-            let wake = match self.slots[lane as usize].state {
-                State::Idle => Wake::News,
-                _ => Wake::Woken(Woken::TimedOut),
-            };
-            self.wake(lane, wake);
+            match self.slots[lane as usize].state {
+                State::Idle => self.wake(lane, Wake::News),
+                State::InLine => {
+                    self.slots[lane as usize].wakes_at = None;
+                    self.waits.remove(&(moment, lane));
+                    self.step_out(lane);
+                }
+                _ => self.wake(lane, Wake::Woken(Woken::TimedOut)),
+            }
         }
         while let Some(&(moment, lane)) = self.deadlines.first()
             && moment <= now
@@ -590,6 +623,10 @@ impl Desk {
                     children.leave_line(u64::from(lane));
                 }
                 self.wake(lane, Wake::Child(Err(NoChild::Overdue)));
+            }
+            State::WantsPermit => {
+                self.permits.give_up(lane);
+                self.wake(lane, Wake::Woken(Woken::Cancelled));
             }
             State::Free
             | State::Ready
@@ -754,6 +791,7 @@ impl Default for Slot {
             deadline: None,
             cancelled: false,
             overdue: false,
+            tidied_for: 0,
             parent: None,
             beside: Vec::new(),
             holds: Vec::new(),

@@ -24,6 +24,8 @@ class Act implements ShouldQueue
 
     public bool $failOnTimeout = false;
 
+    public bool $fresh = false;
+
     public ?int $maxExceptions = null;
 
     /** Seconds from its dispatch. */

@@ -108,6 +108,16 @@ final class Actions
         }
     }
 
+    /** Uses the processor that long, whoever else wants it. */
+    public static function burns(Act $job, float $seconds): void
+    {
+        $used = static fn (): float => array_sum(array_intersect_key(getrusage(), ['ru_utime.tv_sec' => 1, 'ru_stime.tv_sec' => 1]))
+            + (getrusage()['ru_utime.tv_usec'] + getrusage()['ru_stime.tv_usec']) / 1e6;
+
+        for ($end = $used() + $seconds; $used() < $end;) {
+        }
+    }
+
     public static function swallowSleeping(): void
     {
         for (;;) {
@@ -177,6 +187,14 @@ final class Actions
         }
     }
 
+    /** Has this many MB while it waits. */
+    public static function grows(Act $job, int $megabytes): void
+    {
+        $all = str_repeat('x', $megabytes << 20);
+        usleep(10_000);
+        unset($all);
+    }
+
     public static function queuesAnother(Act $job, string $action, mixed ...$arguments): void
     {
         dispatch(new Act($action, ...$arguments));
@@ -205,11 +223,43 @@ final class Actions
         Trace::add('number', $number);
     }
 
+    /** Has a connection for a while, and counts those of the process. */
+    public static function connects(Act $job, float $seconds): void
+    {
+        if ($seconds > 0) {
+            DB::select('select 1');
+            usleep((int) ($seconds * 1e6));
+        }
+
+        $files = array_filter(glob('/proc/self/fd/*'), static fn (string $fd): bool => str_ends_with((string) @readlink($fd), '/e2e.sqlite'));
+        Trace::add('connections', count($files));
+    }
+
+    /** A transaction that takes that long. */
+    public static function transacts(Act $job, float $seconds): void
+    {
+        DB::transaction(static function () use ($seconds): void {
+            DB::selectOne(DB::getDriverName() === 'pgsql' ? "select pg_sleep({$seconds})" : "select sleep({$seconds})");
+        });
+    }
+
     public static function leavesTransaction(Act $job, string $owner): void
     {
         DB::beginTransaction();
         Row::create(['owner' => $owner, 'kind' => 'never']);
         throw new RuntimeException('left open');
+    }
+
+    public static function addsRow(): void
+    {
+        Row::create(['owner' => 'somebody', 'kind' => 'kept']);
+    }
+
+    public static function leavesTransactionBy(Act $job, string $action): void
+    {
+        DB::beginTransaction();
+        Row::create(['owner' => 'nobody', 'kind' => 'never']);
+        self::{$action}($job);
     }
 
     public static function leavesBuffer(): void
@@ -251,6 +301,44 @@ final class Actions
             usleep(100_000);
             Trace::add('closure', $number);
         };
+    }
+
+    /** Looks for what an earlier job changed, then changes it. */
+    public static function changes(Act $job): void
+    {
+        Trace::add('seen', array_keys(array_filter([
+            'static property' => self::$count !== 0,
+            'singleton' => app()->bound('left behind'),
+            'scoped' => Context::get('left behind') !== null,
+            'config' => config('app.name') !== 'e2e',
+            'locale' => App::getLocale() !== 'en',
+            'model' => Model::isUnguarded(),
+            'connection' => app('db')->getConnections() !== [] && DB::connection()->selectOne('pragma cache_size')->cache_size === 123,
+            'listener' => app('events')->hasListeners('left behind'),
+        ])));
+        Trace::add('memory', memory_get_usage());
+
+        self::$count++;
+        app()->instance('left behind', str_repeat('x', 200_000));
+        Context::add('left behind', 1);
+        config(['app.name' => 'changed']);
+        App::setLocale('de');
+        Model::unguard();
+        DB::statement('pragma cache_size = 123');
+        app('events')->listen('left behind', static fn () => null);
+    }
+
+    /** Tells what it finds, then changes some of it. */
+    public static function mutates(Act $job, int $seed): void
+    {
+        Trace::add('state', [$seed, State::look()]);
+        Trace::add('blind', [$seed, State::change($seed)]);
+        State::end($job, $seed);
+    }
+
+    public static function feature(Act $job, string $feature, string $name, string $partner): void
+    {
+        Features::pair($feature, $name, $partner);
     }
 
     /** Changes what would be shared by two jobs in one process, waits inside each change, and looks whether it is still its own. */

@@ -81,7 +81,7 @@ Exception: Serialization of 'KQueue\Runtime' is not allowed
 KQueue\Exception\InvalidArgument: Engine::lead() works inside a lane only
 KQueue\Exception\InvalidArgument: Engine::finished() works inside a lane only
 KQueue\Exception\InvalidArgument: Engine::idle() works inside a lane only
-KQueue\Exception\InvalidArgument: ask() works in an isolated child only
+KQueue\Exception\InvalidArgument: ask() works in an isolated child and in fresh() only
 KQueue\Exception\InvalidArgument: Engine::isolate() works inside a lane only
 KQueue\Exception\InvalidArgument: concurrency must be 1 to 100000, not 0
 KQueue\Exception\InvalidArgument: the lane's callable is not callable

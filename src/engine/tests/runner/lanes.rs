@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, JobId, LaneId, Scheduler, Waiting};
 use kqueue_engine::children::Children;
 use kqueue_engine::interpose::Woken;
@@ -29,6 +30,8 @@ pub(crate) enum Act {
     Read(RawFd),
     /// Wants a child.
     Child(i32),
+    /// Takes one of so many permits, which the lane keeps for its next jobs.
+    Permit(usize),
     /// Waits for the master's word.
     Notice,
     /// Uses the processor.
@@ -139,9 +142,14 @@ pub(crate) struct Run {
     /// How many more lanes can be made.
     pub(crate) room: usize,
     pub(crate) made: usize,
+    /// How long a lane that has permits stands in line before it gives them back.
+    pub(crate) patience: Option<Duration>,
+    /// A lane that cannot let go of its permits.
+    pub(crate) keeps: Option<LaneId>,
 }
 
 struct Lane {
+    permits: Vec<Permit>,
     scene: Scene,
     doing: Doing,
     program: VecDeque<Act>,
@@ -190,6 +198,8 @@ impl Run {
             next_job: 0,
             room: usize::MAX,
             made: 0,
+            patience: None,
+            keeps: None,
         }
     }
 
@@ -267,6 +277,12 @@ impl Run {
                     return wait(&lane.fds, None);
                 }
                 Some(Act::Child(priority)) => return Pause::Child { priority },
+                Some(Act::Permit(limit)) => {
+                    match self.desk.borrow_mut().permit(id, "db", limit, true) {
+                        Some(permit) => lane.permits.push(permit),
+                        None => return Pause::Permit,
+                    }
+                }
                 Some(Act::Notice) => return Pause::Notice,
                 Some(Act::Do(body)) => {
                     body(&lane.scene);
@@ -292,14 +308,43 @@ impl Run {
                 None => {
                     self.desk.borrow_mut().finished(id);
                     lane.doing = Doing::Nothing;
-                    return Pause::Line;
+                    self.give_way(id);
+                    return self.line(id);
                 }
             }
         }
     }
 
+    fn line(&self, id: LaneId) -> Pause {
+        let lane = self.lanes[id as usize].as_ref().unwrap();
+        match self.patience {
+            Some(patience) if !lane.permits.is_empty() => Pause::LineFor(patience),
+            _ => Pause::Line,
+        }
+    }
+
+    /// Gives back what others wait for.
+    fn give_way(&mut self, id: LaneId) {
+        let wanted = self.desk.borrow().wanted_of(id);
+        if !wanted.is_empty() {
+            assert_eq!(wanted, ["db"]);
+            self.give_back(id);
+        }
+    }
+
+    fn give_back(&mut self, id: LaneId) {
+        if self.keeps == Some(id) {
+            return;
+        }
+        let lane = self.lanes[id as usize].as_mut().unwrap();
+        for permit in std::mem::take(&mut lane.permits) {
+            self.desk.borrow_mut().give_back(permit);
+        }
+    }
+
     /// What a Laravel lane does as leader.
     fn look(&mut self, id: LaneId) -> Pause {
+        self.give_way(id);
         let lane = self.lanes[id as usize].as_mut().unwrap();
         let desk = self.desk.borrow();
         if desk.scheduler.stopping().is_some() || desk.scheduler.paused() {
@@ -351,6 +396,7 @@ impl Lanes for Run {
             (self.lanes.len() - 1) as LaneId
         });
         self.lanes[id as usize] = Some(Lane {
+            permits: Vec::new(),
             scene: Scene {
                 desk: Rc::clone(&self.desk),
                 log: Rc::clone(&self.log),
@@ -406,6 +452,15 @@ impl Lanes for Run {
             }
             (&Doing::Looking { none_ran }, Wake::Woken(Woken::TimedOut)) => {
                 self.found(id, none_ran)
+            }
+            (Doing::Nothing, Wake::Tidy) => {
+                lane.scene.say("tidies");
+                self.give_back(id);
+                self.line(id)
+            }
+            (Doing::Job, Wake::Permit(permit)) => {
+                lane.permits.push(permit);
+                self.next_act(id)
             }
             (Doing::Job, Wake::Start) if lane.parent.is_some() => self.next_act(id),
             (Doing::Job, Wake::Woken(_) | Wake::Child(_)) => self.next_act(id),

@@ -8,6 +8,7 @@ mod deadlines;
 mod lanes;
 mod leader;
 mod order;
+mod permits;
 mod reactor;
 mod schedules;
 mod signals;

@@ -1,7 +1,7 @@
 <?php
 
 return [
-    'default' => 'sqlite',
+    'default' => getenv('KQUEUE_TEST_DATABASE') ?: 'sqlite',
     'connections' => [
         'sqlite' => [
             'driver' => 'sqlite',

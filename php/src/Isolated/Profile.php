@@ -1,0 +1,120 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Isolated;
+
+use Illuminate\Contracts\Cache\Repository as Cache;
+use Throwable;
+
+/**
+ * What job classes have cost in lanes, and which of them run isolated because their jobs misbehaved there, and why. It lies in
+ * Laravel's default cache, so that it survives the run and all runs of an application share it: the isolated classes, which change
+ * seldom, apart from the figures, of which runs that write at the same moment may lose each other's.
+ */
+final class Profile
+{
+    public const KEY = 'kqueue:profile';
+
+    public const COSTS = 'kqueue:profile:costs';
+
+    /** Names of jobs may be without end, if they have a number in them. */
+    private const MOST = 500;
+
+    public function __construct(private readonly Cache $cache) {}
+
+    /** @return array<string, array{since: int, reason: string}> the isolated ones, by class */
+    public function all(): array
+    {
+        return $this->read(self::KEY);
+    }
+
+    /** @return array<string, array{jobs: int, cpu: float, longest_slice: float, memory: int}> by class */
+    public function costs(): array
+    {
+        return $this->read(self::COSTS);
+    }
+
+    public function add(string $class, string $reason): void
+    {
+        $this->cache->forever(self::KEY, $this->all() + [$class => ['since' => time(), 'reason' => $reason]]);
+    }
+
+    /** @param  array<string, array{jobs: int, cpu: float, longest_slice: float, memory: int}>  $costs of jobs that have run since the last time */
+    public function addCosts(array $costs): void
+    {
+        $all = $this->costs();
+
+        foreach ($costs as $class => $cost) {
+            $all[$class] = isset($all[$class]) ? self::sum($all[$class], $cost) : $cost;
+        }
+
+        if (count($all) > self::MOST) {
+            uasort($all, static fn (array $one, array $other): int => $other['cpu'] <=> $one['cpu']);
+            $all = array_slice($all, 0, self::MOST);
+        }
+
+        $this->cache->forever(self::COSTS, $all);
+    }
+
+    /**
+     * @param  array{jobs: int, cpu: float, longest_slice: float, memory: int}  $one
+     * @param  array{jobs: int, cpu: float, longest_slice: float, memory: int}  $other
+     * @return array{jobs: int, cpu: float, longest_slice: float, memory: int}
+     */
+    public static function sum(array $one, array $other): array
+    {
+        return [
+            'jobs' => $one['jobs'] + $other['jobs'],
+            'cpu' => $one['cpu'] + $other['cpu'],
+            'longest_slice' => max($one['longest_slice'], $other['longest_slice']),
+            'memory' => max($one['memory'], $other['memory']),
+        ];
+    }
+
+    /** @return bool whether it was there */
+    public function remove(string $class): bool
+    {
+        $known = false;
+
+        foreach ([self::KEY, self::COSTS] as $key) {
+            $classes = $this->read($key);
+
+            if (isset($classes[$class])) {
+                $known = true;
+                unset($classes[$class]);
+                $this->cache->forever($key, $classes);
+            }
+        }
+
+        return $known;
+    }
+
+    /** @return int how many classes there were */
+    public function clear(): int
+    {
+        $count = count($this->all() + $this->costs());
+        $this->cache->forget(self::KEY);
+        $this->cache->forget(self::COSTS);
+
+        return $count;
+    }
+
+    /** After a runner died in a job of the class. */
+    public function addCrashed(string $class, string $cause): void
+    {
+        try {
+            $this->add($class, "took its process down ({$cause})");
+        } catch (Throwable) {
+            // Without its cache the application has greater troubles; the job itself is dealt with.
+        }
+    }
+
+    /** @return array<string, array<string, mixed>> */
+    private function read(string $key): array
+    {
+        $classes = $this->cache->get($key);
+
+        return is_array($classes) ? $classes : [];
+    }
+}

@@ -1,0 +1,10 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Tests\E2E\App;
+
+final class FreshAct extends Act
+{
+    public bool $fresh = true;
+}

@@ -7,7 +7,6 @@ namespace KQueue\Tests\Laravel;
 use Illuminate\Contracts\Cache\Repository as Cache;
 use Illuminate\Contracts\Queue\Factory;
 use Illuminate\Contracts\Queue\Job;
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobProcessing;
 use Illuminate\Queue\Events\JobTimedOut;
@@ -17,6 +16,7 @@ use Illuminate\Queue\MaxAttemptsExceededException;
 use Illuminate\Queue\Worker;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\InProcess\Worker as InProcessWorker;
+use KQueue\Support\Laravel;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
@@ -246,7 +246,7 @@ final class InProcessTest extends TestCase
     public function test_events_of_a_job_come_once(): void
     {
         $this->push('a');
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $this->artisan('queue:work', ['--once' => true, '--quiet' => true]);
 
         self::assertCount(1, Recorder::all(JobProcessing::class));

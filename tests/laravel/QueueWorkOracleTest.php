@@ -4,9 +4,9 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Laravel;
 
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Queue;
 use Illuminate\Support\Facades\Bus;
+use KQueue\Support\Laravel;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
@@ -81,7 +81,7 @@ final class QueueWorkOracleTest extends TestCase
     {
         $this->tearDown();
         $this->setUp();
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $this->app['config']->set('kqueue.worker', $inProcess);
 
         Recorder::$handlers['job'] = static function (TestJob $job) use ($situation): void {

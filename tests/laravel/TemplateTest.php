@@ -5,11 +5,11 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Contracts\Console\Kernel;
-use Illuminate\Queue\Console\WorkCommand;
 use KQueue\Console\LaneOutput;
 use KQueue\Lane\LaneWorker;
 use KQueue\Lane\Template;
 use KQueue\Process\Settings;
+use KQueue\Support\Laravel;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use ReflectionObject;
@@ -64,9 +64,9 @@ final class TemplateTest extends TestCase
 
     private function template(): \Illuminate\Foundation\Application
     {
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $settings = new Settings(
-            __DIR__.'/app/bootstrap/app.php', 'database', 'default', ['name' => 'default'], ['--json' => true], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0,
+            __DIR__.'/app/bootstrap/app.php', 'database', 'default', ['name' => 'default'], ['--force' => true], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0,
         );
 
         return Template::boot($settings->toArray());

@@ -118,5 +118,4 @@ return [
     'worker-events' => null,
     'second-signal' => null,
     'refused' => null,
-    'horizon' => null,
 ];

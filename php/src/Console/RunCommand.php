@@ -29,8 +29,8 @@ use Throwable;
 /**
  * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
  *
- * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue(), downForMaintenance() and outputUsingJson(), and
- * overrides writeOutput(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue() and downForMaintenance(), and overrides
+ * writeOutput() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
 final class RunCommand extends WorkCommand
@@ -40,7 +40,7 @@ final class RunCommand extends WorkCommand
 
     private const MEMORY_PER_LANE = 2;
 
-    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred'];
+    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred', 'failover'];
 
     protected $description = 'Run the jobs on the queue, many at once, in one process';
 
@@ -113,6 +113,16 @@ final class RunCommand extends WorkCommand
         $status === 'starting' ? $this->lines()->begin($job) : $this->lines()->end($job, $status, $exception);
     }
 
+    /**
+     * As the parent's, which Laravel 10 does not have; nor has it the option.
+     *
+     * @return bool
+     */
+    protected function outputUsingJson()
+    {
+        return $this->hasOption('json') && $this->option('json');
+    }
+
     private function addOwnOptions(): void
     {
         $this->addOption('concurrency', null, InputOption::VALUE_REQUIRED, 'The number of jobs to run at once (default: config kqueue.concurrency, 50)');
@@ -146,10 +156,21 @@ final class RunCommand extends WorkCommand
         }
 
         if (in_array($driver, self::NOT_A_QUEUE, true)) {
-            throw InvalidOption::notAQueue($name, $driver);
+            $others = $driver === 'failover' ? array_intersect_key($known, array_flip($known[$name]['connections'])) : $known;
+
+            throw InvalidOption::notAQueue($name, $driver, self::realQueues($others));
         }
 
         return $name;
+    }
+
+    /**
+     * @param  array<string, array<string, mixed>>  $connections
+     * @return list<string> the names of those that keep jobs
+     */
+    private static function realQueues(array $connections): array
+    {
+        return array_keys(array_filter($connections, static fn (array $connection): bool => ! in_array($connection['driver'] ?? 'null', self::NOT_A_QUEUE, true)));
     }
 
     private function settings(string $connection, string $queue): Settings
@@ -162,6 +183,9 @@ final class RunCommand extends WorkCommand
 
         $config = $this->laravel->make('config')->get('kqueue');
         $concurrency = $this->integer('concurrency', $config['concurrency'] ?? 50, 100_000);
+        $isolated = $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024);
+        // More lanes than processes would only hold jobs that wait, while their reservation runs out.
+        $concurrency = $this->option('isolate') ? min($concurrency, $isolated) : $concurrency;
         $worker = get_object_vars($this->gatherWorkerOptions());
         $worker['memory'] = $this->option('memory') ?? self::MEMORY + self::MEMORY_PER_LANE * $concurrency;
 
@@ -175,7 +199,7 @@ final class RunCommand extends WorkCommand
             concurrency: $this->option('once') ? 1 : $concurrency,
             lanes: $this->lanes($config['lanes'] ?? 'auto'),
             shared: $config['shared'] ?? [],
-            isolated: $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024),
+            isolated: $isolated,
             isolateAll: (bool) $this->option('isolate'),
             isolate: $config['isolate'] ?? [],
             maxMemory: (int) ($config['max_memory'] ?? 512),

@@ -118,10 +118,15 @@ class LaneWorker extends Worker
         return $seconds > 0 ? $seconds : null;
     }
 
-    /** Whether a job or the queue found its database gone. Laravel 10 says the same by shouldQuit. */
+    /** Whether a job or the queue found its database gone. Before Laravel 13, it is shouldQuit that says so: nothing else sets it here. */
     public function hasLostConnection(): bool
     {
-        return $this->lostConnection ?? false;
+        return $this->lostConnection ?? $this->shouldQuit;
+    }
+
+    public function forgetLostConnection(): void
+    {
+        $this->{property_exists($this, 'lostConnection') ? 'lostConnection' : 'shouldQuit'} = false;
     }
 
     /** As Laravel decides it, and under the same condition. */

@@ -22,8 +22,8 @@ use Throwable;
  * Runs after a runner ended with jobs in flight. The job that took it down has failed an attempt; the others go back to the queue
  * as if they had never been reserved.
  *
- * Only where the queue object is exactly Laravel's own for Redis or databases; the jobs of other drivers come back when their
- * reservation ends (retry_after, visibility timeout, a closed connection).
+ * Only where the queue object is exactly Laravel's own for Redis or databases, or Horizon's, which keeps its jobs as Laravel does;
+ * the jobs of other drivers come back when their reservation ends (retry_after, visibility timeout, a closed connection).
  */
 final class Rescue
 {
@@ -48,6 +48,8 @@ final class Rescue
 
         return 0
         LUA;
+
+    private const HORIZON = 'Laravel\Horizon\RedisQueue';
 
     /** @param  Profile|null  $profile  null: classes are not isolated for what they do */
     public function __construct(
@@ -78,7 +80,7 @@ final class Rescue
         $queue = $this->app->make('queue')->connection($job['connection']);
 
         $done = match (get_class($queue)) {
-            RedisQueue::class => $this->giveBackToRedis($queue, $job),
+            RedisQueue::class, self::HORIZON => $this->giveBackToRedis($queue, $job),
             DatabaseQueue::class => $this->giveBackToDatabase($queue, $job),
             default => null,
         };
@@ -117,7 +119,7 @@ final class Rescue
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         $job = match (get_class($queue)) {
-            RedisQueue::class => $this->redisJob($queue, $reserved),
+            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved),
             DatabaseQueue::class => $this->databaseJob($queue, $reserved),
             default => null,
         };

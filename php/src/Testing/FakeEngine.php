@@ -6,9 +6,9 @@ namespace KQueue\Testing;
 
 use Closure;
 use Illuminate\Container\Container;
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Contracts\Engine;
+use KQueue\Support\Laravel;
 use LogicException;
 
 /**
@@ -145,7 +145,7 @@ final class FakeEngine implements Engine
     public function template(callable $boot, array $shared): array
     {
         $this->boot = $boot(...);
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $boot();
 
         return $this->audit + [
@@ -304,7 +304,7 @@ final class FakeEngine implements Engine
 
         try {
             if ($this->boot !== null) {
-                WorkCommand::flushState();
+                Laravel::forgetListeners();
                 ($this->boot)();
             }
 

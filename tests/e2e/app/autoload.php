@@ -11,6 +11,13 @@ declare(strict_types=1);
         ? $root.'/vendor/autoload.php'
         : (getenv('LARAVEL_PHP_DIR') ?: '/usr/share/php').'/Illuminate/autoload.php';
 
+    // Debian's packages of Laravel do not load these, or look for them in another place than Debian's packages have them.
+    foreach (['GuzzleHttp', 'Pheanstalk'] as $package) {
+        if ($file = stream_resolve_include_path("{$package}/autoload.php")) {
+            require_once $file;
+        }
+    }
+
     spl_autoload_register(static function (string $class) use ($root): void {
         foreach ([
             'KQueue\Tests\E2E\App\\' => __DIR__,
@@ -28,6 +35,17 @@ declare(strict_types=1);
                     return;
                 }
             }
+        }
+
+        if (str_starts_with($class, 'Laravel\\Horizon\\')) {
+            $folder = getenv('KQUEUE_TEST_HORIZON_FOLDER');
+            $file = $folder.'/src/'.str_replace('\\', '/', substr($class, strlen('Laravel\\Horizon\\'))).'.php';
+            $folder ? is_file($file) && require $file : require_once __DIR__.'/horizon.php';
+        }
+
+        // If no AWS SDK is installed, the little of it that Laravel's driver for SQS calls.
+        if (str_starts_with($class, 'Aws\\')) {
+            require_once __DIR__.'/aws.php';
         }
     });
 })();

@@ -7,7 +7,6 @@ namespace KQueue\Tests\E2E;
 use Illuminate\Contracts\Queue\Interruptible;
 use Illuminate\Queue\Events\WorkerInterrupted;
 use Illuminate\Queue\Events\WorkerPausing;
-use Illuminate\Queue\WorkerStopReason;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\InterruptibleAct;
 use KQueue\Tests\E2E\App\IsolatedAct;

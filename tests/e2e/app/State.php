@@ -78,7 +78,8 @@ final class State
             'config' => [static fn (int $n) => config(['app.name' => "name {$n}"]), static fn () => config('app.name')],
             'locale' => [static fn (int $n) => App::setLocale("l{$n}"), static fn () => [App::getLocale(), app('translator')->getLocale()]],
             'translation' => [static fn (int $n) => app('translator')->addLines(['x.y' => "line {$n}"], 'en'), static fn () => app('translator')->get('x.y', [], 'en')],
-            'context' => [static fn (int $n) => Context::add('n', $n), static fn () => Context::all()],
+            // Since Laravel 11.
+            ...(class_exists(Context::class) ? ['context' => [static fn (int $n) => Context::add('n', $n), static fn () => Context::all()]] : []),
             'log context' => [static fn (int $n) => Log::shareContext(['n' => $n]), static fn () => Log::sharedContext()],
             'listener' => [static fn (int $n) => Event::listen("event {$n}", static fn () => null), static fn () => count(app('events')->getRawListeners())],
             'unguarded models' => [static fn () => Model::unguard(), static fn () => Model::isUnguarded()],

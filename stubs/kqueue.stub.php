@@ -89,8 +89,10 @@ namespace KQueue {
 
         /**
          * @return array{running: int, waiting: int, delayed: int, finished: int, failed: int, lanes: int,
-         *               children: int, isolated: int, suspensions: int, memory: int, rss: int}
-         *         counts of jobs, lanes and children; isolated = isolated jobs running; memory and rss in bytes
+         *               children: int, isolated: int, suspensions: int, memory: int, rss: int,
+         *               hooks: array{mode: 'off'|'sleep'|'handlers'|'all', slots: int, libraries: int, functions: list<string>}}
+         *         counts of jobs, lanes and children; isolated = isolated jobs running; memory and rss in bytes; hooks: which
+         *         functions suspend lanes now, or did in the last run, and through how many slots of how many libraries
          */
         public function stats(): array {}
     }
@@ -178,9 +180,13 @@ namespace KQueue {
          * @param callable(int $signal): void|null $onSignal called, outside of all lanes, for a signal to stop (the first one), to
          *                                 pause or to resume; must not throw. No lane runs meanwhile
          *
-         * @throws Exception\EngineError the self-test refused the hooks, or the event loop cannot go on
+         * @param callable('info'|'warning' $level, string $message): void|null $onMessage called, outside of all lanes, with a line
+         *                                 about the hooks at the start, and when jobs share a connection; must not throw
+         *
+         * @throws Exception\Unsupported the self-test refused the hooks
+         * @throws Exception\EngineError the event loop cannot go on
          */
-        public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null): void {}
+        public static function run(mixed $lane, int $concurrency, bool $cloned, mixed $onSignal = null, mixed $onMessage = null): void {}
 
         /**
          * In a lane: stands in line until this lane is the leader (true), or should end (false). Null: it has stood in line for
@@ -205,7 +211,7 @@ namespace KQueue {
 
         /**
          * In the leader, when the queue gave nothing: keeps the lead and waits for $seconds, or less: until another lane's job
-         * ends, or a stop or resume is asked for.
+         * ends, or a stop, pause or resume is asked for.
          */
         public static function idle(float $seconds): void {}
 
@@ -281,7 +287,15 @@ namespace KQueue {
         /** In the runner: reserve nothing more, let running jobs end, then return from run(). The first call's reason stays. */
         public static function stop(int $status = 0, string $reason = 'interrupted'): void {}
 
-        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. */
+        /**
+         * Writes whole lines to standard output: in a run a moment later, together with what other lanes write, and without making
+         * anybody wait for a reader that is slow; otherwise at once.
+         *
+         * @param string $lines
+         */
+        public static function write(mixed $lines): void {}
+
+        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. The leader obeys: state() tells it. */
         public static function pause(bool $paused): void {}
 
         /** In the runner: a word that one leader leaves for the next. Sets it if one is given. @return string the word before */
@@ -319,6 +333,12 @@ namespace KQueue\Exception {
 
     /** Thrown into a callable of concurrently() when another one has failed; nobody gets to see it who does not catch it there. */
     class Cancelled extends \RuntimeException implements KQueueException {}
+
+    /**
+     * A call of a job would have read from a connection in the middle of another job's reading; the message names both. Its answer
+     * would have been mixed up with that one's.
+     */
+    class ConnectionShared extends \RuntimeException implements KQueueException {}
 
     /** A job called exit(). */
     class JobExited extends \RuntimeException implements KQueueException {}

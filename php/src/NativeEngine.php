@@ -24,9 +24,9 @@ final class NativeEngine implements Contracts\Engine
         return Native::template($boot, $shared);
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void
     {
-        Native::run($lane, $concurrency, $cloned, $onSignal);
+        Native::run($lane, $concurrency, $cloned, $onSignal, $onMessage);
     }
 
     public function lead(?float $patience = null): ?bool
@@ -102,6 +102,11 @@ final class NativeEngine implements Contracts\Engine
     public function ask(string $question): string
     {
         return Native::ask($question);
+    }
+
+    public function write(string $lines): void
+    {
+        Native::write($lines);
     }
 
     public function stop(int $status, string $reason): void

@@ -11,7 +11,8 @@
 //! Invariant: `errno` after a hook is what the real call would have left.
 //!
 //! **Cancelled waits.** Libraries retry `EINTR` for ever, so a cancelled hook never reports it, sleeps aside. It shuts the waited
-//! sockets down (descriptors over 2) and lets the library see what the kernel now says of them: end of file, `EPIPE`, `POLLHUP`.
+//! sockets down (descriptors over 2, but none that may serve others: a listener, datagrams) and lets the library see what the kernel
+//! now says of them: end of file, `EPIPE`, `POLLHUP`.
 //! Where there is no socket to shut, the call fails with `ECANCELED`, which no library retries. A cancelled sleep is an
 //! interrupted one, with nothing remaining where the caller might sleep for the rest in a loop.
 //!
@@ -37,10 +38,11 @@ mod socket;
 mod transfer;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use gate::{block, reset_blocks, unblock, waits, without_suspending};
+pub use gate::{block, reset_blocks, serves_many, unblock, waits, without_suspending};
 
 /// Whoever schedules lanes: what the hooks ask of it.
 pub trait Waiter: Sync {
@@ -56,7 +58,7 @@ pub trait Waiter: Sync {
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken;
 
     /// Asked before something is sent on `fd`: suspends the calling lane while another that shares the connection is in the middle of
-    /// a request on it, whose answer would be mixed up with this one's. False: the lane is being cancelled, and must not send.
+    /// a request on it, whose answer would be mixed up with this one's. MUST be cheap. False: the lane is being cancelled, and must not send.
     fn claim(&self, _fd: libc::c_int) -> bool {
         true
     }
@@ -71,8 +73,22 @@ pub enum Woken {
     TimedOut,
     /// The lane is to end: the call fails at once, and so does every later one.
     Cancelled,
-    /// The wait could not be made (a descriptor that another lane waits for, say): the real call is made, and blocks.
+    /// Another lane is in the middle of reading what this one would read: the call fails at once, and nothing is shut down.
+    Barred,
+    /// The wait could not be made: the real call is made, and blocks.
     Refused,
+}
+
+/// Which calls are interposed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// None: only [`wait`] suspends.
+    Nothing,
+    /// Those that sleep.
+    Sleeps,
+    /// All.
+    #[default]
+    All,
 }
 
 /// What is interposed at present.
@@ -139,15 +155,17 @@ const FAMILIES: [&[Hook]; 12] = [
 /// What the last walk left behind. Written by [`install`], [`refresh`] and [`uninstall`] only.
 #[derive(Default)]
 struct Installed {
+    reach: Reach,
     targets: Vec<got::Target>,
     /// Slot address → the value it had.
     slots: BTreeMap<usize, usize>,
-    /// How many objects had ever been loaded when the walk was made.
-    loads: u64,
     report: Report,
 }
 
 static INSTALLED: Mutex<Option<Installed>> = Mutex::new(None);
+
+/// How many objects had ever been loaded when the last walk was made.
+static LOADS: AtomicU64 = AtomicU64::new(0);
 
 fn installed() -> MutexGuard<'static, Option<Installed>> {
     INSTALLED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -155,17 +173,27 @@ fn installed() -> MutexGuard<'static, Option<Installed>> {
 
 /// Interposes the calls of all objects loaded now, and marks the calling thread as the one whose calls may suspend.
 ///
-/// A second call replaces the waiter and the thread, and walks again.
+/// A second call replaces the waiter, the thread and the reach, and walks again.
 ///
 /// # Errors
 /// In a forked child of a process that had called this, on other platforms, and where the system forbids to change protected
 /// pages; nothing is interposed then.
-pub fn install(waiter: &'static dyn Waiter) -> Result<Report, InterposeError> {
+pub fn install(waiter: &'static dyn Waiter, reach: Reach) -> Result<Report, InterposeError> {
     let mut installed = installed();
     gate::own(waiter)?;
     let mut next = installed.take().unwrap_or_default();
-    if next.targets.is_empty() {
-        next.targets = got::targets(FAMILIES.into_iter().flatten())?;
+    if next.targets.is_empty() || next.reach != reach {
+        got::restore(&next.targets, &next.slots);
+        let families: &[&[Hook]] = match reach {
+            Reach::Nothing => &[],
+            Reach::Sleeps => &[sleep::HOOKS],
+            Reach::All => &FAMILIES,
+        };
+        next = Installed {
+            reach,
+            targets: got::targets(families.iter().copied().flatten())?,
+            ..Installed::default()
+        };
     }
     match walk(&mut next) {
         Ok(()) => {
@@ -194,10 +222,15 @@ pub fn refresh() -> Result<Report, InterposeError> {
     let Some(current) = installed.as_mut() else {
         return Ok(Report::default());
     };
-    if got::loads() != current.loads {
+    if outdated() {
         walk(current)?;
     }
     Ok(current.report.clone())
+}
+
+/// Whether objects have been loaded since the last walk. A question of some 20 ns.
+pub fn outdated() -> bool {
+    got::loads() != LOADS.load(Ordering::Relaxed)
 }
 
 /// Switches the hooks off and gives the slots of all objects that are still loaded their old values.
@@ -214,9 +247,19 @@ pub fn uninstall() {
     }
 }
 
+/// Suspends the calling lane as an interposed `poll` would, for whoever stands in for a function that waits. None: it may not be
+/// suspended, so that the function itself must wait.
+pub fn wait(fds: &[libc::pollfd], timeout: Option<Duration>) -> Option<Woken> {
+    gate::wait(fds, timeout)
+}
+
 fn walk(installed: &mut Installed) -> Result<(), InterposeError> {
     let loads = got::loads();
-    let report = got::patch(&installed.targets, &mut installed.slots)?;
+    let report = if installed.targets.is_empty() {
+        Report::default()
+    } else {
+        got::patch(&installed.targets, &mut installed.slots)?
+    };
     tracing::debug!(
         slots = report.slots,
         objects = report.objects,
@@ -224,6 +267,6 @@ fn walk(installed: &mut Installed) -> Result<(), InterposeError> {
         "calls interposed"
     );
     installed.report = report;
-    installed.loads = loads;
+    LOADS.store(loads, Ordering::Relaxed);
     Ok(())
 }

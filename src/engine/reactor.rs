@@ -4,6 +4,9 @@
 //! turn of the loop costs the same with ten or ten thousand waiting lanes, and sleeps are exact to the microsecond through a
 //! timerfd (tokio's own timers round to milliseconds).
 //!
+//! A registration is one-shot: what becomes ready is told once, and again only if it is asked for again. Several may watch one
+//! descriptor. The one that came first is told first; if the descriptor is still ready when its watch has ended, the next one is.
+//!
 //! Invariant: a descriptor is registered from the moment a lane waits for it until that wait ends, never longer. PHP may close
 //! it and reuse its number afterwards.
 //! Invariant: only who watches a descriptor can end its watch. The number may be another's by then.
@@ -29,10 +32,28 @@ const TIMER: Token = Token::MAX;
 pub enum Refusal {
     /// A regular file or the like: it is ready at once.
     AlwaysReady,
-    /// Another wait holds it: two jobs share one connection.
-    Taken,
     /// Not an open descriptor, or epoll cannot take it.
     Bad,
+}
+
+/// What came of beginning to watch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Whose watches ended by this: a descriptor of the same number was closed while they watched it, and nobody else would tell.
+    pub ended: Vec<Token>,
+    /// Who else watches it for the same, and came first: two jobs may share one connection.
+    pub beside: Option<Token>,
+}
+
+/// Who watches a descriptor, and its registration.
+#[derive(Default)]
+struct Watch {
+    /// Which registration under this number: an event of an earlier one is known as such.
+    generation: u32,
+    /// It stays registered, and its owner reads it until it is not ready any more.
+    lasting: bool,
+    /// For which events, in the order in which they came. Empty: it is not registered.
+    watchers: Vec<(Token, i16)>,
 }
 
 /// See the module's words.
@@ -42,8 +63,8 @@ pub struct Reactor {
     timer: TimerFd,
     /// What the timer is set for. None: it is not set, or has rung.
     armed: Option<Instant>,
-    /// Who watches each descriptor, by its number, and for which events.
-    watches: Vec<Option<(Token, i16)>>,
+    /// By the descriptor's number.
+    watches: Vec<Watch>,
     buffer: Vec<EpollEvent>,
     /// The last look filled the buffer: what it left there makes no new edge.
     more: bool,
@@ -92,63 +113,105 @@ impl Reactor {
     }
 
     /// Begins to watch a descriptor for poll(2) events. As poll allows, the same token may watch it twice, for other events.
-    ///
-    /// Gives back whose watch ended by this: a descriptor of the same number was closed while it was watched, and nobody else
-    /// would tell.
-    pub fn watch(
+    pub fn watch(&mut self, fd: RawFd, events: i16, token: Token) -> Result<Watched, Refusal> {
+        self.register(fd, events, token, false)
+    }
+
+    /// As [`Reactor::watch`], but it is told as often as it is ready, until [`Reactor::forget`].
+    pub fn keep(&mut self, fd: RawFd, events: i16, token: Token) -> Result<(), Refusal> {
+        self.register(fd, events, token, true).map(|_| ())
+    }
+
+    fn register(
         &mut self,
         fd: RawFd,
         events: i16,
         token: Token,
-    ) -> Result<Option<Token>, Refusal> {
+        lasting: bool,
+    ) -> Result<Watched, Refusal> {
         let index = usize::try_from(fd).map_err(|_| Refusal::Bad)?;
-        let old = self.watches.get(index).copied().flatten();
-        let event = EpollEvent::new(epoll_flags(events), token);
-        match (self.set.get_ref().0.add(borrow(fd), event), old) {
-            (Ok(()), _) => {
-                if self.watches.len() <= index {
-                    self.watches.resize(index + 1, None);
+        let known = self.watches.get(index).map_or(0, |watch| watch.generation);
+        let generation = known.wrapping_add(1);
+        let mut wanted = event(fd, generation, events, lasting);
+        let epoll = &self.set.get_ref().0;
+        match epoll.add(borrow(fd), wanted) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => {
+                let others = self.watches.get_mut(index);
+                if let Some(watch) = others.filter(|watch| !watch.watchers.is_empty()) {
+                    return watch.share(fd, events, token, epoll);
                 }
-                self.watches[index] = Some((token, events));
-                Ok(old.map(|(stale, _)| stale).filter(|stale| *stale != token))
+                // Left by a descriptor of this number that was closed while a copy of it stayed open.
+                let taken = epoll.modify(borrow(fd), &mut wanted);
+                taken.map_err(|_| Refusal::Bad)?;
             }
-            (Err(Errno::EEXIST), Some((own, others))) if own == token => {
-                self.change(fd, events | others, token);
-                Ok(None)
-            }
-            (Err(Errno::EEXIST), _) => Err(Refusal::Taken),
-            (Err(Errno::EPERM), _) => Err(Refusal::AlwaysReady),
-            (Err(_), _) => Err(Refusal::Bad),
+            Err(Errno::EPERM) => return Err(Refusal::AlwaysReady),
+            Err(_) => return Err(Refusal::Bad),
         }
+        if self.watches.len() <= index {
+            self.watches.resize_with(index + 1, Watch::default);
+        }
+        let watch = &mut self.watches[index];
+        let stale = watch.watchers.drain(..).map(|(stale, _)| stale);
+        let ended = stale.filter(|stale| *stale != token).collect();
+        watch.watchers.push((token, events));
+        (watch.generation, watch.lasting) = (generation, lasting);
+        Ok(Watched {
+            ended,
+            beside: None,
+        })
     }
 
     /// Changes what a descriptor is watched for. Does nothing if the token does not watch it.
     pub fn change(&mut self, fd: RawFd, events: i16, token: Token) {
-        if let Some(watch) = self.watch_of(fd, token) {
-            *watch = Some((token, events));
-            let mut event = EpollEvent::new(epoll_flags(events), token);
+        if let Some((watch, place)) = self.watch_of(fd, token) {
+            watch.watchers[place].1 = events;
+            let mut event = watch.event(fd);
             // It fails if the descriptor was closed: then there is nothing to change.
             let _ = self.set.get_ref().0.modify(borrow(fd), &mut event);
         }
     }
 
+    /// Who waits to read from a descriptor, and came first.
+    pub fn reader(&self, fd: RawFd) -> Option<Token> {
+        let watch = self.watches.get(usize::try_from(fd).ok()?)?;
+        let reads = |(_, events): &&(Token, i16)| events & READING != 0;
+        let first = watch.watchers.iter().find(reads)?;
+        // It fails if the number is another descriptor's by now.
+        let known = self
+            .set
+            .get_ref()
+            .0
+            .modify(borrow(fd), &mut watch.event(fd));
+        known.ok().map(|()| first.0)
+    }
+
     /// Ends the watch. Does nothing if the token does not watch it.
     pub fn forget(&mut self, fd: RawFd, token: Token) {
-        if let Some(watch) = self.watch_of(fd, token) {
-            *watch = None;
-            // It fails if the descriptor was closed: then the set has forgotten it already.
-            let _ = self.set.get_ref().0.delete(borrow(fd));
+        if let Some((watch, place)) = self.watch_of(fd, token) {
+            watch.watchers.remove(place);
+            let mut event = watch.event(fd);
+            let for_others = !watch.watchers.is_empty();
+            let epoll = &self.set.get_ref().0;
+            // They fail if the descriptor was closed: then the set has forgotten it already.
+            if for_others {
+                // What it did not take is told to the next.
+                let _ = epoll.modify(borrow(fd), &mut event);
+            } else {
+                let _ = epoll.delete(borrow(fd));
+            }
         }
     }
 
-    fn watch_of(&mut self, fd: RawFd, token: Token) -> Option<&mut Option<(Token, i16)>> {
+    fn watch_of(&mut self, fd: RawFd, token: Token) -> Option<(&mut Watch, usize)> {
         let watch = self.watches.get_mut(usize::try_from(fd).ok()?)?;
-        watch.is_some_and(|(own, _)| own == token).then_some(watch)
+        let place = watch.watchers.iter().position(|(own, _)| *own == token)?;
+        Some((watch, place))
     }
 
     /// Collects what is ready now, or a good part of it: what is left comes with the next look.
     ///
-    /// One look only: descriptors stay ready until their watch ends, so that a second one would find them again.
+    /// One look only: what lasts would be found again.
     pub fn poll(&mut self, ready: &mut Vec<Token>) -> io::Result<()> {
         let count = loop {
             let epoll = &self.set.get_ref().0;
@@ -164,11 +227,25 @@ impl Reactor {
                 // Read, or it stays ready. WouldBlock: it was set anew in between.
                 let _ = nix::unistd::read(self.timer.as_fd(), &mut [0_u8; 8]);
                 self.armed = None;
-            } else {
-                ready.push(event.data());
+            } else if let Some(token) = self.told(event) {
+                ready.push(token);
             }
         }
         Ok(())
+    }
+
+    /// The first one that watches for what has happened.
+    fn told(&self, event: &EpollEvent) -> Option<Token> {
+        let watch = self.watches.get((event.data() & 0xffff_ffff) as usize)?;
+        if u64::from(watch.generation) != event.data() >> 32 {
+            return None;
+        }
+        // Nobody asks for these, and all get them.
+        let broken = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        let concerned =
+            |(_, events): &&(Token, i16)| event.events().intersects(epoll_flags(*events) | broken);
+        let first = watch.watchers.iter().find(concerned);
+        first.map(|(token, _)| *token)
     }
 
     /// Waits until something is ready or the moment has come (None: no moment), then collects. It may also find nothing.
@@ -184,26 +261,72 @@ impl Reactor {
         self.poll(ready)
     }
 
-    /// A moment already armed is not armed again: most turns do not change the next deadline.
+    /// It is set anew only for what comes before it would ring: time limits of calls that end long before them follow one another, and
+    /// a look in vain now and then costs less than a system call for each.
     fn arm(&mut self, until: Option<Instant>) -> io::Result<()> {
-        if self.armed == until {
+        let Some(moment) = until else { return Ok(()) };
+        if self.armed.is_some_and(|armed| armed <= moment) {
             return Ok(());
         }
-        match until {
-            None => self.timer.unset()?,
-            Some(moment) => {
-                // Zero would disarm.
-                let left = moment
-                    .saturating_duration_since(Instant::now())
-                    .max(Duration::from_nanos(1));
-                self.timer
-                    .set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
-            }
-        }
+        // Zero would disarm.
+        let left = moment
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_nanos(1));
+        self.timer
+            .set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
         self.armed = until;
         Ok(())
     }
 }
+
+impl Watch {
+    /// What epoll is to know of it.
+    fn event(&self, fd: RawFd) -> EpollEvent {
+        let events = self
+            .watchers
+            .iter()
+            .fold(0, |all, (_, events)| all | events);
+        event(fd, self.generation, events, self.lasting)
+    }
+
+    /// One more watches it. The same token again: it watches for both.
+    fn share(
+        &mut self,
+        fd: RawFd,
+        events: i16,
+        token: Token,
+        epoll: &Epoll,
+    ) -> Result<Watched, Refusal> {
+        let mut watched = Watched::default();
+        match self.watchers.iter_mut().find(|(own, _)| *own == token) {
+            Some((_, others)) => *others |= events,
+            None => {
+                let same = |(_, others): &&(Token, i16)| {
+                    [READING, WRITING]
+                        .iter()
+                        .any(|way| events & way != 0 && others & way != 0)
+                };
+                let first = self.watchers.iter().find(same);
+                watched.beside = first.map(|(first, _)| *first);
+                self.watchers.push((token, events));
+            }
+        }
+        let known = epoll.modify(borrow(fd), &mut self.event(fd));
+        known.map(|()| watched).map_err(|_| Refusal::Bad)
+    }
+}
+
+fn event(fd: RawFd, generation: u32, events: i16, lasting: bool) -> EpollEvent {
+    let mut flags = epoll_flags(events);
+    flags.set(EpollFlags::EPOLLONESHOT, !lasting);
+    EpollEvent::new(flags, (u64::from(generation) << 32) | u64::from(fd as u32))
+}
+
+/// Events that something can be read.
+pub const READING: i16 =
+    libc::POLLIN | libc::POLLPRI | libc::POLLRDNORM | libc::POLLRDBAND | libc::POLLRDHUP;
+/// Events that something can be written.
+const WRITING: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
 
 #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
 fn register(set: Set) -> io::Result<AsyncFd<Set>> {

@@ -6,7 +6,9 @@
 //! Invariant: no borrow of the desk is open while a lane runs, is made, is disposed of or is told of a signal. Its own calls borrow it, and a borrow
 //! held across a switch would meet itself.
 
+mod clash;
 mod desk;
+mod output;
 
 use std::io;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, LaneId};
 
+pub use self::clash::{Clash, Seldom, Then};
 pub use self::desk::{Desk, Shared};
 use crate::children::ChildId;
 use crate::interpose::Woken;
@@ -47,7 +50,7 @@ pub enum Pause {
     },
     /// It waits for the master's word on a child.
     Notice,
-    /// It wants to send on a connection that another lane beside it is in the middle of using. See [`Desk::claim`].
+    /// It wants to send on a connection that another lane is in the middle of using. See [`Desk::claim`].
     Turn,
     /// It waits until all lanes that run beside it for its job have ended: those that [`Lanes::fork`] makes for it.
     Join,
@@ -126,6 +129,8 @@ pub trait Lanes {
     fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
     fn dispose(&mut self, lane: LaneId);
+    /// Two lanes use one descriptor at the same time. No lane runs meanwhile.
+    fn clashed(&mut self, _clash: Clash) {}
     /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
     fn signalled(&mut self, _signal: i32) {}
 }
@@ -135,7 +140,16 @@ pub trait Lanes {
 /// # Errors
 /// If there is no lane and none can be made, or if the system refuses to wait. Lanes may then be left suspended.
 pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
+    let result = go(desk, lanes);
+    desk.borrow_mut().finish_output();
+    result
+}
+
+fn go(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
     let mut tokens = Vec::with_capacity(1024);
+    // What the master had to say to this process comes before its first job.
+    desk.borrow_mut().look(&mut tokens)?;
+    tell(desk, lanes);
     loop {
         desk.borrow_mut().advance();
         start_wanted(desk, lanes)?;
@@ -155,7 +169,12 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
                     desk.borrow_mut().paused(lane, Pause::Join);
                     fork(desk, lanes, lane);
                 }
-                pause => desk.borrow_mut().paused(lane, pause),
+                pause => {
+                    let clash = desk.borrow_mut().paused(lane, pause);
+                    if let Some(clash) = clash {
+                        lanes.clashed(clash);
+                    }
+                }
             }
             desk.borrow_mut().hand_out();
         }
@@ -163,10 +182,14 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             return Ok(());
         }
         desk.borrow_mut().wait(&mut tokens)?;
-        let signals = desk.borrow_mut().take_signals();
-        for signal in signals {
-            lanes.signalled(signal);
-        }
+        tell(desk, lanes);
+    }
+}
+
+fn tell(desk: &Shared, lanes: &mut dyn Lanes) {
+    let signals = desk.borrow_mut().take_signals();
+    for signal in signals {
+        lanes.signalled(signal);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether this PHP can run lanes at all; if not, one sentence that says what to do.
 
 use crate::exceptions::Fault;
+use crate::hooks::Mode;
 use crate::zend;
 
 /// Refuses what is known to break.
@@ -28,5 +29,5 @@ pub(crate) fn supported() -> Result<(), Fault> {
             )));
         }
     }
-    Ok(())
+    Mode::from_environment().map(|_| ())
 }

@@ -2,6 +2,8 @@
 #![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
 use std::cell::RefCell;
+use std::io::{Stdout, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,11 +27,12 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::audit;
 use crate::lane::clone::Template;
+use crate::lane::names::Name;
 use crate::lane::own::Own;
 use crate::lane::{self, Birth, Table, Work, nested, slices};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, process};
+use crate::{check, child, hooks, process};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
@@ -108,6 +111,7 @@ impl Work for LaneWork {
             return;
         }
         zend::take_exception();
+        lane::names::set(lane, None);
         lane::on_signal(None);
         with_desk(|desk| desk.finished(lane));
         if !lane::renew_globals() {
@@ -238,6 +242,7 @@ impl Engine {
         concurrency: i64,
         cloned: bool,
         onSignal: Option<&Zval>,
+        onMessage: Option<&Zval>,
     ) -> PhpResult<()> {
         if !(1..=100_000).contains(&concurrency) {
             return Err(Fault::argument(format!(
@@ -249,6 +254,7 @@ impl Engine {
             return Err(Fault::argument("the lane's callable is not callable").into());
         }
         let on_signal = callback("onSignal", onSignal)?;
+        let on_message = callback("onMessage", onMessage)?;
         let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
             (
                 prepared.table.take(),
@@ -269,9 +275,11 @@ impl Engine {
         table.on_signal = on_signal;
         let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
         let scheduler = Scheduler::with_leader(concurrency as usize);
-        let desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
+        let mut desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
             .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
+        desk.print_to(stdout());
         let mut run = Run::new(desk, table);
+        run.on_message = on_message;
         let result = run.go();
         let mut desk = run.desk.borrow_mut();
         let stop = desk.scheduler.stopping().cloned();
@@ -310,9 +318,7 @@ impl Engine {
         let lane = here("lead")?;
         let goes_on = with_desk(|desk| {
             let scheduler = &desk.scheduler;
-            scheduler.leader() == Some(lane)
-                && scheduler.stopping().is_none()
-                && !scheduler.paused()
+            scheduler.leader() == Some(lane) && scheduler.stopping().is_none()
         });
         if goes_on == Some(true) {
             return Ok(Some(true));
@@ -396,6 +402,8 @@ impl Engine {
             board.set_job(lane, &info);
             board.count(Counter::Reserved, 1);
         }
+        let name = format!("{} ({})", info.class, info.id);
+        lane::names::set(lane, Some(Name::Told(name)));
         lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));
         run::measure_job(true);
@@ -404,6 +412,7 @@ impl Engine {
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
+        lane::names::set(lane, None);
         run::measure_job(false);
         lane::on_signal(None);
         if let Some(board) = board() {
@@ -538,6 +547,19 @@ impl Engine {
         with_desk(|desk| desk.stop(status as i32, reason));
     }
 
+    pub fn write(lines: &Zval) -> PhpResult<()> {
+        let Some(lines) = zend::bytes(&convert::own(lines)) else {
+            return Err(Fault::argument("the lines must be a string").into());
+        };
+        let held = run::is_ours() && with_desk(|desk| desk.print(&lines)).is_some();
+        if !held {
+            let mut stdout = std::io::stdout();
+            // Nobody may be listening any more.
+            let _ = stdout.write_all(&lines).and_then(|()| stdout.flush());
+        }
+        Ok(())
+    }
+
     pub fn pause(paused: bool) {
         with_desk(|desk| desk.pause(paused));
     }
@@ -628,11 +650,16 @@ impl Engine {
             .long("idle_lanes", scheduler.idle())
             .long("suspensions", desk.suspensions())
             .long("static_slots", run.table.slots.len())
-            .long("hooks", run.hooks)
+            .long("hooks", hooks::slots())
             .long("clones", run.table.clones)
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
+}
+
+fn stdout() -> BorrowedFd<'static> {
+    let stdout: &'static Stdout = Box::leak(Box::new(std::io::stdout()));
+    stdout.as_fd()
 }
 
 fn outcome_map(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {

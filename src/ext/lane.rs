@@ -12,6 +12,7 @@ pub(crate) mod clone;
 pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod guards;
+pub(crate) mod names;
 pub(crate) mod nested;
 pub(crate) mod own;
 pub(crate) mod rules;
@@ -19,6 +20,7 @@ pub(crate) mod settings;
 pub(crate) mod slices;
 pub(crate) mod statics;
 pub(crate) mod symbols;
+pub(crate) mod waits;
 pub(crate) mod without;
 
 use std::ffi::c_void;
@@ -29,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
-use kqueue_engine::runner::{Descriptors, Lanes, Pause, Wake};
+use kqueue_engine::runner::{Clash, Descriptors, Lanes, Pause, Seldom, Then, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
 use kqueue_engine::signals::STOP;
 
@@ -72,6 +74,8 @@ pub(crate) struct Lane {
     pause: Pause,
     wake: Wake,
     insistence: Insistence,
+    /// What is to be thrown as soon as PHP code runs again.
+    fault: Option<String>,
     /// What waits below while a pristine application runs one job here.
     below: Option<Box<nested::Below>>,
     cost: Cost,
@@ -199,12 +203,24 @@ pub(crate) fn insist() {
     }
 }
 
+/// In a lane: what its last call failed for, if it was not to be made at all.
+pub(crate) fn take_fault() -> Option<String> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    (!lane.is_null())
+        .then(|| unsafe { (*lane).fault.take() })
+        .flatten()
+}
+
 /// In a lane: what it has thrown concerned an earlier job.
 pub(crate) fn forgive() {
     let lane = CURRENT.load(Ordering::Relaxed);
     if !lane.is_null() {
         // SAFETY: the running lane.
-        unsafe { (*lane).insistence = Insistence::NEW };
+        unsafe {
+            (*lane).insistence = Insistence::NEW;
+            (*lane).fault = None;
+        }
     }
 }
 
@@ -294,6 +310,11 @@ impl Waiter for Hooks {
                 insist();
                 Woken::Cancelled
             }
+            Wake::Woken(Woken::Barred) => {
+                // SAFETY: stores a flag.
+                unsafe { sys::kq_request_interrupt() };
+                Woken::Barred
+            }
             Wake::Woken(woken) => woken,
             Wake::Start
             | Wake::Granted(_)
@@ -307,8 +328,8 @@ impl Waiter for Hooks {
     fn claim(&self, fd: libc::c_int) -> bool {
         let lane = CURRENT.load(Ordering::Relaxed);
         // SAFETY: the gate is open, so there is a running lane.
-        let (id, alone) = unsafe { ((*lane).id, (*lane).owner.is_null()) };
-        while !alone && !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
+        let id = unsafe { (*lane).id };
+        while !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
             if suspend(Pause::Turn) == Wake::Woken(Woken::Cancelled) {
                 insist();
                 return false;
@@ -333,6 +354,7 @@ pub(crate) struct Table {
     /// What the run's owner wants to have called, in its own world, for each signal.
     pub(crate) on_signal: Option<Owned>,
     ended: usize,
+    clashes: Seldom,
     /// The collector is to run as soon as no lane does.
     collect: bool,
     pub(crate) clones: u64,
@@ -358,6 +380,7 @@ impl Table {
             board,
             on_signal: None,
             ended: 0,
+            clashes: Seldom::default(),
             collect: false,
             clones: 0,
             clone_time: Duration::ZERO,
@@ -479,6 +502,7 @@ impl Table {
             pause: Pause::Ended,
             wake: Wake::Start,
             insistence: Insistence::NEW,
+            fault: None,
             below: None,
             cost: Cost::default(),
             work,
@@ -561,6 +585,8 @@ impl Lanes for Table {
             return Pause::Ended;
         };
         lane.wake = wake;
+        // What the last one has loaded may be what this one waits in.
+        crate::hooks::refresh();
         let lane: *mut Lane = &raw mut **lane;
         let now = Instant::now();
         self.enter(lane, now);
@@ -591,6 +617,38 @@ impl Lanes for Table {
                 (*lane).pause
             }
         }
+    }
+
+    fn clashed(&mut self, clash: Clash) {
+        let job = |id: LaneId| {
+            self.lanes[id as usize].as_deref().map_or(id, |lane| {
+                // SAFETY: the lane is alive, and so is its owner.
+                unsafe { (*Lane::world(ptr::from_ref(lane).cast_mut())).id }
+            })
+        };
+        let [first, second] = [clash.first, clash.second].map(|id| names::of(job(id)));
+        let then = match clash.then {
+            Then::Waits => "They wait in turn, and each may get what is meant for the other",
+            Then::SendsLater => "It sends nothing until the other has its answer",
+            Then::Fails => "Its call failed",
+        };
+        let mut message = format!(
+            "{second} uses {} while {first} waits for it. {then}. Open a connection inside each job instead of handing one to \
+             several, or let the job run isolated.",
+            clash.what()
+        );
+        if clash.then == Then::Fails
+            && let Some(lane) = &mut self.lanes[clash.second as usize]
+        {
+            lane.fault = Some(message.clone());
+        }
+        let Some(unsaid) = self.clashes.says(Instant::now()) else {
+            return;
+        };
+        if unsaid > 0 {
+            message += &format!(" ({unsaid} more such cases since the last message.)");
+        }
+        run::tell("warning", &message);
     }
 
     fn signalled(&mut self, signal: i32) {

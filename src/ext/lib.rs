@@ -10,6 +10,7 @@ mod concurrently;
 mod convert;
 mod engine;
 mod exceptions;
+mod hooks;
 mod isolated;
 mod lane;
 mod plain;

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::exceptions::{self, Fault};
 use crate::isolated::{self, Limits, Outcome};
+use crate::lane::names::{self, Name};
 use crate::lane::{self, Work};
 use crate::run::{self, with_desk};
 use crate::zend::{self, Ending, Owned, sys};
@@ -233,13 +234,13 @@ impl PlainWork {
             return true;
         };
         if is_timer {
-            self.fire(id)
+            self.fire(lane, id)
         } else {
             self.perform(lane, id)
         }
     }
 
-    fn fire(&self, id: JobId) -> bool {
+    fn fire(&self, lane: LaneId, id: JobId) -> bool {
         let (callable, every) = match self.0.borrow().jobs.get(&id) {
             Some(Job {
                 kind: Kind::Timer { callable, every },
@@ -247,8 +248,10 @@ impl PlainWork {
             }) => (Owned::copy(callable.as_ptr()), *every),
             _ => return true,
         };
+        names::set(lane, Some(Name::Timer(id)));
         let (ending, _) = zend::call(callable.as_ptr(), &mut []);
         run::leave_if_forked(ending);
+        names::set(lane, None);
         run::note_ending(ending);
         if ending == Ending::BailedOut {
             return false;
@@ -284,6 +287,13 @@ impl PlainWork {
         let Some(job) = self.0.borrow_mut().jobs.remove(&id) else {
             return true;
         };
+        names::set(lane, Some(Name::Job(id, job.given.borrowed())));
+        let usable = self.perform_named(lane, id, &job);
+        names::set(lane, None);
+        usable
+    }
+
+    fn perform_named(&self, lane: LaneId, id: JobId, job: &Job) -> bool {
         let started = Instant::now();
         if !self.tell(
             Moment::Started,
@@ -293,7 +303,7 @@ impl PlainWork {
         }
         let ended = match &job.kind {
             Kind::Inline { callable } => inline(lane, callable, job.timeout),
-            Kind::Isolated { request } => self.isolated(request.clone(), &job),
+            Kind::Isolated { request } => self.isolated(request.clone(), job),
             Kind::Timer { .. } => return true,
         };
         let ended = match ended {

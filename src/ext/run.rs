@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_engine::alarm::Alarm;
-use kqueue_engine::interpose;
 use kqueue_engine::runner::{self, Desk, Shared};
 
+use crate::child::call_function;
 use crate::exceptions::Fault;
+use crate::hooks::{self, Mode};
 use crate::lane::guards::Guards;
 use crate::lane::{self, Hooks, Sentence, Table, slices};
 use crate::zend::{self, Owned, sys};
@@ -31,8 +32,8 @@ pub(crate) struct Run {
     pub(crate) error: Option<Owned>,
     /// A fatal error happened: nothing may run PHP code here once the lanes have ended.
     pub(crate) poison: Option<String>,
-    /// How many libc slots the hooks hold.
-    pub(crate) hooks: usize,
+    /// What the run's owner wants to be told of: a level and a text.
+    pub(crate) on_message: Option<Owned>,
     /// A word that one leader leaves for the next.
     pub(crate) baton: String,
     /// What lanes have noted for each other, by name.
@@ -43,8 +44,6 @@ pub(crate) struct Run {
 
 /// The run of this process, while it runs.
 static RUN: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
-
-static HOOKS: Hooks = Hooks;
 
 /// Whether the hooks have passed their test in this process.
 static TESTED: AtomicBool = AtomicBool::new(false);
@@ -58,7 +57,7 @@ impl Run {
             alarm: None,
             error: None,
             poison: None,
-            hooks: 0,
+            on_message: None,
             baton: String::new(),
             notes: HashMap::new(),
             owner: std::process::id(),
@@ -72,18 +71,19 @@ impl Run {
                 "a run is under way in this process already; call stop() and wait for its end first",
             ));
         }
+        let mode = Mode::from_environment()?;
+        let mut notices = Vec::new();
         if !TESTED.swap(true, Ordering::Relaxed) {
-            crate::selftest::run().inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
+            let tested = crate::selftest::run(mode);
+            notices = tested.inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
         }
-        self.run_hooked()
+        self.run_hooked(mode, &notices)
     }
 
     /// Runs to the end, hooks in place.
-    pub(crate) fn run_hooked(&mut self) -> Result<(), Fault> {
+    pub(crate) fn run_hooked(&mut self, mode: Mode, notices: &[String]) -> Result<(), Fault> {
         Hooks::prepare();
-        let report =
-            interpose::install(&HOOKS).map_err(|error| Fault::unsupported(error.to_string()))?;
-        self.hooks = report.slots;
+        let hooks = hooks::install(mode)?;
         // SAFETY: on the PHP thread, in the context that will enter the lanes.
         unsafe {
             sys::kq_scheduler_here();
@@ -102,6 +102,10 @@ impl Run {
         }
         let guards = Guards::install();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
+        tell("info", &hooks::line());
+        for notice in notices {
+            tell("warning", notice);
+        }
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
@@ -112,7 +116,7 @@ impl Run {
             sys::kq_set_interrupt(None);
             sys::kq_runner_hooks(false);
         }
-        interpose::uninstall();
+        drop(hooks);
         result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
     }
 
@@ -133,6 +137,33 @@ pub(crate) fn current<'a>() -> Option<&'a mut Run> {
     // SAFETY: set while `go` is on the stack below. Everything that asks runs on the PHP thread, in closures of a few lines that
     // neither switch lanes nor call PHP, so no two of these references are in use at once.
     (!run.is_null()).then(|| unsafe { &mut *run })
+}
+
+/// Tells the run's owner, outside of all lanes; with nobody to tell, a warning is PHP's.
+pub(crate) fn tell(level: &str, text: &str) {
+    let Some(run) = current() else { return };
+    let [level_value, text_value] = [level, text].map(|text| zend::string(text.as_bytes()));
+    let ending = match &run.on_message {
+        Some(callback) => {
+            let arguments = &mut [level_value.borrowed(), text_value.borrowed()];
+            zend::call(callback.as_ptr(), arguments).0
+        }
+        None if level == "warning" => {
+            const E_USER_WARNING: i64 = 512;
+            let text = zend::string(format!("KQueue: {text}").as_bytes());
+            call_function(
+                "trigger_error",
+                &mut [text.borrowed(), zend::long(E_USER_WARNING)],
+            )
+            .0
+        }
+        None => return,
+    };
+    match ending {
+        zend::Ending::BailedOut => poison(),
+        // An error handler may throw; there is no job here to throw it in.
+        _ => drop(zend::take_exception()),
+    }
 }
 
 /// In a forked process: the run is the parent's.
@@ -258,7 +289,11 @@ pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
         lane::step_aside();
     }
     match sentence {
-        Sentence::Patience => {}
+        Sentence::Patience => {
+            if let Some(fault) = lane::take_fault() {
+                crate::exceptions::throw("kqueue\\exception\\connectionshared", &fault);
+            }
+        }
         Sentence::Throw => crate::exceptions::throw_cancelled(overdue),
         Sentence::Leave => zend::throw_exit(),
     }

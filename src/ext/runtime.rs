@@ -25,7 +25,7 @@ use crate::lane::{Birth, Table};
 use crate::plain::{self, Moment, Plain, PlainWork};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Owned};
-use crate::{check, process};
+use crate::{check, hooks, process};
 
 /// How many isolated jobs a child runs before it is replaced.
 const CHILD_JOBS: u32 = 1000;
@@ -259,6 +259,7 @@ impl Runtime {
             .long("suspensions", suspensions)
             .long("memory", zend::memory_usage())
             .long("rss", process::rss_bytes())
+            .put("hooks", hooks::info())
             .done()
     }
 }

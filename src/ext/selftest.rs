@@ -6,24 +6,40 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler, Waiting};
 use kqueue_engine::runner::{Desk, Pause, Wake};
 
 use crate::child::call_function;
 use crate::exceptions::Fault;
+use crate::hooks::{self, Mode};
 use crate::lane::{self, Birth, Table, Work};
 use crate::run::{Run, with_desk};
 use crate::zend::{self, Ending, Owned, Value};
 
-/// What the four jobs do, by number.
+/// What the jobs do, by number: one of each pair waits, and its second begins before it has ended.
 const SLEEPS: [u64; 2] = [1, 2];
-const READS: u64 = 3;
-const WRITES: u64 = 4;
+const READS: [u64; 2] = [3, 4];
+/// As READS, by a function that nothing stands in for: what it waits by is a library's call, as in extensions.
+const CALLS: [u64; 2] = [5, 6];
+
+/// The pairs, and what of each it is that stops the process.
+const PROBES: [([u64; 2], &str); 3] = [
+    (SLEEPS, "sleeping"),
+    (READS, "reading from a socket"),
+    (
+        CALLS,
+        "what extensions wait for by themselves (databases, Redis, curl, processes, name lookups)",
+    ),
+];
 
 /// The second lane is due at the latest as the first has slept twice.
 const SLEEPS_AT_MOST: usize = 10;
+
+/// A read that is not interposed must not wait for ever: the longer time only for a machine that may just be slow.
+const LIMIT: Duration = Duration::from_secs(5);
+const SHORT_LIMIT: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 struct Notes {
@@ -31,7 +47,6 @@ struct Notes {
     order: Vec<i64>,
     /// A call that this PHP does not allow (disable_functions): nothing can be said by it.
     barred: bool,
-    heard: bool,
 }
 
 impl Notes {
@@ -48,22 +63,28 @@ impl Notes {
 
 struct Jobs {
     notes: Rc<RefCell<Notes>>,
-    ends: Option<[Owned; 2]>,
+    /// For READS and CALLS.
+    ends: Vec<[Owned; 2]>,
 }
 
 impl Work for Jobs {
     fn run(&self, lane: LaneId) {
         while let Wake::Granted(Grant::Job(id)) = lane::suspend(Pause::Line) {
             self.notes.borrow_mut().order.push(id as i64);
-            match (id, &self.ends) {
-                // Known already: need not wait in vain.
-                (READS, Some(_)) if self.notes.borrow().in_turn(SLEEPS) => {}
-                (READS, Some([end, _])) => {
-                    let (_, text) = self.call("fread", &mut [end.borrowed(), zend::long(1)]);
-                    self.notes.borrow_mut().heard =
-                        zend::bytes(&text).is_some_and(|text| text == b"x");
+            let ends = (id - 1)
+                .checked_sub(2)
+                .and_then(|number| self.ends.get(number as usize / 2));
+            // Known already: need not wait in vain.
+            let hopeless = self.notes.borrow().in_turn(SLEEPS);
+            match (id, ends) {
+                (id, Some(_)) if hopeless && (id == READS[0] || id == CALLS[0]) => {}
+                (id, Some([end, _])) if id == READS[0] => {
+                    self.call("fread", &mut [end.borrowed(), zend::long(1)]);
                 }
-                (WRITES, Some([_, end])) => {
+                (id, Some([end, _])) if id == CALLS[0] => {
+                    self.call("stream_get_contents", &mut [end.borrowed(), zend::long(1)]);
+                }
+                (_, Some([_, end])) => {
                     let word = zend::string(b"x");
                     self.call("fwrite", &mut [end.borrowed(), word.borrowed()]);
                 }
@@ -83,27 +104,56 @@ impl Work for Jobs {
 }
 
 impl Jobs {
-    fn call(&self, function: &str, arguments: &mut [Value]) -> (Ending, Owned) {
-        let (ending, result) = call_function(function, arguments);
+    fn call(&self, function: &str, arguments: &mut [Value]) {
+        let (ending, _) = call_function(function, arguments);
         if ending != Ending::Returned {
             zend::take_exception();
             self.notes.borrow_mut().barred = true;
         }
-        (ending, result)
     }
 }
 
-/// Runs the test. An error says what to do.
-pub(crate) fn run() -> Result<(), Fault> {
-    let notes = Rc::new(RefCell::new(Notes::default()));
-    let ends = socket_pair();
-    let mut scheduler = Scheduler::with_jobs(WRITES as usize);
-    let jobs = if ends.is_some() {
-        1..=WRITES
-    } else {
-        SLEEPS[0]..=SLEEPS[1]
+/// Runs the test. An error says what to do; what the mode cannot make overlap comes back in words.
+pub(crate) fn run(mode: Mode) -> Result<Vec<String>, Fault> {
+    let mut serial = serial_in(mode, SHORT_LIMIT)?;
+    if !serial.is_empty() && mode == Mode::All && hooks::refused().is_none() {
+        serial = serial_in(mode, LIMIT)?;
+    }
+    if serial.is_empty() {
+        return Ok(Vec::new());
+    }
+    let refused = hooks::refused();
+    if mode == Mode::All && refused.is_none() {
+        return Err(Fault::unsupported(format!(
+            "the self-test found that {} stops the whole process instead of its lane, so jobs would run one after another. \
+             Use queue:work with this PHP, and report it with the output of `php -v` and `ldd $(command -v php)`.",
+            serial[0]
+        )));
+    }
+    Ok(vec![format!(
+        "{}. {} suspend lanes instead. The self-test found that these stop all lanes: {}.",
+        refused.unwrap_or_else(|| {
+            "calls of libraries are not interposed (KQUEUE_HOOKS=handlers)".into()
+        }),
+        hooks::functions().join(", "),
+        serial.join("; ")
+    )])
+}
+
+/// What stops all lanes, in words.
+fn serial_in(mode: Mode, limit: Duration) -> Result<Vec<&'static str>, Fault> {
+    let probes = match mode {
+        Mode::Off => return Ok(Vec::new()),
+        Mode::Sleep => &PROBES[..1],
+        Mode::Handlers | Mode::All => &PROBES,
     };
-    for id in jobs.clone() {
+    let notes = Rc::new(RefCell::new(Notes::default()));
+    let wanted = probes[1..].iter();
+    let ends: Vec<_> = wanted.map_while(|_| socket_pair(limit)).collect();
+    let probes = &probes[..=ends.len()];
+    let count = probes.len() as u64 * 2;
+    let mut scheduler = Scheduler::with_jobs(count as usize);
+    for id in 1..=count {
         let job = Waiting {
             id,
             priority: 0,
@@ -117,28 +167,18 @@ pub(crate) fn run() -> Result<(), Fault> {
         notes: Rc::clone(&notes),
         ends,
     };
-    let reads = work.ends.is_some();
-    Run::new(desk, Table::new(Box::new(work), Birth::Common, None)).run_hooked()?;
+    Run::new(desk, Table::new(Box::new(work), Birth::Common, None)).run_hooked(mode, &[])?;
 
     let notes = notes.borrow();
-    let slept = !notes.in_turn(SLEEPS);
-    let read = !reads || (notes.heard && !notes.in_turn([READS, WRITES]));
-    if (slept && read) || notes.barred {
-        return Ok(());
+    if notes.barred {
+        return Ok(Vec::new());
     }
-    Err(Fault::unsupported(format!(
-        "the self-test found that {} stops the whole process instead of its lane, so jobs would run one after another. \
-         Use queue:work with this PHP, and report it with the output of `php -v` and `ldd $(command -v php)`.",
-        if slept {
-            "reading from a socket"
-        } else {
-            "sleeping"
-        }
-    )))
+    let serial = probes.iter().filter(|(pair, _)| notes.in_turn(*pair));
+    Ok(serial.map(|(_, what)| *what).collect())
 }
 
-/// Two ends of a socket, the first with a time limit of 5 s: a read that is not interposed must not wait for ever.
-fn socket_pair() -> Option<[Owned; 2]> {
+/// Two ends of a socket, the first with a time limit.
+fn socket_pair(limit: Duration) -> Option<[Owned; 2]> {
     let arguments = &mut [zend::long(1), zend::long(1), zend::long(0)];
     let (ending, pair) = call_function("stream_socket_pair", arguments);
     if ending != Ending::Returned {
@@ -147,7 +187,8 @@ fn socket_pair() -> Option<[Owned; 2]> {
     }
     let pair = pair.as_zval().array()?;
     let ends = [pair.get_index(0)?, pair.get_index(1)?].map(crate::convert::own);
-    let limit = &mut [ends[0].borrowed(), zend::long(5)];
+    let [seconds, micros] = [limit.as_secs() as i64, i64::from(limit.subsec_micros())];
+    let limit = &mut [ends[0].borrowed(), zend::long(seconds), zend::long(micros)];
     let (ending, _) = call_function("stream_set_timeout", limit);
     (ending == Ending::Returned).then_some(ends)
 }

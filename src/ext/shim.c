@@ -1079,6 +1079,7 @@ void kq_register_exceptions(void)
 	EXCEPTION("Unsupported", spl_ce_RuntimeException);
 	EXCEPTION("EngineError", spl_ce_RuntimeException);
 	EXCEPTION("JobTimedOut", spl_ce_RuntimeException);
+	EXCEPTION("ConnectionShared", spl_ce_RuntimeException);
 	EXCEPTION("JobExited", spl_ce_RuntimeException);
 	EXCEPTION("Cancelled", spl_ce_RuntimeException);
 	EXCEPTION("ChildDied", spl_ce_RuntimeException);

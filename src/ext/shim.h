@@ -21,6 +21,7 @@
 #include "ext/standard/file.h"
 #include "ext/standard/php_var.h"
 #include "main/php_output.h"
+#include <poll.h>
 
 /* How a call into PHP ended. */
 typedef enum { KQ_RETURNED = 0, KQ_THREW = 1, KQ_EXITED = 2, KQ_BAILED_OUT = 3 } kq_ending;
@@ -181,5 +182,12 @@ void kq_throw_exit(void);
 bool kq_has_exception(void);
 zend_object *kq_take_exception(void);
 void kq_put_exception(zend_object *exception);
+
+/* waits.c */
+bool kq_argument_long(zend_execute_data *frame, uint32_t number, zend_long *value);
+int kq_stream_to_wait_for(zval *value, double *limit);
+void kq_stream_exchange_limit(zval *value, struct timeval *limit);
+int kq_select_descriptors(zend_execute_data *frame, struct pollfd *descriptors, int room);
+const char *kq_closure_place(zval *value, uint32_t *line);
 
 #endif

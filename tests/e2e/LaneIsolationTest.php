@@ -78,5 +78,6 @@ final class LaneIsolationTest extends TestCase
 
         self::assertSame(0, $run->wait(), $run->output());
         self::assertStringContainsString('Closed what booting the application had opened: database connection [sqlite].', $run->output());
+        self::assertMatchesRegularExpression('/  Hooks \(all\): \d+ slots in \d+ libraries lead to .*\bpoll\b/', $run->output());
     }
 }

@@ -148,13 +148,18 @@ final class LaravelFeaturesTest extends TestCase
     public function test_output_is_that_of_queue_work(): void
     {
         $this->push(new Act('nothing'), new Act('throws'), new IsolatedAct('nothing'));
-        $run = $this->kqueue();
+        $run = $this->kqueue(['-v']);
         preg_match_all('/^  \S+ \S+ (\S+) .*(RUNNING|DONE|FAIL)$/m', $run->output(), $lines, PREG_SET_ORDER);
 
         self::assertCount(6, $lines, $run->output());
         self::assertCount(3, array_filter($lines, static fn (array $line): bool => $line[2] === 'RUNNING'));
         self::assertCount(2, array_filter($lines, static fn (array $line): bool => $line[2] === 'DONE'));
         self::assertCount(1, array_filter($lines, static fn (array $line): bool => $line[2] === 'FAIL'));
+
+        $this->push(new Act('nothing'), new Act('exits'), new IsolatedAct('throws'));
+        preg_match_all('/(RUNNING|DONE|FAIL)$/m', $this->kqueue()->output(), $lines);
+        sort($lines[1]);
+        self::assertSame(['DONE', 'FAIL', 'FAIL'], $lines[1]);
 
         if (! $this->app->make(WorkCommand::class)->getDefinition()->hasOption('json')) {
             return;
@@ -167,6 +172,8 @@ final class LaravelFeaturesTest extends TestCase
         self::assertSame(['starting', 'success'], array_column(array_filter($entries, static fn (array $entry): bool => ($entry['job'] ?? null) === Act::class), 'status'));
         self::assertSame(['starting', 'failed'], array_column(array_filter($entries, static fn (array $entry): bool => ($entry['job'] ?? null) === IsolatedAct::class), 'status'));
         self::assertSame('stopped', end($entries)['status']);
+        self::assertEqualsCanonicalizing([false, false, true, true], array_column($entries, 'isolated'));
+        self::assertCount(2, array_unique(array_column($entries, 'pid')));
     }
 
     /** @return list<list<string>> in the order in which the jobs were queued */

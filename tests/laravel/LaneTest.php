@@ -154,7 +154,7 @@ final class LaneTest extends TestCase
         $this->push('a');
         $this->app->maintenanceMode()->activate([]);
         self::$engine->mostIdles = 2;
-        $this->kqueue();
+        $this->kqueue(['--stop-when-empty' => false]);
         self::assertSame([], Recorder::$ran);
         self::assertSame([1.0, 1.0], self::$engine->idled);
 
@@ -168,7 +168,35 @@ final class LaneTest extends TestCase
         $this->push('a');
         Recorder::$onBoot[] = static fn ($app) => $app['events']->listen(Looping::class, static fn () => false);
         self::$engine->mostIdles = 2;
-        $this->kqueue();
+        $this->kqueue(['--stop-when-empty' => false]);
+
+        self::assertSame([], Recorder::$ran);
+    }
+
+    /** As queue:work: whoever takes no jobs finds the queue empty, and looks at every other reason to stop. */
+    #[TestWith([['--stop-when-empty' => true], 'empty'])]
+    #[TestWith([['--stop-when-empty' => false, '--stop-when-empty-for' => '1'], 'empty_for'])]
+    #[TestWith([['--stop-when-empty' => false, '--max-time' => '1'], 'max_time'])]
+    #[TestWith([['--stop-when-empty' => false, '--memory' => '1'], 'memory'])]
+    public function test_a_run_that_may_take_no_jobs_still_stops(array $options, string $reason): void
+    {
+        $this->push('a');
+        self::$engine->whenIdle = static fn () => usleep(400_000);
+
+        foreach (['maintenance', 'veto', 'pause'] as $way) {
+            self::$engine->stopping = self::$engine->paused = false;
+            Recorder::$onBoot = [];
+            @unlink(self::folder().'/framework/down');
+
+            match ($way) {
+                'maintenance' => $this->app->maintenanceMode()->activate([]),
+                'veto' => Recorder::$onBoot[] = static fn ($app) => $app['events']->listen(Looping::class, static fn () => false),
+                'pause' => self::$engine->paused = true,
+            };
+            $this->kqueue($options);
+
+            self::assertSame($reason, self::$engine->reason, $way);
+        }
 
         self::assertSame([], Recorder::$ran);
     }
@@ -399,14 +427,40 @@ final class LaneTest extends TestCase
         self::assertSame(0, $this->app['queue']->size());
     }
 
-    public function test_a_lost_connection_ends_the_run(): void
+    public function test_a_lost_connection_ends_the_lane_and_not_the_run(): void
     {
-        $this->app['queue']->push(new TestJob('gone', tries: 3, backoff: '0'));
-        Recorder::$handlers['gone'] = fn () => throw new \PDOException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away');
+        $this->app['queue']->push(new TestJob('gone', tries: 2, backoff: '0'));
+        $this->push('next');
+        Recorder::$handlers['gone'] = static fn (TestJob $job) => $job->attempts() < 2 && throw new \PDOException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away');
 
         self::assertSame(0, $this->kqueue());
-        self::assertSame(['gone'], Recorder::$ran);
-        self::assertSame('lost_connection', self::$engine->reason);
+        self::assertEqualsCanonicalizing(['gone', 'next', 'gone'], Recorder::$ran);
+        self::assertGreaterThan(1, self::$engine->lanes, 'another lane, with other connections');
+    }
+
+    public function test_a_queue_whose_connection_is_lost_is_asked_again_by_another_lane(): void
+    {
+        $this->push('a');
+        $losses = 2;
+        Recorder::$onBoot[] = static function ($app) use (&$losses): void {
+            $app['events']->listen(\Illuminate\Queue\Events\JobPopping::class, static function () use (&$losses): void {
+                $losses-- > 0 && throw new \PDOException('SQLSTATE[HY000] [2002] Connection refused');
+            });
+        };
+        self::$engine->whenIdle = static fn () => Recorder::$ran === [] || self::$engine->stop(0, 'interrupted');
+        $this->kqueue(['--stop-when-empty' => false]);
+
+        self::assertSame(['a'], Recorder::$ran);
+        self::assertSame('interrupted', self::$engine->reason);
+        self::assertStringContainsString('Connection refused', $this->log());
+    }
+
+    public function test_stop_when_empty_does_not_wait_for_a_lost_queue(): void
+    {
+        $this->app['db']->statement('drop table jobs');
+        self::assertSame(0, $this->kqueue());
+        self::assertSame('empty', self::$engine->reason);
+        self::assertStringContainsString('no such table', $this->log());
     }
 
     public function test_rest_is_after_the_job(): void
@@ -426,6 +480,18 @@ final class LaneTest extends TestCase
 
         self::assertCount(0, self::$engine->isolated);
         self::assertSame(0, $this->app['queue']->size());
+    }
+
+    #[TestWith(['not JSON'])]
+    #[TestWith(['{}'])]
+    #[TestWith(['[1]'])]
+    public function test_a_payload_that_is_none_does_not_end_the_run(string $payload): void
+    {
+        $this->app['db']->table('jobs')->insert(['queue' => 'default', 'payload' => $payload, 'attempts' => 0, 'available_at' => 0, 'created_at' => 0]);
+        $this->push('next');
+
+        self::assertSame(0, $this->kqueue(['--max-jobs' => 2]));
+        self::assertContains('next', Recorder::$ran);
     }
 
     private function push(string ...$names): void

@@ -183,6 +183,18 @@ final class RunCommandTest extends TestCase
         self::assertStringContainsString('kqueue.shared', $this->log());
     }
 
+    public function test_what_the_engine_warns_of_is_logged_and_shown(): void
+    {
+        self::$engine->messages = [['info', 'Hooks (all): 1 slot'], ['warning', 'A <b>job</b> uses the connection of another']];
+        $run = fn (array $options = []): string => $this->artisan('kqueue:run', $options + ['--stop-when-empty' => true, '--sleep' => 0])[1];
+        $output = $run();
+
+        self::assertStringContainsString('WARNING: KQueue: A <b>job</b> uses the connection of another', $this->log());
+        self::assertStringContainsString('KQueue: A <b>job</b> uses the connection of another', $output);
+        self::assertStringNotContainsString('Hooks', $output.$this->log());
+        self::assertStringContainsString('  Hooks (all): 1 slot', $run(['-v' => true]));
+    }
+
     /** @param  array<string, mixed>  $options */
     private function workerOptions(array $options = []): object
     {

@@ -10,6 +10,7 @@ use KQueue\Lane\LaneWorker;
 use KQueue\Lane\Template;
 use KQueue\Process\Settings;
 use KQueue\Support\Laravel;
+use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use ReflectionObject;
 
@@ -44,10 +45,21 @@ final class TemplateTest extends TestCase
 
     public function test_lines_are_written_whole(): void
     {
-        $script = 'require '.var_export(__DIR__.'/bootstrap.php', true).';'
-            .'$o = new '.LaneOutput::class.'(32, false); $o->write("a"); $o->write(["b", "c"]); fwrite(STDOUT, "|"); $o->writeln("d"); $o->write("never ended");';
+        $engine = new FakeEngine;
+        $output = new LaneOutput($engine, LaneOutput::VERBOSITY_NORMAL, false);
+        $output->write('a');
+        $output->write(['b', 'c']);
+        self::assertSame('', $engine->written);
+        $output->writeln('raw', LaneOutput::OUTPUT_RAW);
+        self::assertSame("abcraw\n", $engine->written);
+        $output->writeln('<info>d</info>');
+        $output->writeln('<info>', LaneOutput::OUTPUT_RAW);
+        $output->write('never ended');
+        self::assertSame("abcraw\nd\n<info>\n", $engine->written);
 
-        self::assertSame("|abcd\n", shell_exec(escapeshellarg(PHP_BINARY).' -r '.escapeshellarg($script)));
+        $output->setVerbosity(LaneOutput::VERBOSITY_QUIET);
+        $output->writeln('raw', LaneOutput::OUTPUT_RAW);
+        self::assertSame("abcraw\nd\n<info>\n", $engine->written);
     }
 
     private function template(): \Illuminate\Foundation\Application

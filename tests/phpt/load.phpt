@@ -16,7 +16,7 @@ foreach ($extension->getClasses() as $class) {
 }
 echo 'functions: ', count($extension->getFunctions()), ', constants: ', count($extension->getConstants()), ', settings: ', count($extension->getINIEntries()), "\n";
 
-foreach (['InvalidArgument', 'Unsupported', 'EngineError', 'JobTimedOut', 'JobExited', 'Cancelled', 'ChildDied', 'RemoteException'] as $name) {
+foreach (['InvalidArgument', 'Unsupported', 'EngineError', 'JobTimedOut', 'ConnectionShared', 'JobExited', 'Cancelled', 'ChildDied', 'RemoteException'] as $name) {
     $class = "KQueue\\Exception\\$name";
     assert((new $class('why', 3)) instanceof KQueue\Exception\KQueueException);
     try {
@@ -49,6 +49,7 @@ class KQueue\Exception\InvalidArgument extends InvalidArgumentException
 class KQueue\Exception\Unsupported extends RuntimeException
 class KQueue\Exception\EngineError extends RuntimeException
 class KQueue\Exception\JobTimedOut extends RuntimeException
+class KQueue\Exception\ConnectionShared extends RuntimeException
 class KQueue\Exception\JobExited extends RuntimeException
 class KQueue\Exception\Cancelled extends RuntimeException
 class KQueue\Exception\ChildDied extends RuntimeException

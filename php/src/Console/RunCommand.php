@@ -6,6 +6,7 @@ namespace KQueue\Console;
 
 use Illuminate\Console\OutputStyle;
 use Illuminate\Contracts\Cache\Repository as Cache;
+use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
@@ -23,12 +24,13 @@ use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Terminal;
+use Throwable;
 
 /**
  * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
  *
- * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue(), downForMaintenance() and $latestStartedAt,
- * which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue() and downForMaintenance(), and overrides
+ * writeOutput() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
 final class RunCommand extends WorkCommand
@@ -43,6 +45,8 @@ final class RunCommand extends WorkCommand
     protected $description = 'Run the jobs on the queue, many at once, in one process';
 
     private readonly Engine $engine;
+
+    private ?JobLines $lines = null;
 
     public function __construct(Worker $worker, Cache $cache, Engine $engine)
     {
@@ -90,14 +94,23 @@ final class RunCommand extends WorkCommand
         $this->setOutput(new OutputStyle($input, $output));
         $this->listenForEvents();
 
-        // Asked of the terminal by a process the first time; lanes find the answer in the template.
-        (new Terminal)->getWidth();
+        // Here and not in each lane: it asks the terminal for its width.
+        $this->lines();
     }
 
-    /** For a job whose start nobody announces here because it runs in a child: the time in its last line counts from now. */
-    public function startClock(): void
+    /** The lines that this command prints of jobs. */
+    public function lines(): JobLines
     {
-        $this->latestStartedAt = microtime(true);
+        return $this->lines ??= new JobLines($this->output->getOutput(), (bool) $this->outputUsingJson(), $this->laravel->make('config'));
+    }
+
+    /**
+     * @param  string  $status
+     */
+    #[\Override]
+    protected function writeOutput(Job $job, $status, ?Throwable $exception = null)
+    {
+        $status === 'starting' ? $this->lines()->begin($job) : $this->lines()->end($job, $status, $exception);
     }
 
     /**

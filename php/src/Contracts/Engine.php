@@ -31,8 +31,9 @@ interface Engine
     /**
      * @param  callable(): void  $lane
      * @param  (callable(int): void)|null  $onSignal
+     * @param  (callable('info'|'warning', string): void)|null  $onMessage
      */
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void;
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void;
 
     /** Null: the lane is to close what it does not need, and to ask again. */
     public function lead(?float $patience = null): ?bool;
@@ -82,10 +83,13 @@ interface Engine
 
     public function ask(string $question): string;
 
+    /** Whole lines, for standard output. */
+    public function write(string $lines): void;
+
     public function stop(int $status, string $reason): void;
 
     /**
-     * @return array{stopping: bool, status: int, reason: string|null, signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null}
+     * @return array{stopping: bool, paused: bool, status: int, reason: string|null, signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null}
      *                                                                                                                                                            last_finished: seconds ago
      */
     public function state(): array;

@@ -79,7 +79,7 @@ final class IsolatedRun
             return self::apply($job, $action, $delay);
         };
 
-        $this->app->make(RunCommand::class)->startClock();
+        $this->app->make(RunCommand::class)->lines()->beginElsewhere($job);
 
         $outcome = $run(serialize($this->request($job)), $answer);
 

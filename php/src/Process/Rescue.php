@@ -12,6 +12,7 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Exceptions\RunnerDied;
+use KQueue\Isolated\Policy;
 use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Support\Laravel;
@@ -115,8 +116,6 @@ final class Rescue
     /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string, timed_out?: bool}  $reserved */
     private function fail(array $reserved): string
     {
-        $this->profile?->addCrashed($reserved['class'], $reserved['cause']);
-
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         $job = match (get_class($queue)) {
@@ -124,6 +123,12 @@ final class Rescue
             DatabaseQueue::class => $this->databaseJob($queue, $reserved),
             default => null,
         };
+
+        $isolates = $this->profile !== null && ($job === null || ! Policy::isSaid($job->payload()));
+
+        if ($isolates) {
+            $this->profile->addCrashed($reserved['class'], $reserved['cause']);
+        }
 
         if ($job === null) {
             return "took it down ({$reserved['cause']}), and comes back when its reservation ends.";
@@ -137,7 +142,7 @@ final class Rescue
             $this->worker->failAttempt($job, $this->options, $death);
         }
 
-        return "took it down ({$reserved['cause']}): a failed attempt.".($this->profile === null ? '' : ' Its class runs isolated from now on, unless it says otherwise.');
+        return "took it down ({$reserved['cause']}): a failed attempt.".($isolates ? ' Its class runs isolated from now on.' : '');
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */

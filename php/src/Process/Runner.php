@@ -11,6 +11,7 @@ use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
 use KQueue\Lane\Template;
 use KQueue\Support\Laravel;
+use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Output\OutputInterface;
 use Throwable;
 
@@ -63,6 +64,7 @@ final class Runner
             $this->settings->concurrency,
             $cloned,
             $this->settings->once ? null : $this->signalled(...),
+            $this->told(...),
         );
 
         return $this->stopped();
@@ -122,6 +124,24 @@ final class Runner
         } catch (Throwable $e) {
             $this->app->make(ExceptionHandler::class)->report($e);
         }
+    }
+
+    /** What the engine has to say, of itself or of jobs that get into each other's way. */
+    private function told(string $level, string $text): void
+    {
+        if ($level === 'info') {
+            $this->output->writeln("  {$text}", OutputInterface::VERBOSITY_VERBOSE);
+
+            return;
+        }
+
+        try {
+            $this->app->make('log')->warning("KQueue: {$text}");
+        } catch (Throwable $e) {
+            $this->app->make(ExceptionHandler::class)->report($e);
+        }
+
+        $this->output->writeln('<comment>'.OutputFormatter::escape("KQueue: {$text}").'</comment>');
     }
 
     private function stopped(): int

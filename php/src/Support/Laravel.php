@@ -61,13 +61,19 @@ final class Laravel
         return new WorkerStopping(
             $status,
             $options,
-            $reason !== null && enum_exists(WorkerStopReason::class) ? WorkerStopReason::tryFrom($reason) : null,
+            self::stopReason($reason),
             $jobsProcessed,
             $lastJobProcessedAt,
             memory_get_usage(true) / 1024 / 1024,
             $connection,
             $queue,
         );
+    }
+
+    /** @return WorkerStopReason|null Laravel 10 and 11 have none */
+    public static function stopReason(?string $reason): ?object
+    {
+        return $reason !== null && enum_exists(WorkerStopReason::class) ? WorkerStopReason::tryFrom($reason) : null;
     }
 
     /** Since Laravel 11, the class of the command remembers that its listeners were registered, for whatever application. */

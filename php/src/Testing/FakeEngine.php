@@ -70,11 +70,19 @@ final class FakeEngine implements Engine
 
     public bool $stopping = false;
 
+    public bool $paused = false;
+
     public int $status = 0;
 
     public ?string $reason = null;
 
+    /** What lanes printed. */
+    public string $written = '';
+
     public string $baton = '';
+
+    /** @var list<array{string, string}> levels and texts that run() tells at its start */
+    public array $messages = [];
 
     /** @var array<string, string> */
     public array $notes = [];
@@ -146,8 +154,12 @@ final class FakeEngine implements Engine
         ];
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void
     {
+        foreach ($this->messages as [$level, $text]) {
+            $onMessage === null || $onMessage($level, $text);
+        }
+
         $this->onSignal = $onSignal === null ? null : $onSignal(...);
 
         while (! $this->stopping) {
@@ -307,6 +319,11 @@ final class FakeEngine implements Engine
         return ($this->answer)($question);
     }
 
+    public function write(string $lines): void
+    {
+        $this->written .= $lines;
+    }
+
     public function stop(int $status, string $reason): void
     {
         if (! $this->stopping) {
@@ -318,6 +335,7 @@ final class FakeEngine implements Engine
     {
         return [
             'stopping' => $this->stopping,
+            'paused' => $this->paused,
             'status' => $this->status,
             'reason' => $this->reason,
             'signal' => $this->signal,
@@ -335,6 +353,10 @@ final class FakeEngine implements Engine
         $this->base === null || self::enter($this->base);
         $this->onSignal === null || ($this->onSignal)($signal);
         self::enter($lane);
+
+        if (in_array($signal, [12, 18], true)) {
+            $this->paused = $signal === 12;
+        }
 
         if (in_array($signal, [2, 3, 15], true)) {
             $this->signal = $signal;

@@ -6,9 +6,9 @@
 
 use libc::{c_int, sockaddr, socklen_t};
 
+use super::Hook;
 use super::gate::{self, Deadline, Gate, Pauses, Waited, errno, nonblocking, ready_now, set_errno};
 use super::transfer::time_limit;
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("connect", connect as *const ()),
@@ -43,13 +43,13 @@ unsafe extern "C" fn connect(fd: c_int, to: *const sockaddr, length: socklen_t) 
         }
         // The listener's backlog is full. Only local sockets say so, and nothing tells when there is room.
         match gate.pause(pauses.next()) {
-            Woken::Cancelled => return cancelled(fd),
-            Woken::Refused => return real(),
-            Woken::Ready | Woken::TimedOut if deadline.passed() => {
+            Waited::Cancelled => return cancelled(fd),
+            Waited::Refused => return real(),
+            Waited::Ready | Waited::TimedOut if deadline.passed() => {
                 set_errno(libc::EAGAIN);
                 return -1;
             }
-            Woken::Ready | Woken::TimedOut => {}
+            Waited::Ready | Waited::TimedOut => {}
         }
     }
 }

@@ -159,11 +159,30 @@ pub(super) fn claim(fd: c_int) -> bool {
     }
 }
 
+/// See [`super::wait`].
+pub(super) fn wait(fds: &[pollfd], timeout: Option<Duration>) -> Option<Woken> {
+    let gate = open()?;
+    let deadline = Deadline::after(timeout);
+    loop {
+        if fds.iter().any(|entry| ready_now(entry.fd, entry.events)) {
+            return Some(Woken::Ready);
+        }
+        if deadline.passed() {
+            return Some(Woken::TimedOut);
+        }
+        match gate.suspend(fds, deadline) {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Cancelled => return Some(Woken::Cancelled),
+            Waited::Refused => return None,
+        }
+    }
+}
+
 impl Gate {
     /// Suspends the lane once. Sockets of a cancelled wait are shut down here. Leaves `errno` as it was.
-    pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Woken {
+    pub(super) fn suspend(self, fds: &[pollfd], deadline: Deadline) -> Waited {
         if PROCESS.load(Ordering::Relaxed) != process() {
-            return Woken::Refused;
+            return Waited::Refused;
         }
         let saved = errno();
         WAITS.store(
@@ -172,13 +191,20 @@ impl Gate {
         );
         let woken = self.waiter.wait(fds, deadline.remaining());
         if woken == Woken::Cancelled {
-            for entry in fds.iter().filter(|entry| entry.fd > 2) {
+            let ends = |entry: &&pollfd| entry.fd > 2 && !serves_many(entry.fd);
+            for entry in fds.iter().filter(ends) {
                 // SAFETY: a descriptor number; if it is no socket the call fails, which is all right.
                 unsafe { libc::shutdown(entry.fd, libc::SHUT_RDWR) };
             }
         }
         set_errno(saved);
-        woken
+        match woken {
+            Woken::Ready => Waited::Ready,
+            Woken::TimedOut => Waited::TimedOut,
+            // What it was to wait for is another's: it stays as it is.
+            Woken::Cancelled | Woken::Barred => Waited::Cancelled,
+            Woken::Refused => Waited::Refused,
+        }
     }
 
     /// Waits for a connection that is shared; an error number if nothing may be sent on it.
@@ -202,9 +228,9 @@ impl Gate {
         loop {
             let woken = self.suspend(&[wanted], deadline);
             match woken {
-                Woken::Cancelled => return Waited::Cancelled,
-                Woken::Refused => return Waited::Refused,
-                Woken::Ready | Woken::TimedOut => {}
+                Waited::Cancelled => return Waited::Cancelled,
+                Waited::Refused => return Waited::Refused,
+                Waited::Ready | Waited::TimedOut => {}
             }
             if ready_now(fd, events) {
                 return Waited::Ready;
@@ -235,18 +261,18 @@ impl Gate {
                 return result;
             }
             match self.pause(pauses.next()) {
-                Woken::Ready | Woken::TimedOut => {}
-                Woken::Cancelled => {
+                Waited::Ready | Waited::TimedOut => {}
+                Waited::Cancelled => {
                     set_errno(libc::ECANCELED);
                     return failed();
                 }
-                Woken::Refused => return real(),
+                Waited::Refused => return real(),
             }
         }
     }
 
     /// Suspends the lane until `pause` has passed, for calls that must be tried again and again.
-    pub(super) fn pause(self, pause: Duration) -> Woken {
+    pub(super) fn pause(self, pause: Duration) -> Waited {
         self.suspend(&[], Deadline::after(Some(pause)))
     }
 }
@@ -287,6 +313,31 @@ impl Deadline {
     pub(super) fn passed(self) -> bool {
         self.0.is_some_and(|end| Instant::now() >= end)
     }
+}
+
+/// Gives this descriptor whoever waits for it something of its own, so that several may: a connection, a datagram?
+pub fn serves_many(fd: c_int) -> bool {
+    socket_option(fd, libc::SO_ACCEPTCONN).is_some_and(|listens| listens != 0)
+        || socket_option(fd, libc::SO_TYPE) == Some(libc::SOCK_DGRAM)
+}
+
+/// A number that a socket tells of itself; None: it is no socket. Leaves `errno` as it was.
+pub(super) fn socket_option(fd: c_int, name: c_int) -> Option<c_int> {
+    let saved = errno();
+    let mut value: c_int = 0;
+    let mut length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: `value` and `length` are on this frame and belong together.
+    let failed = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    set_errno(saved);
+    (failed == 0).then_some(value)
 }
 
 /// Is `fd` ready, or in a state in which a call would fail at once?

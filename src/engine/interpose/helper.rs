@@ -16,7 +16,6 @@ use std::thread;
 
 use libc::{c_int, sigset_t};
 
-use super::Woken;
 use super::gate::{Deadline, Gate, Pauses, Waited, ready_now, set_errno};
 
 /// More lanes than this wait for a thread. Counted up on the PHP thread, down on the helpers.
@@ -60,9 +59,9 @@ pub(super) fn run<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
     let mut pauses = Pauses::new();
     while RUNNING.load(Ordering::Relaxed) >= MOST {
         match gate.pause(pauses.next()) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Cancelled => return Outcome::Cancelled,
-            Woken::Refused => return Outcome::NotStarted,
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Cancelled => return Outcome::Cancelled,
+            Waited::Refused => return Outcome::NotStarted,
         }
     }
     let Some(shared) = start(prepare()) else {

@@ -12,9 +12,9 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
 use libc::{c_char, c_int, mode_t};
 
-use super::gate::{self, Gate, Pauses, errno, set_errno};
+use super::Hook;
+use super::gate::{self, Gate, Pauses, Waited, errno, set_errno};
 use super::helper::{self, Outcome};
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("open", open as *const ()),
@@ -120,9 +120,9 @@ fn to_write(gate: Gate, wanted: Wanted, path: &CStr) -> c_int {
             return -1;
         }
         match gate.pause(pauses.next()) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Cancelled => return fail(libc::ECANCELED),
-            Woken::Refused => {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Cancelled => return fail(libc::ECANCELED),
+            Waited::Refused => {
                 set_errno(saved);
                 return wanted.open(path, wanted.flags);
             }
@@ -133,7 +133,7 @@ fn to_write(gate: Gate, wanted: Wanted, path: &CStr) -> c_int {
 fn to_read(gate: Gate, wanted: Wanted, path: &CStr) -> c_int {
     let saved = errno();
     // A lane that is cancelled already leaves no helper behind, which could not be released before it waits.
-    if gate.pause(Pauses::new().next()) == Woken::Cancelled {
+    if gate.pause(Pauses::new().next()) == Waited::Cancelled {
         return fail(libc::ECANCELED);
     }
     let outcome = helper::run(gate, || {

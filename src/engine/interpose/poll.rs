@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use libc::{c_int, epoll_event, nfds_t, pollfd, sigset_t, size_t, timespec};
 
+use super::Hook;
 use super::gate::{self, Deadline, Gate, Waited, set_errno};
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("poll", poll as *const ()),
@@ -66,8 +66,8 @@ unsafe fn poll_until(gate: Gate, fds: *mut pollfd, nfds: nfds_t, deadline: Deadl
             unsafe { std::slice::from_raw_parts(fds, nfds as usize) }
         };
         match gate.suspend(waited, deadline) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Cancelled => {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Cancelled => {
                 // SAFETY: the caller's own array; does not wait.
                 let ready = unsafe { libc::poll(fds, nfds, 0) };
                 if ready == 0 {
@@ -76,7 +76,7 @@ unsafe fn poll_until(gate: Gate, fds: *mut pollfd, nfds: nfds_t, deadline: Deadl
                 }
                 return ready;
             }
-            Woken::Refused => {
+            Waited::Refused => {
                 // SAFETY: the caller's own array.
                 return unsafe { libc::poll(fds, nfds, to_millis(deadline)) };
             }

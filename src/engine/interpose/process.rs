@@ -8,9 +8,9 @@
 
 use libc::{FILE, c_int, id_t, idtype_t, pid_t, pollfd, rusage, siginfo_t};
 
-use super::gate::{self, Deadline, Gate, Pauses, errno, set_errno};
+use super::Hook;
+use super::gate::{self, Deadline, Gate, Pauses, Waited, errno, set_errno};
 use super::helper::{self, Outcome};
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("wait", wait as *const ()),
@@ -34,12 +34,12 @@ fn wait_by(gate: Gate, pid: pid_t, options: c_int, call: impl Fn(c_int) -> pid_t
             return found;
         }
         match until_changed(gate, pid, options, &mut pauses) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Cancelled => {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Cancelled => {
                 set_errno(libc::ECANCELED);
                 return -1;
             }
-            Woken::Refused => {
+            Waited::Refused => {
                 set_errno(saved);
                 return call(options);
             }
@@ -48,7 +48,7 @@ fn wait_by(gate: Gate, pid: pid_t, options: c_int, call: impl Fn(c_int) -> pid_t
 }
 
 /// Waits for the end of the child if that is what the caller waits for and the kernel knows how, else for some time.
-fn until_changed(gate: Gate, pid: pid_t, options: c_int, pauses: &mut Pauses) -> Woken {
+fn until_changed(gate: Gate, pid: pid_t, options: c_int, pauses: &mut Pauses) -> Waited {
     let only_the_end = options & (libc::WUNTRACED | libc::WCONTINUED) == 0;
     let descriptor = if pid > 0 && only_the_end {
         open_process(pid)

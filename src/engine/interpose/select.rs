@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use libc::{c_int, c_short, fd_set, pollfd, sigset_t, timespec, timeval};
 
-use super::gate::{self, Deadline, Gate, set_errno};
+use super::Hook;
+use super::gate::{self, Deadline, Gate, Waited, set_errno};
 use super::sleep::{from_timespec, to_timespec};
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("select", select as *const ()),
@@ -170,13 +170,13 @@ unsafe fn select_until(
             Look::Unlike => return real(),
         }
         match gate.suspend(list, deadline) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Refused => return real(),
-            Woken::Cancelled if matches!(look(list), Look::Answer) => {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Refused => return real(),
+            Waited::Cancelled if matches!(look(list), Look::Answer) => {
                 // SAFETY: the caller's own sets.
                 return unsafe { sets.answer() };
             }
-            Woken::Cancelled => {
+            Waited::Cancelled => {
                 set_errno(libc::ECANCELED);
                 return -1;
             }

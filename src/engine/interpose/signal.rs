@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use libc::{c_int, siginfo_t, sigset_t, timespec};
 
-use super::gate::{self, Deadline, Gate, Pauses, errno, set_errno};
+use super::Hook;
+use super::gate::{self, Deadline, Gate, Pauses, Waited, errno, set_errno};
 use super::sleep::{from_timespec, to_timespec};
-use super::{Hook, Woken};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("sigtimedwait", sigtimedwait as *const ()),
@@ -33,9 +33,9 @@ fn wait_by(gate: Gate, deadline: Deadline, call: impl Fn(Option<Duration>) -> c_
         let pause = pauses.next();
         let pause = deadline.remaining().map_or(pause, |rest| rest.min(pause));
         match gate.pause(pause) {
-            Woken::Ready | Woken::TimedOut => {}
-            Woken::Refused => return call(deadline.remaining()),
-            Woken::Cancelled => {
+            Waited::Ready | Waited::TimedOut => {}
+            Waited::Refused => return call(deadline.remaining()),
+            Waited::Cancelled => {
                 set_errno(libc::ECANCELED);
                 return -1;
             }

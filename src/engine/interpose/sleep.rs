@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 
-use super::gate::{self, Deadline, Gate, set_errno};
-use super::{Hook, Woken};
+use super::Hook;
+use super::gate::{self, Deadline, Gate, Waited, set_errno};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("sleep", sleep as *const ()),
@@ -33,10 +33,10 @@ fn sleep_for(gate: Gate, duration: Duration) -> Slept {
         let woken = gate.suspend(&[], deadline);
         let rest = deadline.remaining().unwrap_or(duration);
         match woken {
-            Woken::Cancelled => return Slept::Cancelled { rest },
-            Woken::Refused => return Slept::Refused { rest },
-            Woken::Ready | Woken::TimedOut if rest.is_zero() => return Slept::Through,
-            Woken::Ready | Woken::TimedOut => {}
+            Waited::Cancelled => return Slept::Cancelled { rest },
+            Waited::Refused => return Slept::Refused { rest },
+            Waited::Ready | Waited::TimedOut if rest.is_zero() => return Slept::Through,
+            Waited::Ready | Waited::TimedOut => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libc::{c_int, c_short, size_t, socklen_t, ssize_t, timeval};
 
-use super::gate::{Deadline, Gate, Waited, errno, nonblocking, set_errno};
+use super::gate::{Deadline, Gate, Waited, errno, nonblocking, set_errno, socket_option};
 
 /// How long calls on `fd` may take: `SO_RCVTIMEO` or `SO_SNDTIMEO`. For ever if it is no socket.
 pub(super) fn time_limit(fd: c_int, option: c_int) -> Deadline {
@@ -37,24 +37,6 @@ pub(super) fn time_limit(fd: c_int, option: c_int) -> Deadline {
     Deadline::after(Some(
         Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros)),
     ))
-}
-
-fn is_stream(fd: c_int) -> bool {
-    let saved = errno();
-    let mut kind: c_int = 0;
-    let mut length = size_of::<c_int>() as socklen_t;
-    // SAFETY: `kind` and `length` are on this frame and belong together.
-    let failed = unsafe {
-        libc::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            libc::SO_TYPE,
-            (&raw mut kind).cast(),
-            &raw mut length,
-        )
-    };
-    set_errno(saved);
-    failed == 0 && kind == libc::SOCK_STREAM
 }
 
 /// A call in progress.
@@ -129,8 +111,9 @@ pub(super) fn receive(
             0 => return transfer.end(0),
             1.. => {
                 transfer.done += received as size_t;
-                let whole =
-                    flags & libc::MSG_WAITALL == 0 || transfer.done >= length() || !is_stream(fd);
+                let whole = flags & libc::MSG_WAITALL == 0
+                    || transfer.done >= length()
+                    || socket_option(fd, libc::SO_TYPE) != Some(libc::SOCK_STREAM);
                 if whole || nonblocking(fd) {
                     return transfer.end(0);
                 }

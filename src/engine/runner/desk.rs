@@ -11,17 +11,18 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kqueue_core::permits::Permits;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
-use super::{Descriptors, NoChild, Pause, Wake};
+use super::output::Output;
+use super::{Clash, Descriptors, NoChild, Pause, Then, Wake};
 use crate::children::{ChildId, Children, Notice};
 use crate::interpose::Woken;
-use crate::reactor::{Reactor, Refusal, Token};
+use crate::reactor::{READING, Reactor, Refusal, Token};
 use crate::scoreboard::now_ms;
 use crate::signals::{self, Signals};
 
@@ -51,6 +52,8 @@ pub struct Desk {
     /// Descriptors that lanes beside each other may share, and the one of them that last waited for it and has not paused for anything
     /// else since: it is in the middle of a request, and the answer is for it.
     held: BTreeMap<RawFd, LaneId>,
+    /// How many lanes wait for their turn to send.
+    turns: usize,
     /// When lanes that wait wake up by themselves.
     waits: BTreeSet<(Instant, LaneId)>,
     /// When jobs in flight must have ended.
@@ -65,6 +68,7 @@ pub struct Desk {
     /// Something happened that the leader has not seen.
     news: bool,
     control_for_write: bool,
+    output: Option<Output>,
 }
 
 /// The desk as the loop, the hooks and native calls hold it.
@@ -91,6 +95,8 @@ struct Slot {
     beside: Vec<LaneId>,
     /// Its entries in `held`.
     holds: Vec<RawFd>,
+    /// Whose request it lets go first, until it has had its turn.
+    clash: Option<Clash>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -118,11 +124,10 @@ impl Desk {
         children: Option<Children>,
     ) -> io::Result<Self> {
         let mut reactor = Reactor::new()?;
-        let mut watch = |fd, token| match reactor.watch(fd, libc::POLLIN, token) {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(io::Error::other(format!(
-                "cannot watch a descriptor of its own: {refusal:?}"
-            ))),
+        let mut watch = |fd, token| {
+            reactor.keep(fd, libc::POLLIN, token).map_err(|refusal| {
+                io::Error::other(format!("cannot watch a descriptor of its own: {refusal:?}"))
+            })
         };
         if let Some(signals) = &signals {
             watch(signals.fd(), SIGNALS)?;
@@ -140,6 +145,7 @@ impl Desk {
             slots: Vec::new(),
             ready: VecDeque::new(),
             held: BTreeMap::new(),
+            turns: 0,
             waits: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             began,
@@ -149,6 +155,7 @@ impl Desk {
             untold: Vec::new(),
             news: false,
             control_for_write: false,
+            output: None,
         })
     }
 
@@ -235,13 +242,35 @@ impl Desk {
         })
     }
 
-    /// Whether a lane may send on a descriptor. False: another one that helps with the same job is in the middle of using it; the lane is
-    /// to ask again after [`Pause::Turn`].
-    pub fn claim(&self, lane: LaneId, fd: RawFd) -> bool {
-        match self.held.get(&fd) {
-            Some(&holder) if holder != lane => self.owner(holder) != self.owner(lane),
-            _ => true,
+    /// Whether a lane may send on a descriptor. False: another one is in the middle of using it; the lane is to ask again after
+    /// [`Pause::Turn`].
+    ///
+    /// For lanes that help with the same job that is from the first request to something else; lanes of different jobs should not
+    /// share a connection, and only keep out of each other's answers.
+    pub fn claim(&mut self, lane: LaneId, fd: RawFd) -> bool {
+        if let Some(&holder) = self.held.get(&fd)
+            && holder != lane
+            && self.owner(holder) == self.owner(lane)
+        {
+            return false;
         }
+        let reader = self.reactor.reader(fd).filter(|reader| *reader < SIGNALS);
+        let first = reader.map(|reader| (reader & 0xffff_ffff) as LaneId);
+        let apart = |first: &LaneId| self.owner(*first) != self.owner(lane);
+        let busy = first.filter(|first| apart(first) && self.reads_only(*first, fd));
+        let clash = busy.and_then(|first| Clash::over(fd, first, lane, Then::SendsLater));
+        if let Some(slot) = self.slots.get_mut(lane as usize) {
+            slot.clash = clash;
+        }
+        clash.is_none()
+    }
+
+    /// Whether this descriptor is all that a lane waits for, and to read from it: it is in the middle of some call on it.
+    fn reads_only(&self, lane: LaneId, fd: RawFd) -> bool {
+        let State::Waiting(fds) = self.slots[lane as usize].state else {
+            return false;
+        };
+        matches!(fds.get(), [only] if only.fd == fd && only.events & READING != 0)
     }
 
     /// The lane's job has ended.
@@ -265,6 +294,18 @@ impl Desk {
             self.signals.as_ref().map(Signals::fd),
             self.children.as_ref().map(Children::control_fd),
         ]
+    }
+
+    /// Lines of lanes go there, a moment after they were written.
+    pub fn print_to(&mut self, fd: BorrowedFd<'static>) {
+        self.output = Some(Output::new(fd));
+    }
+
+    /// Takes in whole lines. They are lost if nobody has said where they go.
+    pub fn print(&mut self, lines: &[u8]) {
+        if let Some(output) = &mut self.output {
+            output.write(lines);
+        }
     }
 
     /// Pauses or resumes reserving.
@@ -298,13 +339,13 @@ impl Desk {
         Some((lane, wake))
     }
 
-    /// The lane gave up the processor.
-    pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) {
+    /// The lane gave up the processor. Another job that waits for the same descriptor is told of, if there is one.
+    pub(super) fn paused(&mut self, lane: LaneId, pause: Pause) -> Option<Clash> {
         self.hold(lane, &pause);
         match pause {
             Pause::Wait { fds, timeout } => {
                 self.suspensions += 1;
-                self.await_descriptors(lane, fds, timeout);
+                return self.await_descriptors(lane, fds, timeout);
             }
             Pause::Line => self.line_up(lane),
             Pause::LineFor(time) => {
@@ -343,15 +384,18 @@ impl Desk {
             }
             Pause::Turn => {
                 self.set_state(lane, State::AwaitsTurn);
+                self.turns += 1;
                 if self.is_cancelled(lane) {
                     self.wake(lane, Wake::Woken(Woken::Cancelled));
                 }
+                return self.slots[lane as usize].clash;
             }
             Pause::Join => self.set_state(lane, State::Joining),
             Pause::Ended => {
                 self.ended(lane);
             }
         }
+        None
     }
 
     /// The lane is gone. The lane that it helped, if it did.
@@ -436,10 +480,25 @@ impl Desk {
             self.reactor.poll(tokens)?;
         }
         self.expire();
-        for token in tokens.drain(..) {
-            self.handle(token);
+        self.handle_all(tokens);
+        if let Some(output) = &mut self.output {
+            output.tick();
         }
         Ok(())
+    }
+
+    /// Takes note of what has happened so far.
+    pub(super) fn look(&mut self, tokens: &mut Vec<Token>) -> io::Result<()> {
+        self.reactor.poll(tokens)?;
+        self.handle_all(tokens);
+        Ok(())
+    }
+
+    /// The run is over.
+    pub(super) fn finish_output(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.finish();
+        }
     }
 }
 
@@ -475,16 +534,24 @@ impl Desk {
             }
         }
         if released {
-            for other in 0..self.slots.len() as LaneId {
-                if matches!(self.slots[other as usize].state, State::AwaitsTurn) {
-                    self.wake(other, Wake::Woken(Woken::Ready));
-                }
-            }
+            self.wake_senders();
         }
         for fd in fds.iter().filter(|fd| fd.fd >= 0) {
             if let Entry::Vacant(free) = self.held.entry(fd.fd) {
                 free.insert(lane);
                 self.slots[lane as usize].holds.push(fd.fd);
+            }
+        }
+    }
+
+    /// Lanes that wait for their turn to send ask again.
+    fn wake_senders(&mut self) {
+        if self.turns == 0 {
+            return;
+        }
+        for lane in 0..self.slots.len() as LaneId {
+            if matches!(self.slots[lane as usize].state, State::AwaitsTurn) {
+                self.wake(lane, Wake::Woken(Woken::Ready));
             }
         }
     }
@@ -528,20 +595,22 @@ impl Desk {
     /// Ends a lane's pause, whatever it waits for. Does nothing if it does not wait.
     fn wake(&mut self, lane: LaneId, wake: Wake) {
         let token = self.token(lane);
+        let mut frees = false;
         let slot = &mut self.slots[lane as usize];
         match slot.state {
             State::Free | State::Ready | State::Running => return,
             State::Waiting(fds) => {
                 for fd in fds.get() {
                     self.reactor.forget(fd.fd, token);
+                    frees = true;
                 }
             }
+            State::AwaitsTurn => self.turns -= 1,
             State::InLine
             | State::Idle
             | State::WantsChild
             | State::WantsPermit
             | State::AwaitsNotice
-            | State::AwaitsTurn
             | State::Joining => {}
         }
         slot.state = State::Ready;
@@ -550,6 +619,9 @@ impl Desk {
             self.waits.remove(&(moment, lane));
         }
         self.ready.push_back((lane, wake));
+        if frees {
+            self.wake_senders();
+        }
     }
 
     fn wake_after(&mut self, lane: LaneId, time: Duration) {
@@ -558,26 +630,62 @@ impl Desk {
         self.waits.insert((moment, lane));
     }
 
-    fn await_descriptors(&mut self, lane: LaneId, fds: Descriptors, timeout: Option<Duration>) {
+    fn await_descriptors(
+        &mut self,
+        lane: LaneId,
+        fds: Descriptors,
+        timeout: Option<Duration>,
+    ) -> Option<Clash> {
         self.set_state(lane, State::Waiting(fds));
         if self.is_cancelled(lane) {
-            return self.wake(lane, Wake::Woken(Woken::Cancelled));
+            self.wake(lane, Wake::Woken(Woken::Cancelled));
+            return None;
         }
         let token = self.token(lane);
+        let mut clash = None;
         for fd in fds.get().iter().filter(|fd| fd.fd >= 0) {
-            match self.reactor.watch(fd.fd, fd.events, token) {
-                Ok(None) => {}
-                // Somebody closed a descriptor that another lane waits for: it must look again.
-                Ok(Some(stale)) => self.handle(stale),
-                Err(Refusal::AlwaysReady) => return self.wake(lane, Wake::Woken(Woken::Ready)),
-                Err(Refusal::Taken | Refusal::Bad) => {
-                    return self.wake(lane, Wake::Woken(Woken::Refused));
+            let watched = match self.reactor.watch(fd.fd, fd.events, token) {
+                Ok(watched) => watched,
+                Err(refusal) => {
+                    let woken = match refusal {
+                        Refusal::AlwaysReady => Woken::Ready,
+                        Refusal::Bad => Woken::Refused,
+                    };
+                    self.wake(lane, Wake::Woken(woken));
+                    return None;
                 }
+            };
+            // Somebody closed a descriptor that other lanes wait for: they must look again.
+            for stale in watched.ended {
+                self.handle(stale);
             }
+            if let Some(other) = watched.beside {
+                clash = clash.or_else(|| self.clash(fd.fd, other, lane));
+            }
+        }
+        if clash.is_some_and(|clash| clash.then == Then::Fails) {
+            self.wake(lane, Wake::Woken(Woken::Barred));
+            return clash;
         }
         if let Some(time) = timeout {
             self.wake_after(lane, time);
         }
+        clash
+    }
+
+    fn clash(&self, fd: RawFd, other: Token, second: LaneId) -> Option<Clash> {
+        if other >= SIGNALS {
+            return None;
+        }
+        let first = (other & 0xffff_ffff) as LaneId;
+        if self.reads_only(first, fd) && self.reads_only(second, fd) {
+            return Clash::over(fd, first, second, Then::Fails);
+        }
+        // Lanes that run beside each other for one job share its connections on purpose.
+        let apart = self.owner(first) != self.owner(second);
+        apart
+            .then(|| Clash::over(fd, first, second, Then::Waits))
+            .flatten()
     }
 
     fn expire(&mut self) {
@@ -659,6 +767,12 @@ impl Desk {
             self.control_for_write = for_write;
             let events = libc::POLLIN | if for_write { libc::POLLOUT } else { 0 };
             self.reactor.change(children.control_fd(), events, CONTROL);
+        }
+    }
+
+    fn handle_all(&mut self, tokens: &mut Vec<Token>) {
+        for token in tokens.drain(..) {
+            self.handle(token);
         }
     }
 
@@ -778,7 +892,11 @@ impl Desk {
             .as_ref()
             .and_then(Children::wakeup)
             .map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now_ms())));
-        [wait, deadline, due, spawn].into_iter().flatten().min()
+        let lines = self.output.as_ref().and_then(Output::due);
+        [wait, deadline, due, spawn, lines]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -795,6 +913,7 @@ impl Default for Slot {
             parent: None,
             beside: Vec::new(),
             holds: Vec::new(),
+            clash: None,
         }
     }
 }

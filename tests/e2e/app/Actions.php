@@ -102,6 +102,17 @@ final class Actions
         Concurrency::driver('kqueue')->run(array_fill(0, 5, static fn () => sleep(30)));
     }
 
+    public static function trace(Act $job, mixed $detail): void
+    {
+        Trace::add('traced', $detail);
+    }
+
+    /** The first attempt only. */
+    public static function waitsForRedis(Act $job, float $seconds): void
+    {
+        $job->attempts() > 1 || Redis::connection()->blpop('nothing', $seconds);
+    }
+
     public static function spin(Act $job, float $seconds): void
     {
         for ($end = microtime(true) + $seconds; microtime(true) < $end;) {

@@ -5,6 +5,8 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E\App;
 
 use Illuminate\Cache\RateLimiting\Limit;
+use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Worker;
 use Illuminate\Support\Facades\RateLimiter;
 use Illuminate\Support\ServiceProvider;
 
@@ -42,6 +44,14 @@ final class AppServiceProvider extends ServiceProvider
 
         if (getenv('KQUEUE_TEST_OPEN_CONNECTION')) {
             $this->app['db']->select('select 1');
+        }
+
+        if (getenv('KQUEUE_TEST_POP_LAST')) {
+            Worker::popUsing('backwards', static fn (callable $pop) => $pop('low') ?? $pop('high'));
+        }
+
+        if ($veto = getenv('KQUEUE_TEST_VETO')) {
+            $this->app['events']->listen(Looping::class, static fn () => ! is_file($veto));
         }
 
         if ($class = getenv('KQUEUE_TEST_RESOLVED')) {

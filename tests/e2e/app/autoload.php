@@ -1,6 +1,6 @@
 <?php
 
-// Laravel from LARAVEL_PHP_DIR (or Composer's vendor), the package, and this folder.
+// Laravel from LARAVEL_PHP_DIR (or Composer's vendor), the package, this folder, and tests/oracle, which uses this application too.
 
 declare(strict_types=1);
 
@@ -19,7 +19,13 @@ declare(strict_types=1);
     }
 
     spl_autoload_register(static function (string $class) use ($root): void {
-        foreach (['KQueue\Tests\E2E\App\\' => __DIR__, 'KQueue\Tests\E2E\\' => dirname(__DIR__), 'KQueue\\' => $root.'/php/src'] as $namespace => $folder) {
+        foreach ([
+            'KQueue\Tests\E2E\App\\' => __DIR__,
+            'KQueue\Tests\E2E\\' => dirname(__DIR__),
+            'KQueue\Tests\Oracle\App\\' => $root.'/tests/oracle/app',
+            'KQueue\Tests\Oracle\\' => $root.'/tests/oracle',
+            'KQueue\\' => $root.'/php/src',
+        ] as $namespace => $folder) {
             if (str_starts_with($class, $namespace)) {
                 $file = $folder.'/'.str_replace('\\', '/', substr($class, strlen($namespace))).'.php';
 

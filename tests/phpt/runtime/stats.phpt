@@ -11,6 +11,9 @@ function show(string $when, array $stats): void
         unset($stats[$size]);
     }
     $stats['suspensions'] = $stats['suspensions'] > 0 ? 'some' : 'none';
+    $hooks = $stats['hooks'];
+    unset($stats['hooks']);
+    assert($hooks['mode'] === 'all' && ($hooks['slots'] > 20) === ($when === 'during' || $when === 'after') && $hooks['slots'] >= count($hooks['functions']));
     echo "$when: ", json_encode($stats), "\n";
 }
 
@@ -33,4 +36,4 @@ new: {"running":0,"waiting":0,"delayed":0,"finished":0,"failed":0,"lanes":0,"chi
 dispatched: {"running":0,"waiting":3,"delayed":2,"finished":0,"failed":0,"lanes":0,"children":0,"isolated":0,"suspensions":"none"}
 during: {"running":2,"waiting":0,"delayed":2,"finished":1,"failed":1,"lanes":2,"children":0,"isolated":0,"suspensions":"some"}
 after: {"running":0,"waiting":0,"delayed":1,"finished":3,"failed":1,"lanes":0,"children":0,"isolated":0,"suspensions":"some"}
-running waiting delayed finished failed lanes children isolated suspensions memory rss
+running waiting delayed finished failed lanes children isolated suspensions memory rss hooks

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use kqueue_engine::interpose::{self, Report, Waiter};
+use kqueue_engine::interpose::{self, Reach, Report, Waiter};
 
 /// Hooks belong to the process, so tests take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -27,7 +27,7 @@ impl Turn {
 
     pub(crate) fn install(&self, waiter: &'static dyn Waiter) -> Report {
         fixture();
-        interpose::install(waiter).expect("glibc on a supported architecture")
+        interpose::install(waiter, Reach::All).expect("glibc on a supported architecture")
     }
 }
 

@@ -1,7 +1,7 @@
 //! When nothing is suspended: whoever calls makes the real call.
 use std::time::{Duration, Instant};
 
-use kqueue_engine::interpose::{self, InterposeError};
+use kqueue_engine::interpose::{self, InterposeError, Reach};
 
 use crate::fixture::{Turn, call};
 use crate::recorder::RECORDER;
@@ -81,7 +81,7 @@ fn installing_again_moves_to_the_calling_thread() {
     let turn = Turn::take();
     let first = turn.install(RECORDER.fresh());
     let routed = std::thread::spawn(|| {
-        let second = interpose::install(&RECORDER).expect("installed once already");
+        let second = interpose::install(&RECORDER, Reach::All).expect("installed once already");
         (is_routed(), second)
     });
     assert_eq!(routed.join().expect("no panic"), (true, first));
@@ -111,8 +111,10 @@ fn hooks_are_off_for_ever_in_a_forked_child() {
     let questions = RECORDER.questions();
     let code = in_child(|| {
         let routed = is_routed() || RECORDER.questions() > questions;
-        let refused = matches!(interpose::install(&RECORDER), Err(InterposeError::Forked))
-            && matches!(interpose::refresh(), Err(InterposeError::Forked));
+        let refused = matches!(
+            interpose::install(&RECORDER, Reach::All),
+            Err(InterposeError::Forked)
+        ) && matches!(interpose::refresh(), Err(InterposeError::Forked));
         let still_routed = is_routed();
         interpose::uninstall();
         i32::from(routed) | i32::from(!refused) << 1 | i32::from(still_routed) << 2

@@ -474,6 +474,24 @@ fn sending_ends_by_the_sockets_own_time_limit() {
     }
 }
 
+/// The connection is another lane's just now: it must not notice.
+#[test]
+fn a_barred_receiver_fails_and_shuts_nothing() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    RECORDER.answers_always(Woken::Barred);
+    for (name, receive) in receivers() {
+        let (ours, mut theirs) = sockets();
+        assert_eq!(
+            (receive(ours.as_raw_fd(), 0).0, errno()),
+            (-1, libc::ECANCELED),
+            "{name}"
+        );
+        theirs.write_all(b"x").expect("open");
+        assert_eq!(receive(ours.as_raw_fd(), 0).0, 1, "{name}");
+    }
+}
+
 #[test]
 fn a_cancelled_sender_sees_a_broken_pipe_without_a_signal() {
     let turn = Turn::take();

@@ -1,9 +1,9 @@
 //! Which slots lead where.
 use std::ffi::c_void;
 
-use kqueue_engine::interpose;
+use kqueue_engine::interpose::{self, Reach, Woken};
 
-use crate::fixture::{Fixture, Turn, compile, fixture};
+use crate::fixture::{Fixture, Turn, call, compile, fixture};
 use crate::recorder::RECORDER;
 
 /// Sleeps by some build of the fixture, and tells whether that was a wait.
@@ -30,7 +30,37 @@ fn an_object_loaded_later_is_found_by_refresh() {
     assert!(is_routed(&late, "call_usleep") && is_routed(&late, "call_by_table"));
     assert!(is_routed(fixture(), "call_usleep"));
     late.unload();
-    assert_eq!(interpose::install(&RECORDER).expect("once more"), first);
+    assert_eq!(
+        interpose::install(&RECORDER, Reach::All).expect("once more"),
+        first
+    );
+}
+
+#[test]
+fn the_reach_says_which_calls_are_interposed() {
+    let turn = Turn::take();
+    let all = turn.install(RECORDER.fresh());
+    let poll = call!(call_poll(fds: *mut libc::pollfd, count: libc::nfds_t, timeout: i32) -> i32);
+    let polls = || {
+        let before = RECORDER.waits().len();
+        assert_eq!(poll(std::ptr::null_mut(), 0, 1), 0);
+        RECORDER.waits().len() > before
+    };
+    assert!(polls() && is_routed(fixture(), "call_usleep"));
+    let sleeps = interpose::install(&RECORDER, Reach::Sleeps).expect("installed once already");
+    assert!(!polls() && is_routed(fixture(), "call_usleep"));
+    assert!(sleeps.slots > 0 && sleeps.slots < all.slots);
+    let nothing = interpose::install(&RECORDER, Reach::Nothing).expect("installed once already");
+    assert!(!polls() && !is_routed(fixture(), "call_usleep"));
+    assert_eq!(nothing, interpose::Report::default());
+    // Who stands in for functions still suspends.
+    let woken = interpose::wait(&[], Some(std::time::Duration::from_millis(1)));
+    assert_eq!(woken, Some(Woken::TimedOut));
+    assert_eq!(
+        interpose::install(&RECORDER, Reach::All).expect("installed once already"),
+        all
+    );
+    assert!(polls());
 }
 
 #[test]

@@ -221,13 +221,15 @@ fn one_at_a_time_uses_a_connection() {
     );
 }
 
-/// A number means something else in each of two jobs; and who is cancelled waits no longer.
+/// Another job's lane is only kept from reading in between, which one that watches several descriptors does not do; and who is
+/// cancelled waits no longer.
 #[test]
 fn a_connection_is_held_against_lanes_of_the_same_job_only() {
     let mut run = Run::jobs(2);
-    let pipe = pipe();
+    let (pipe, other) = (pipe(), pipe());
     let fd = pipe.read();
-    let holds = vec![wait_for(&[(fd, libc::POLLIN)], Some(ms(100)))];
+    let watches = [(fd, libc::POLLIN), (other.read(), libc::POLLIN)];
+    let holds = vec![wait_for(&watches, Some(ms(100)))];
     run.job([
         deadline(30),
         Act::Beside(ALL, vec![holds, vec![Act::Claim(fd), say_what_for()]]),

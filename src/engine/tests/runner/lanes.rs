@@ -12,7 +12,7 @@ use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, JobId, LaneId, Scheduler, Waiting};
 use kqueue_engine::children::Children;
 use kqueue_engine::interpose::Woken;
-use kqueue_engine::runner::{self, Descriptors, Desk, Lanes, Pause, Shared, Wake};
+use kqueue_engine::runner::{self, Clash, Descriptors, Desk, Lanes, Pause, Shared, Wake};
 use kqueue_engine::signals::Signals;
 
 /// Longer than any test takes, however busy the machine is.
@@ -135,6 +135,7 @@ pub(crate) struct Run {
     pub(crate) queue: Queue,
     /// The signals it was told of, and whether the run was stopping then.
     pub(crate) told: Vec<(i32, bool)>,
+    pub(crate) clashes: Vec<Clash>,
     programs: HashMap<JobId, VecDeque<Act>>,
     lanes: Vec<Option<Lane>>,
     free: Vec<LaneId>,
@@ -192,6 +193,7 @@ impl Run {
             log: Log::default(),
             queue: Queue::default(),
             told: Vec::new(),
+            clashes: Vec::new(),
             programs: HashMap::new(),
             lanes: Vec::new(),
             free: Vec::new(),
@@ -297,7 +299,7 @@ impl Run {
                     return Pause::Join;
                 }
                 Some(Act::Claim(fd)) => {
-                    let desk = lane.scene.desk.borrow();
+                    let mut desk = lane.scene.desk.borrow_mut();
                     if !desk.claim(id, fd) && !desk.is_cancelled(id) {
                         lane.program.push_front(Act::Claim(fd));
                         return Pause::Turn;
@@ -347,9 +349,13 @@ impl Run {
         self.give_way(id);
         let lane = self.lanes[id as usize].as_mut().unwrap();
         let desk = self.desk.borrow();
-        if desk.scheduler.stopping().is_some() || desk.scheduler.paused() {
+        if desk.scheduler.stopping().is_some() {
             lane.doing = Doing::Nothing;
             return Pause::Line;
+        }
+        if desk.scheduler.paused() {
+            lane.doing = Doing::Idling;
+            return Pause::Idle(self.queue.idle);
         }
         self.queue.looks += 1;
         let none_ran = desk.scheduler.in_flight() == 0;
@@ -466,6 +472,11 @@ impl Lanes for Run {
             (Doing::Job, Wake::Woken(_) | Wake::Child(_)) => self.next_act(id),
             (_, wake) => panic!("lane {id} was told {wake:?}, which it did not ask for"),
         }
+    }
+
+    fn clashed(&mut self, clash: Clash) {
+        drop(self.desk.borrow_mut());
+        self.clashes.push(clash);
     }
 
     fn signalled(&mut self, signal: i32) {

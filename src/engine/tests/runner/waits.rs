@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::lanes::{
-    Run, act, ms, pipe, put_byte, replace, say, say_answer, sleep, take_byte, wait_for, writes,
+    Act, Run, act, ms, pipe, put_byte, replace, say, say_answer, sleep, take_byte, wait_for, writes,
 };
+use kqueue_engine::runner::{Clash, Seldom, Then};
 use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 
@@ -106,21 +107,194 @@ fn a_descriptor_may_stand_twice_in_one_wait() {
     assert_eq!(answer(&[(fd, IN), (fd, IN)], None), "Ready");
 }
 
+/// A reader, and then another, are in the middle of something: the second may not come in between.
 #[test]
-fn a_descriptor_that_another_lane_waits_for_is_refused() {
+fn the_second_that_reads_from_one_descriptor_fails() {
     let mut run = Run::jobs(2);
     let (shared, free) = (pipe(), pipe());
     run.job([wait_for(&[(shared.read(), IN)], None), say_answer()]);
     run.job([
-        wait_for(&[(free.read(), IN), (shared.read(), IN)], None),
+        wait_for(&[(shared.read(), IN)], None),
         say_answer(),
-        // What was refused is not watched, and the neighbour still is.
+        // It watches nothing of it any more, and the first still does.
         wait_for(&[(free.read(), IN)], Some(ms(5))),
         say_answer(),
         writes(shared.write()),
     ]);
     run.go().unwrap();
-    assert_eq!(run.lines(), ["2 Refused", "2 TimedOut", "1 Ready"]);
+    assert_eq!(run.lines(), ["2 Barred", "2 TimedOut", "1 Ready"]);
+    let clash = clash(shared.read(), Then::Fails);
+    assert_eq!(run.clashes, [clash]);
+    assert!(clash.what().starts_with("pipe:["), "{}", clash.what());
+}
+
+fn clash(fd: i32, then: Then) -> Clash {
+    Clash {
+        fd,
+        first: 0,
+        second: 1,
+        then,
+    }
+}
+
+/// Who watches several descriptors is in the middle of nothing. They wait in turn, and all others go on.
+#[test]
+fn lanes_that_watch_one_descriptor_take_turns() {
+    let mut run = Run::jobs(3);
+    let (shared, other) = (pipe(), pipe());
+    let fds = [(shared.read(), IN), (other.read(), IN)];
+    let reader = shared.read();
+    for pause in [1, 2] {
+        run.job([
+            sleep(pause),
+            wait_for(&fds, None),
+            say_answer(),
+            act(move |_| assert!(take_byte(reader))),
+        ]);
+    }
+    run.job([
+        sleep(20),
+        say("goes on"),
+        writes(shared.write()),
+        sleep(5),
+        say("writes again"),
+        writes(shared.write()),
+    ]);
+    run.go().unwrap();
+    assert_eq!(
+        run.lines(),
+        ["3 goes on", "1 Ready", "3 writes again", "2 Ready"]
+    );
+    assert_eq!(run.clashes, [clash(reader, Then::Waits)]);
+}
+
+/// What is sent while another waits for its answer would be answered into that: it is sent afterwards.
+#[test]
+fn a_request_waits_for_the_end_of_another() {
+    let (one, other) = socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::empty(),
+    )
+    .unwrap();
+    let fd = one.as_raw_fd();
+    let mut run = Run::jobs(3);
+    let takes = move || act(move |_| assert!(take_byte(fd)));
+    // Its answer comes in two parts.
+    run.job([
+        wait_for(&[(fd, IN)], None),
+        takes(),
+        say("has half"),
+        wait_for(&[(fd, IN)], None),
+        takes(),
+        say("has all"),
+    ]);
+    run.job([Act::Claim(fd), say("sends")]);
+    let writer = other.as_raw_fd();
+    run.job([
+        sleep(2),
+        say("goes on"),
+        writes(writer),
+        sleep(2),
+        writes(writer),
+    ]);
+    run.go().unwrap();
+    assert_eq!(
+        run.lines(),
+        ["3 goes on", "1 has half", "1 has all", "2 sends"]
+    );
+    assert_eq!(run.clashes[0], clash(fd, Then::SendsLater));
+    // Only who reads from it alone is in the middle of something.
+    run.job([
+        wait_for(&[(fd, IN), (writer, IN)], Some(ms(10))),
+        say_answer(),
+    ]);
+    run.job([Act::Claim(fd), say("sends")]);
+    run.go().unwrap();
+    assert_eq!(run.lines()[4..], ["5 sends", "4 TimedOut"]);
+}
+
+#[test]
+fn a_request_that_waits_ends_at_its_deadline() {
+    let shared = pipe();
+    let fd = shared.read();
+    let mut run = Run::jobs(2);
+    run.job([wait_for(&[(fd, IN)], Some(ms(50))), say_answer()]);
+    run.job([
+        act(|scene| {
+            let deadline = Instant::now() + ms(5);
+            let mut desk = scene.desk.borrow_mut();
+            desk.set_deadline(scene.lane, Some(deadline));
+        }),
+        Act::Claim(fd),
+        say("is told"),
+    ]);
+    run.go().unwrap();
+    assert_eq!(run.lines(), ["2 is told", "1 TimedOut"]);
+}
+
+#[test]
+fn reading_and_writing_one_socket_is_no_clash() {
+    let (one, other) = socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::empty(),
+    )
+    .unwrap();
+    let fd = one.as_raw_fd();
+    let mut run = Run::jobs(2);
+    run.job([wait_for(&[(fd, IN)], None), say_answer()]);
+    run.job([
+        wait_for(&[(fd, OUT)], None),
+        say_answer(),
+        writes(other.as_raw_fd()),
+    ]);
+    run.go().unwrap();
+    assert_eq!(run.lines(), ["2 Ready", "1 Ready"]);
+    assert!(run.clashes.is_empty());
+}
+
+/// Whoever is woken gets a connection, or a message, of its own.
+#[test]
+fn what_many_may_wait_for_is_no_clash() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut run = Run::jobs(4);
+    for fd in [listener.as_raw_fd(), datagrams.as_raw_fd()] {
+        for _ in 0..2 {
+            run.job([wait_for(&[(fd, IN)], Some(ms(2))), say_answer()]);
+        }
+    }
+    run.go().unwrap();
+    assert_eq!(run.lines().len(), 4);
+    assert!(run.clashes.is_empty());
+}
+
+#[test]
+fn a_clash_is_spoken_of_seldom() {
+    let mut seldom = Seldom::default();
+    let now = Instant::now();
+    let after = |milliseconds| now + ms(milliseconds);
+    assert_eq!(seldom.says(now), Some(0));
+    assert_eq!(seldom.says(after(1)), None);
+    assert_eq!(seldom.says(after(9_999)), None);
+    assert_eq!(seldom.says(after(10_000)), Some(2));
+    assert_eq!(seldom.says(after(10_001)), None);
+}
+
+#[test]
+fn a_connection_is_named_by_its_other_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    let clash = clash(stream.as_raw_fd(), Then::Waits);
+    let fd = stream.as_raw_fd();
+    assert_eq!(
+        clash.what(),
+        format!("the connection to {address} (descriptor {fd})")
+    );
 }
 
 #[test]

@@ -13,5 +13,5 @@ return [
     'timezone' => 'UTC',
     'locale' => 'en',
     'fallback_locale' => 'en',
-    'providers' => ServiceProvider::defaultProviders()->merge([KQueueServiceProvider::class, AppServiceProvider::class])->toArray(),
+    'providers' => ServiceProvider::defaultProviders()->merge(array_filter([KQueueServiceProvider::class, AppServiceProvider::class, getenv('KQUEUE_TEST_PROVIDER')]))->toArray(),
 ];

@@ -72,6 +72,10 @@ final class LaneConnectionsTest extends TestCase
 
     public function test_what_runs_beside_a_job_connects_as_that_job(): void
     {
+        if (! interface_exists(\Illuminate\Contracts\Concurrency\Driver::class)) {
+            self::markTestSkipped('This Laravel has no concurrency.');
+        }
+
         $this->use('redis');
         $this->push(...array_map(static fn (int $i) => (new Act('storesSideBySide', "job{$i}", 4))->with(['timeout' => 30, 'tries' => 1]), range(1, 4)));
         $run = $this->kqueue(['--concurrency=4'], ['KQUEUE_TEST_MAX' => '{"sqlite":1}']);

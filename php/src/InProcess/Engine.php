@@ -55,7 +55,7 @@ final class Engine implements Contracts\Engine
         throw $this->impossible();
     }
 
-    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null): void
+    public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void
     {
         while (! $this->stopping) {
             $lane();

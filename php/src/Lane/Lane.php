@@ -206,7 +206,7 @@ final class Lane
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $began && $this->worker->shouldQuit => [0, 'interrupted'],
+            $began && $this->worker->wasToldToQuit() => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
             $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],

@@ -124,6 +124,12 @@ class LaneWorker extends Worker
         return $this->lostConnection ?? $this->shouldQuit;
     }
 
+    /** Whether the application set shouldQuit. Before Laravel 13, it cannot be told from a lost connection, after which the run goes on. */
+    public function wasToldToQuit(): bool
+    {
+        return $this->shouldQuit && property_exists($this, 'lostConnection');
+    }
+
     public function forgetLostConnection(): void
     {
         $this->{property_exists($this, 'lostConnection') ? 'lostConnection' : 'shouldQuit'} = false;

@@ -137,7 +137,7 @@ final class Features
                 return [$sent->map(static fn ($message): string => $message->getEnvelope()->getRecipients()[0]->getAddress())->all(), ["{$name}@example.com"]];
             },
             'urls' => static function (string $name, Closure $meet): array {
-                URL::useOrigin("http://{$name}.example.com");
+                URL::forceRootUrl("http://{$name}.example.com");
                 $meet();
 
                 return [url('/path'), "http://{$name}.example.com/path"];

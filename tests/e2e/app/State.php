@@ -9,6 +9,7 @@ use Closure;
 use Illuminate\Auth\GenericUser;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\Relation;
+use Illuminate\Http\Client\Factory as HttpFactory;
 use Illuminate\Support\Facades\App;
 use Illuminate\Support\Facades\Auth;
 use Illuminate\Support\Facades\Context;
@@ -78,7 +79,8 @@ final class State
             'config' => [static fn (int $n) => config(['app.name' => "name {$n}"]), static fn () => config('app.name')],
             'locale' => [static fn (int $n) => App::setLocale("l{$n}"), static fn () => [App::getLocale(), app('translator')->getLocale()]],
             'translation' => [static fn (int $n) => app('translator')->addLines(['x.y' => "line {$n}"], 'en'), static fn () => app('translator')->get('x.y', [], 'en')],
-            'context' => [static fn (int $n) => Context::add('n', $n), static fn () => Context::all()],
+            // What Laravel 10 does not have is left out.
+            ...(class_exists(Context::class) ? ['context' => [static fn (int $n) => Context::add('n', $n), static fn () => Context::all()]] : []),
             'log context' => [static fn (int $n) => Log::shareContext(['n' => $n]), static fn () => Log::sharedContext()],
             'listener' => [static fn (int $n) => Event::listen("event {$n}", static fn () => null), static fn () => count(app('events')->getRawListeners())],
             'unguarded models' => [static fn () => Model::unguard(), static fn () => Model::isUnguarded()],
@@ -94,7 +96,7 @@ final class State
             'rate limiter' => [static fn (int $n) => RateLimiter::for("limit {$n}", static fn () => null), static fn () => array_filter(range(1, 50), static fn (int $n): bool => RateLimiter::limiter("limit {$n}") !== null)],
             'route' => [static fn (int $n) => Route::get("route{$n}", static fn () => null), static fn () => count(Route::getRoutes())],
             'shared view data' => [static fn (int $n) => View::share('left', $n), static fn () => View::shared('left')],
-            'faked requests' => [static fn () => Http::preventStrayRequests(), static fn () => Http::preventingStrayRequests()],
+            ...(method_exists(HttpFactory::class, 'preventingStrayRequests') ? ['faked requests' => [static fn () => Http::preventStrayRequests(), static fn () => Http::preventingStrayRequests()]] : []),
             'test clock' => [static fn (int $n) => Carbon::setTestNow(Carbon::createFromTimestamp($n)), static fn () => Carbon::hasTestNow()],
             'connection' => [static fn (int $n) => DB::statement("pragma cache_size = {$n}"), static fn () => DB::selectOne('pragma cache_size')->cache_size],
             'query log' => [static fn () => DB::enableQueryLog(), static fn () => DB::logging()],

@@ -70,6 +70,10 @@ final class JobLinesTest extends TestCase
     #[TestWith(['released_after_exception', null])]
     public function test_json_has_laravels_fields_and_more(string $status, ?string $message): void
     {
+        if (! $this->app->make(WorkCommand::class)->getDefinition()->hasOption('json')) {
+            self::markTestSkipped('This Laravel has no such option.');
+        }
+
         $this->app['config']->set('queue.output_timezone', 'Asia/Kathmandu');
         $job = $this->job(['displayName' => 'App\Jobs\Ü', 'createdAt' => time() - 70, 'delay' => 10]);
         $exception = $message === null ? null : new RuntimeException($message);

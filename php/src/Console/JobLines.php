@@ -17,7 +17,7 @@ use Throwable;
  * What is printed of jobs, as queue:work prints it and some twenty times as fast, since a runner may end thousands of jobs each second:
  * one line when a job ends, with -v also one when it begins, or JSON with Laravel's fields and a few more.
  *
- * One job at a time: each lane has its own.
+ * One job at a time, in the process that made it: each lane has its own.
  */
 final class JobLines
 {
@@ -46,6 +46,8 @@ final class JobLines
     private readonly bool $colours;
 
     private readonly int $width;
+
+    private readonly string $pid;
 
     private int $second = 0;
 
@@ -78,6 +80,7 @@ final class JobLines
         $this->verbose = $output->isVerbose();
         $this->colours = $output->isDecorated();
         $this->width = (new Terminal)->getWidth();
+        $this->pid = ',"pid":'.getmypid().'}';
     }
 
     /**
@@ -233,11 +236,11 @@ final class JobLines
         };
         $json .= $this->attempts > 0 ? ",\"attempts\":{$this->attempts}" : '';
         $json .= $exception === null ? '' : ','.rtrim(self::members(['exception' => $exception::class, 'message' => $exception->getMessage()]), ',');
-        $json .= sprintf(',"timestamp":"%s.%06d%s"', $second, (int) (fmod($now, 1) * 1e6), $zone);
+        $json .= ",\"timestamp\":\"{$second}.".substr((string) (1_000_000 + (int) (($now - (int) $now) * 1e6)), 1)."{$zone}\"";
         $json .= $status === 'starting' || $this->startedAt === null ? '' : ',"duration":'.json_encode(round($now - $this->startedAt, 6));
         $json .= $this->wait === null ? '' : ",\"wait\":{$this->wait}";
 
-        return $json.',"isolated":'.($this->isolated ? 'true' : 'false').',"pid":'.getmypid().'}';
+        return $json.($this->isolated ? ',"isolated":true' : ',"isolated":false').$this->pid;
     }
 
     /** @param  array<string, mixed>  $values */

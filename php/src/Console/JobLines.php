@@ -12,6 +12,7 @@ use KQueue\Isolated\ChildJob;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Console\Terminal;
 use Throwable;
+use WeakReference;
 
 /**
  * What is printed of jobs, as queue:work prints it and some twenty times as fast, since a runner may end thousands of jobs each second:
@@ -63,8 +64,8 @@ final class JobLines
 
     private bool $failed = false;
 
-    /** Which job all that is of. */
-    private int $job = 0;
+    /** Which job all that is of. Its id would not do: the next job gets the same as soon as this one is gone. */
+    private ?WeakReference $job = null;
 
     private string $name = '';
 
@@ -87,7 +88,7 @@ final class JobLines
      */
     public function take(Job $job): string
     {
-        if ($this->job === spl_object_id($job)) {
+        if ($this->job?->get() === $job) {
             return $this->name;
         }
 
@@ -96,7 +97,7 @@ final class JobLines
         // Laravel (since 12) writes when a job was made, in whole seconds. Of a retry nothing tells when it became ready.
         $wait = is_int($made) ? max(0, time() - $made - (int) ($payload['delay'] ?? 0)) : null;
 
-        $this->job = spl_object_id($job);
+        $this->job = WeakReference::create($job);
         $this->name = self::clean((string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable'));
         $this->attempts = $this->json || $wait > 0 ? $job->attempts() : null;
         $this->wait = $this->attempts > 1 ? null : $wait;
@@ -146,7 +147,7 @@ final class JobLines
             return;
         }
 
-        if ($this->job !== spl_object_id($job)) {
+        if ($this->job?->get() !== $job) {
             $this->startedAt = null;
         }
 

@@ -12,6 +12,7 @@ use KQueue\Isolated\ChildJob;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Console\Terminal;
 use Throwable;
+use WeakMap;
 use WeakReference;
 
 /**
@@ -53,9 +54,8 @@ final class JobLines
     /** @var array{string, string, string} the second as people read it, as JSON has it, and its time zone */
     private array $texts = ['', '', ''];
 
-    private ?float $startedAt = null;
-
-    private bool $isolated = false;
+    /** @var WeakMap<Job, array{float, bool}>|null when jobs began, and whether isolated: a job may run another within itself */
+    private ?WeakMap $begun = null;
 
     /** Seconds that the job was ready in the queue before it was taken. */
     private ?int $wait = null;
@@ -98,7 +98,9 @@ final class JobLines
         $wait = is_int($made) ? max(0, time() - $made - (int) ($payload['delay'] ?? 0)) : null;
 
         $this->job = WeakReference::create($job);
-        $this->name = self::clean((string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable'));
+        $this->failed = false;
+        $name = (string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable');
+        $this->name = self::clean($name);
         $this->attempts = $this->json || $wait > 0 ? $job->attempts() : null;
         $this->wait = $this->attempts > 1 ? null : $wait;
         $this->head = ! $this->json ? '' : self::members([
@@ -106,7 +108,7 @@ final class JobLines
             'uuid' => $payload['uuid'] ?? null,
             'connection' => $job->getConnectionName(),
             'queue' => $job->getQueue(),
-            'job' => $this->name,
+            'job' => $name,
         ]);
 
         return $this->name;
@@ -115,10 +117,8 @@ final class JobLines
     /** The job begins elsewhere, and whoever runs it says so; its end may have to be told here. */
     public function beginElsewhere(Job $job): void
     {
-        $this->startedAt = microtime(true);
-        $this->failed = false;
-        $this->isolated = true;
         $this->take($job);
+        $this->note($job, true);
     }
 
     public function begin(Job $job): void
@@ -127,8 +127,8 @@ final class JobLines
             return;
         }
 
-        $this->beginElsewhere($job);
-        $this->isolated = $job instanceof ChildJob;
+        $this->take($job);
+        $this->note($job, $job instanceof ChildJob);
 
         if ($this->json) {
             $this->write($this->asJson($job, 'starting', null));
@@ -140,6 +140,12 @@ final class JobLines
         }
     }
 
+    private function note(Job $job, bool $isolated): void
+    {
+        $this->begun ??= new WeakMap;
+        $this->begun[$job] = [microtime(true), $isolated];
+    }
+
     /** @param  string  $status  in Laravel's words */
     public function end(Job $job, string $status, ?Throwable $exception): void
     {
@@ -147,9 +153,7 @@ final class JobLines
             return;
         }
 
-        if ($this->job?->get() !== $job) {
-            $this->startedAt = null;
-        }
+        $this->take($job);
 
         if ($this->json) {
             $this->write($this->asJson($job, $status, $exception));
@@ -185,7 +189,8 @@ final class JobLines
     {
         $name = $this->take($job);
         $times = ($this->wait ?? 0) < 1 ? '' : self::duration($this->wait).' wait, ';
-        $times .= $this->startedAt === null ? '' : self::duration(microtime(true) - $this->startedAt);
+        [$startedAt] = $this->begun[$job] ?? [null];
+        $times .= $startedAt === null ? '' : self::duration(microtime(true) - $startedAt);
         $length = 0;
         $ids = $memory = '';
 
@@ -223,6 +228,7 @@ final class JobLines
         $this->take($job);
         [, $second, $zone] = $this->now();
         $now = microtime(true);
+        [$startedAt, $isolated] = $this->begun[$job] ?? [null, $job instanceof ChildJob];
 
         $json = $status === 'starting' || $status === 'success' ? '{"level":"info",' : '{"level":"warning",';
         $json .= "{$this->head}\"status\":\"{$status}\"";
@@ -235,10 +241,10 @@ final class JobLines
         $json .= $this->attempts > 0 ? ",\"attempts\":{$this->attempts}" : '';
         $json .= $exception === null ? '' : ','.rtrim(self::members(['exception' => $exception::class, 'message' => $exception->getMessage()]), ',');
         $json .= sprintf(',"timestamp":"%s.%06d%s"', $second, (int) (fmod($now, 1) * 1e6), $zone);
-        $json .= $status === 'starting' || $this->startedAt === null ? '' : ',"duration":'.json_encode(round($now - $this->startedAt, 6));
+        $json .= $status === 'starting' || $startedAt === null ? '' : ',"duration":'.json_encode(round($now - $startedAt, 6));
         $json .= $this->wait === null ? '' : ",\"wait\":{$this->wait}";
 
-        return $json.',"isolated":'.($this->isolated ? 'true' : 'false').',"pid":'.getmypid().'}';
+        return $json.',"isolated":'.($isolated ? 'true' : 'false').',"pid":'.getmypid().'}';
     }
 
     /** @param  array<string, mixed>  $values */

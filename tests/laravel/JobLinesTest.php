@@ -61,7 +61,7 @@ final class JobLinesTest extends TestCase
 
         $lines = $this->linesOn($output = new BufferedOutput($verbosity, $colours));
         $lines->begin($job);
-        (fn () => $this->startedAt = microtime(true) - 0.5)->call($lines);
+        (fn () => $this->begun[$job] = [microtime(true) - 0.5, false])->call($lines);
         $lines->end($job, $status, null);
         $actual = explode("\n", trim($output->fetch(), "\n"));
 

@@ -12,6 +12,8 @@ use KQueue\Isolated\ChildJob;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Console\Terminal;
 use Throwable;
+use WeakMap;
+use WeakReference;
 
 /**
  * What is printed of jobs, as queue:work prints it and some twenty times as fast, since a runner may end thousands of jobs each second:
@@ -54,9 +56,8 @@ final class JobLines
     /** @var array{string, string, string} the second as people read it, as JSON has it, and its time zone */
     private array $texts = ['', '', ''];
 
-    private ?float $startedAt = null;
-
-    private bool $isolated = false;
+    /** @var WeakMap<Job, array{float, bool}>|null when jobs began, and whether isolated: a job may run another within itself */
+    private ?WeakMap $begun = null;
 
     /** Seconds that the job was ready in the queue before it was taken. */
     private ?int $wait = null;
@@ -65,8 +66,8 @@ final class JobLines
 
     private bool $failed = false;
 
-    /** Which job all that is of. */
-    private int $job = 0;
+    /** Which job all that is of. Its id would not do: the next job gets the same as soon as this one is gone. */
+    private ?WeakReference $job = null;
 
     private string $name = '';
 
@@ -80,7 +81,6 @@ final class JobLines
         $this->verbose = $output->isVerbose();
         $this->colours = $output->isDecorated();
         $this->width = (new Terminal)->getWidth();
-        $this->pid = ',"pid":'.getmypid().'}';
     }
 
     /**
@@ -90,7 +90,7 @@ final class JobLines
      */
     public function take(Job $job): string
     {
-        if ($this->job === spl_object_id($job)) {
+        if ($this->job?->get() === $job) {
             return $this->name;
         }
 
@@ -99,8 +99,10 @@ final class JobLines
         // Laravel (since 12) writes when a job was made, in whole seconds. Of a retry nothing tells when it became ready.
         $wait = is_int($made) ? max(0, time() - $made - (int) ($payload['delay'] ?? 0)) : null;
 
-        $this->job = spl_object_id($job);
-        $this->name = self::clean((string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable'));
+        $this->job = WeakReference::create($job);
+        $this->failed = false;
+        $name = (string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable');
+        $this->name = self::clean($name);
         $this->attempts = $this->json || $wait > 0 ? $job->attempts() : null;
         $this->wait = $this->attempts > 1 ? null : $wait;
         $this->head = ! $this->json ? '' : self::members([
@@ -108,7 +110,7 @@ final class JobLines
             'uuid' => $payload['uuid'] ?? null,
             'connection' => $job->getConnectionName(),
             'queue' => $job->getQueue(),
-            'job' => $this->name,
+            'job' => $name,
         ]);
 
         return $this->name;
@@ -117,10 +119,8 @@ final class JobLines
     /** The job begins elsewhere, and whoever runs it says so; its end may have to be told here. */
     public function beginElsewhere(Job $job): void
     {
-        $this->startedAt = microtime(true);
-        $this->failed = false;
-        $this->isolated = true;
         $this->take($job);
+        $this->note($job, true);
     }
 
     public function begin(Job $job): void
@@ -129,8 +129,8 @@ final class JobLines
             return;
         }
 
-        $this->beginElsewhere($job);
-        $this->isolated = $job instanceof ChildJob;
+        $this->take($job);
+        $this->note($job, $job instanceof ChildJob);
 
         if ($this->json) {
             $this->write($this->asJson($job, 'starting', null));
@@ -142,6 +142,12 @@ final class JobLines
         }
     }
 
+    private function note(Job $job, bool $isolated): void
+    {
+        $this->begun ??= new WeakMap;
+        $this->begun[$job] = [microtime(true), $isolated];
+    }
+
     /** @param  string  $status  in Laravel's words */
     public function end(Job $job, string $status, ?Throwable $exception): void
     {
@@ -149,9 +155,7 @@ final class JobLines
             return;
         }
 
-        if ($this->job !== spl_object_id($job)) {
-            $this->startedAt = null;
-        }
+        $this->take($job);
 
         if ($this->json) {
             $this->write($this->asJson($job, $status, $exception));
@@ -187,7 +191,8 @@ final class JobLines
     {
         $name = $this->take($job);
         $times = ($this->wait ?? 0) < 1 ? '' : self::duration($this->wait).' wait, ';
-        $times .= $this->startedAt === null ? '' : self::duration(microtime(true) - $this->startedAt);
+        [$startedAt] = $this->begun[$job] ?? [null];
+        $times .= $startedAt === null ? '' : self::duration(microtime(true) - $startedAt);
         $length = 0;
         $ids = $memory = '';
 
@@ -225,6 +230,7 @@ final class JobLines
         $this->take($job);
         [, $second, $zone] = $this->now();
         $now = microtime(true);
+        [$startedAt, $isolated] = $this->begun[$job] ?? [null, $job instanceof ChildJob];
 
         $json = $status === 'starting' || $status === 'success' ? '{"level":"info",' : '{"level":"warning",';
         $json .= "{$this->head}\"status\":\"{$status}\"";
@@ -237,10 +243,10 @@ final class JobLines
         $json .= $this->attempts > 0 ? ",\"attempts\":{$this->attempts}" : '';
         $json .= $exception === null ? '' : ','.rtrim(self::members(['exception' => $exception::class, 'message' => $exception->getMessage()]), ',');
         $json .= ",\"timestamp\":\"{$second}.".substr((string) (1_000_000 + (int) (($now - (int) $now) * 1e6)), 1)."{$zone}\"";
-        $json .= $status === 'starting' || $this->startedAt === null ? '' : ',"duration":'.json_encode(round($now - $this->startedAt, 6));
+        $json .= $status === 'starting' || $startedAt === null ? '' : ',"duration":'.json_encode(round($now - $startedAt, 6));
         $json .= $this->wait === null ? '' : ",\"wait\":{$this->wait}";
 
-        return $json.($this->isolated ? ',"isolated":true' : ',"isolated":false').$this->pid;
+        return $json.($isolated ? ',"isolated":true' : ',"isolated":false').',"pid":'.getmypid().'}';
     }
 
     /** @param  array<string, mixed>  $values */

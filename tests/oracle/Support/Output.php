@@ -72,8 +72,8 @@ final class Output
         $width = str_contains($bare, '..') ? ' |'.mb_strlen($bare) : '';
 
         return preg_replace(
-            ['/(\d+[wdhms] )+wait, /', '/(\.|\e\[90m\.\e\[39m){2,}/', '/(?<![\d.])[\d.]+(ms|s)\b/', '/(?<![\d.])[\d.]+ ?MB\b/', '/(?<= )\d+(?= (database|redis) )|(?<= )\w{32}(?= (database|redis) )/'],
-            ['', '…', '<duration>', '<memory>', '<id>'],
+            ['/\d+yrs .*?(?= \S*(DONE|FAIL))/', '/\e\[90m(\.+)\e\[39m/', '/[\d,.]+(ms|[wdhms])( \d+[dhms])* wait, /', '/\.{2,}/', '/(?<![\d.,])[\d.,]+(ms|s)\b/', '/(?<![\d.])[\d.]+ ?MB\b/', '/(?<= )\d+(?= (database|redis) )|(?<= )\w{32}(?= (database|redis) )/'],
+            ['', '$1', '', '…', '<duration>', '<memory>', '<id>'],
             $this->plain->text($line),
         ).$width;
     }

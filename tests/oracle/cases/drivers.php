@@ -40,7 +40,8 @@ return [
     'a payload that is no JSON' => new OracleCase(static function (Scene $scene): void {
         Queue::pushRaw('{"job": broken', $scene->queue);
         $scene->pushNothing('behind');
-    }, $empty, inOrder: true),
+    }, $empty, on: ['database'], allow: ['unreadable'], inOrder: true),
+    'a payload that is no JSON, which Redis refuses' => $redis(static fn (Scene $scene) => Queue::pushRaw('{"job": broken', $scene->queue)),
     'a delayed job becomes due while it waits' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('nothing')->delay(1)), ['--max-jobs=1', '--sleep=0.1'], inOrder: true, mayIdle: true),
     'delayed jobs in the order in which they are due' => new OracleCase(static fn (Scene $scene) => $scene->push(
         $scene->job('nothing')->with(['label' => 'second'])->delay(2), $scene->job('nothing')->with(['label' => 'first'])->delay(1),
@@ -102,9 +103,6 @@ return [
         $scene->batch($scene->batchJob('nothing'))->dispatch();
         Schema::rename('job_batches', 'away');
     }, [], static fn () => Schema::rename('away', 'job_batches')),
-    'a job in a row that cannot be read' => $database(static fn (Scene $scene) => DB::table('jobs')->insert([
-        'queue' => $scene->queue, 'payload' => 'no payload', 'attempts' => 0, 'available_at' => time(), 'created_at' => time(),
-    ])),
     'a failed job is queued again' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('throwsUntilGo')), ['--max-jobs=2', '--sleep=0.1', '--tries=1'], static function (Scene $scene): void {
         $scene->waitFor('reported');
         $scene->waitUntil(static fn (): bool => DB::table('failed_jobs')->exists(), 'the failed job');

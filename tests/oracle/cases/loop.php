@@ -23,7 +23,7 @@ $cases = [
     'a JobProcessing listener throws' => $wired('throwsInProcessing'),
     'a JobProcessing listener deletes the job' => $wired('deletesInProcessing'),
     'a JobProcessing listener releases the job' => $wired('releasesInProcessing', static fn (Scene $scene) => $scene->push($scene->job('nothing')->with(['tries' => 2]))),
-    'a JobProcessing listener fails the job' => $wired('failsInProcessing'),
+    'a JobProcessing listener fails the job' => $wired('failsInProcessing', $nothing('a')),
     'a JobProcessed listener throws' => $wired('throwsInProcessed'),
     'a JobExceptionOccurred listener throws' => $wired('throwsInOccurred', static fn (Scene $scene) => $scene->push($scene->job('throws')->with(['tries' => 2]))),
     'a JobFailed listener throws' => $wired('throwsInFailed', static fn (Scene $scene) => $scene->push($scene->job('throws'))),
@@ -73,7 +73,7 @@ $cases = [
         $scene->waitFor('WorkerQueuePaused');
         $scene->pushNothing('b');
         $scene->app['queue']->resume($connection(), $scene->queue);
-    }, inOrder: true),
+    }, inOrder: true, mayIdle: true),
     'queue:pause and queue:resume' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushNothing('a');
         $scene->artisan('queue:pause', ['queue' => "{$connection()}:{$scene->queue}"]);

@@ -22,7 +22,7 @@ $case = static fn (array $arguments, array $environment = [], array $config = []
 return [
     'lines of jobs' => $case([]),
     'lines of jobs, by many lanes' => new OracleCase($mixed, ['--stop-when-empty', '--sleep=0']),
-    'lines of jobs, verbose' => $case(['-v'], allow: ['verbose']),
+    'lines of jobs, verbose' => $case(['-v'], ['COLUMNS' => '160'], allow: ['verbose']),
     'lines of jobs, in colour' => $case(['--ansi']),
     'lines of jobs, in a narrow terminal' => $case([], ['COLUMNS' => '40']),
     'lines of jobs, in a wide terminal' => $case([], ['COLUMNS' => '150']),

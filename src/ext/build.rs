@@ -79,6 +79,7 @@ const VARS: &[&str] = &[
 fn main() {
     println!("cargo:rerun-if-changed=shim.c");
     println!("cargo:rerun-if-changed=shim.h");
+    println!("cargo:rerun-if-changed=valgrind.c");
     println!("cargo:rerun-if-env-changed=PHP_CONFIG");
     println!("cargo:rerun-if-env-changed=PHP");
 
@@ -93,7 +94,7 @@ fn main() {
     refuse_zts(&flags);
 
     cc::Build::new()
-        .file("shim.c")
+        .files(["shim.c", "valgrind.c"])
         .flags(&flags)
         .flag("-std=gnu11")
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1")

@@ -417,6 +417,7 @@ void kq_minit(void)
 {
 	next_interrupt = zend_interrupt_function;
 	zend_interrupt_function = on_interrupt;
+	kq_valgrind_minit();
 }
 
 void kq_set_interrupt(void (*handler)(void)) { interrupt_handler = handler; }

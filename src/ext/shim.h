@@ -83,6 +83,7 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
 
 void kq_minit(void);
+void kq_valgrind_minit(void);
 void kq_set_interrupt(void (*handler)(void));
 void kq_request_interrupt(void);
 void kq_runner_hooks(bool on);

@@ -45,9 +45,7 @@ printf("  first clone after a boot: %.2f ms (median of %d)\n", $times[10], count
 // Many lanes at once: each waits until all have begun.
 $alive = $rss();
 $run = (object) ['begun' => 0, 'peak' => 0.0, 'state' => null, 'samples' => []];
-$GLOBALS['run'] = $run;
-Engine::run(static function () use ($lanes, $job, $rss): void {
-    $run = $GLOBALS['run'];
+Engine::run(static function () use ($run, $lanes, $job, $rss): void {
     if (! Engine::lead()) {
         return;
     }
@@ -67,8 +65,7 @@ printf("%d lanes alive at once: %.0f MB in all, %.0f KB a lane; %.2f ms a clone\
 Engine::template($boot);
 $run->begun = 0;
 $began = microtime(true);
-Engine::run(static function () use ($clones, $job, $rss): void {
-    $run = $GLOBALS['run'];
+Engine::run(static function () use ($run, $clones, $job, $rss): void {
     if (! Engine::lead()) {
         return;
     }

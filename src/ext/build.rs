@@ -45,6 +45,7 @@ const FUNCTIONS: &[&str] = &[
     "zend_memory_usage",
     "zend_memory_reset_peak_usage",
     "php_error_docref",
+    "tzset",
 ];
 const TYPES: &[&str] = &[
     "zend_class_entry",
@@ -68,6 +69,7 @@ const VARS: &[&str] = &[
     "std_object_handlers",
     "IS_.*",
     "ZEND_ACC_.*",
+    "ZEND_HAS_STATIC_IN_METHODS",
     "ZEND_USER_.*",
     "ZEND_INTERNAL_.*",
     "GC_.*",

@@ -25,6 +25,7 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::audit;
 use crate::lane::clone::Template;
+use crate::lane::own::Own;
 use crate::lane::{self, Birth, Table, Work};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
@@ -96,7 +97,7 @@ struct LaneWork(Owned);
 
 impl Work for LaneWork {
     fn run(&self, lane: LaneId) {
-        let (ending, result) = zend::call(self.0.as_ptr(), &mut []);
+        let (ending, result) = zend::call(zend::own_callable(&self.0).as_ptr(), &mut []);
         run::leave_if_forked(ending);
         drop(result);
         if ending == Ending::BailedOut || ending == Ending::Threw {
@@ -114,8 +115,9 @@ impl Work for LaneWork {
             return;
         }
         if let Some(run) = run::current() {
-            lane::drop_own_statics(&raw const run.table);
+            lane::drop_own(&raw mut run.table);
         }
+        lane::reset_settings();
     }
 }
 
@@ -127,7 +129,7 @@ struct BootWork {
 
 impl Work for Rc<BootWork> {
     fn run(&self, _lane: LaneId) {
-        let (ending, _) = zend::call(self.callable.as_ptr(), &mut []);
+        let (ending, _) = zend::call(zend::own_callable(&self.callable).as_ptr(), &mut []);
         let exception = if ending == Ending::Threw {
             zend::take_exception()
         } else {
@@ -210,7 +212,10 @@ impl Engine {
             Some((Ending::BailedOut, _)) => zend::bailout(),
             _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
         }
-        let mut template = Template::new(table.take_statics(0), &shared);
+        let own = table
+            .take_own(0)
+            .unwrap_or_else(|| Own::declared(&mut table.slots));
+        let mut template = Template::new(own, &shared);
         table.discard(0);
         let found = audit(&mut template, &table.slots);
         let trial = table.trial(&mut template);

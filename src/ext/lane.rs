@@ -9,9 +9,15 @@
 pub(crate) mod audit;
 pub(crate) mod beside;
 pub(crate) mod clone;
+pub(crate) mod functions;
 pub(crate) mod globals;
+pub(crate) mod guards;
+pub(crate) mod own;
 pub(crate) mod rules;
+pub(crate) mod settings;
 pub(crate) mod statics;
+pub(crate) mod symbols;
+pub(crate) mod without;
 
 use std::ffi::c_void;
 use std::ptr;
@@ -28,7 +34,10 @@ use kqueue_engine::signals::STOP;
 use self::beside::Group;
 use self::clone::Template;
 use self::globals::Globals;
-use self::statics::{Slots, Statics};
+use self::own::Own;
+use self::settings::Settings;
+use self::statics::Slots;
+use self::without::Without;
 use crate::run;
 use crate::zend::{self, Ending, Owned, sys};
 
@@ -54,7 +63,9 @@ pub(crate) struct Lane {
     context: sys::kq_context,
     id: LaneId,
     globals: Globals,
-    statics: Option<Statics>,
+    settings: Settings,
+    /// None: it uses the process's.
+    own: Option<Own>,
     pause: Pause,
     wake: Wake,
     insistence: Insistence,
@@ -68,13 +79,14 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    fn id_of_owner(&self) -> LaneId {
-        if self.owner.is_null() {
-            self.id
-        } else {
-            // SAFETY: the owner waits for this lane.
-            unsafe { (*self.owner).id }
-        }
+    /// The lane whose job this one runs: itself for most.
+    ///
+    /// # Safety
+    /// The lane is alive. Its owner then is: it waits for this lane.
+    unsafe fn world(lane: *mut Self) -> *mut Self {
+        // SAFETY: as above.
+        let owner = unsafe { (*lane).owner };
+        if owner.is_null() { lane } else { owner }
     }
 }
 
@@ -203,7 +215,25 @@ pub(crate) fn on_signal(callback: Option<Owned>) {
 pub(crate) fn renew_globals() -> bool {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: the running lane; its own code is the only one to look at its globals meanwhile.
-    lane.is_null() || unsafe { (*lane).globals.renew() }
+    lane.is_null() || (zend::run_shutdown_functions() && unsafe { (*lane).globals.renew() })
+}
+
+/// In a lane: the settings that it has changed are as before.
+pub(crate) fn reset_settings() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane, which a job is about to leave, so nothing helps with it.
+        Settings::reset(unsafe { &raw mut (*lane).settings });
+    }
+}
+
+/// The settings of the running lane, or of that which it helps. The closure must not switch lanes.
+pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane and its owner; settings are looked at here and between turns only.
+        body(unsafe { &mut (*Lane::world(lane)).settings });
+    }
 }
 
 /// In a lane that uses the processor: lets the loop go round once, if the lane may be suspended here.
@@ -278,7 +308,9 @@ pub(crate) struct Table {
     pub(crate) slots: Slots,
     pub(crate) template: Option<Template>,
     pub(crate) birth: Birth,
-    pub(crate) exchange_statics: bool,
+    pub(crate) without: Without,
+    /// The lane that boots the template.
+    booting: bool,
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
     /// What the run's owner wants to have called, in its own world, for each signal.
@@ -300,8 +332,8 @@ impl Table {
             slots: Slots::default(),
             template: None,
             birth,
-            // The torture test must fail without it; nobody else should want that.
-            exchange_statics: std::env::var_os("KQUEUE_TEST_WITHOUT_STATICS").is_none(),
+            without: Without::from_environment(),
+            booting: false,
             work,
             board,
             on_signal: None,
@@ -311,53 +343,85 @@ impl Table {
         }
     }
 
-    /// Takes the statics of an ended lane: they become the template.
-    pub(crate) fn take_statics(&mut self, lane: LaneId) -> Vec<zend::Value> {
-        let statics = self.lanes[lane as usize]
-            .as_mut()
-            .and_then(|lane| lane.statics.take());
-        statics.map(Statics::into_values).unwrap_or_default()
+    /// Takes an ended lane's own variables: they become the template.
+    pub(crate) fn take_own(&mut self, lane: LaneId) -> Option<Own> {
+        let lane = self.lanes[lane as usize].as_mut()?;
+        let mut own = lane.own.take()?;
+        own.at_end = lane.globals.at_end();
+        Some(own)
     }
 
-    fn statics(&mut self) -> Option<Statics> {
+    fn own(&mut self) -> Option<Own> {
         match (self.birth, &mut self.template) {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
                 self.slots.scan();
                 let started = Instant::now();
-                let statics = template.clone_statics(&self.slots);
+                let own = template.clone_own(&mut self.slots);
                 self.clones += 1;
                 self.clone_time += started.elapsed();
-                Some(statics)
+                Some(own)
             }
-            _ => Some(Statics::declared()),
+            _ => Some(Own::declared(&mut self.slots)),
         }
     }
 
     /// Calls something in a lane's world while the lane is suspended, as a signal handler would on top of its job. It runs in the
     /// scheduler's context: what it waits for stops all lanes.
     fn call_in(&mut self, lane: *mut Lane, callback: &Owned, signal: i32) {
-        self.enter_board(lane);
-        self.exchange(lane);
+        self.enter(lane);
         // The lane may have been suspended by a destructor while an exception was on its way: then no PHP code can run.
         if !zend::has_exception() {
             call_back(callback, signal);
         }
-        self.exchange(lane);
-        self.leave_board();
+        self.leave(lane);
     }
 
-    fn enter_board(&self, lane: *mut Lane) {
-        if let Some(board) = &self.board {
-            board.beat(now_ms());
-            // SAFETY: the lane is boxed and alive.
-            board.enter(unsafe { (*lane).id_of_owner() });
+    /// Makes a lane's share live. A pending exception is among the globals, and nothing can be called while there is one: so these
+    /// come last.
+    fn enter(&mut self, lane: *mut Lane) {
+        // SAFETY: the lane and its owner are boxed and alive; neither is running while their shares are exchanged.
+        unsafe {
+            if let Some(board) = &self.board {
+                board.beat(now_ms());
+                board.enter((*Lane::world(lane)).id);
+            }
+            let world = Lane::world(lane);
+            if !self.without.settings {
+                (*world).settings.enter();
+            }
+            self.exchange_own(world);
+            if !self.without.globals {
+                (*world).globals.exchange_streams();
+                (*lane).globals.exchange();
+            }
         }
     }
 
-    fn leave_board(&self) {
+    fn leave(&mut self, lane: *mut Lane) {
+        // SAFETY: as above.
+        unsafe {
+            let world = Lane::world(lane);
+            if !self.without.globals {
+                (*lane).globals.exchange();
+                (*world).globals.exchange_streams();
+            }
+            self.exchange_own(world);
+            if !self.without.settings {
+                (*world).settings.leave();
+            }
+        }
         if let Some(board) = &self.board {
             board.leave();
+        }
+    }
+
+    fn exchange_own(&mut self, world: *mut Lane) {
+        // SAFETY: as above.
+        unsafe {
+            if let Some(own) = &mut (*world).own {
+                own.exchange(&mut self.slots, self.without);
+            }
         }
     }
 
@@ -365,7 +429,7 @@ impl Table {
     fn make(
         &mut self,
         globals: Globals,
-        statics: Option<Statics>,
+        own: Option<Own>,
         work: *const dyn Work,
         owner: *mut Lane,
     ) -> Result<LaneId, String> {
@@ -378,7 +442,8 @@ impl Table {
             context: unsafe { std::mem::zeroed() },
             id,
             globals,
-            statics,
+            settings: Settings::default(),
+            own,
             pause: Pause::Ended,
             wake: Wake::Start,
             insistence: Insistence::NEW,
@@ -399,23 +464,6 @@ impl Table {
         self.lanes[id as usize] = Some(lane);
         Ok(id)
     }
-
-    fn exchange(&mut self, lane: *mut Lane) {
-        // SAFETY: the lane and its owner are boxed and alive; neither runs while their shares are exchanged.
-        unsafe {
-            (*lane).globals.exchange();
-            let world = if (*lane).owner.is_null() {
-                lane
-            } else {
-                (*lane).owner
-            };
-            if self.exchange_statics
-                && let Some(statics) = &mut (*world).statics
-            {
-                statics.exchange(&mut self.slots);
-            }
-        }
-    }
 }
 
 /// Whoever gives the callback catches what it throws.
@@ -431,14 +479,20 @@ extern "C" fn lane_main(argument: *mut c_void) {
     let lane = argument.cast::<Lane>();
     // SAFETY: the box outlives the lane's run.
     let (work, id) = unsafe { (&*(*lane).work, (*lane).id) };
+    // SAFETY: as above.
+    if let Some(own) = unsafe { &mut (*lane).own } {
+        for call in std::mem::take(&mut own.at_end) {
+            settings::register_at_end(&call);
+        }
+    }
     work.run(id);
 }
 
 impl Lanes for Table {
     fn start(&mut self) -> Result<LaneId, String> {
-        let statics = self.statics();
+        let own = self.own();
         let work = &raw const *self.work;
-        self.make(Globals::fresh(), statics, work, ptr::null_mut())
+        self.make(Globals::fresh(!self.booting), own, work, ptr::null_mut())
     }
 
     fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
@@ -465,19 +519,18 @@ impl Lanes for Table {
         };
         lane.wake = wake;
         let lane: *mut Lane = &raw mut **lane;
-        self.enter_board(lane);
-        self.exchange(lane);
+        self.enter(lane);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
-        self.exchange(lane);
-        self.leave_board();
+        // SAFETY: as above. The message is still the lane's.
+        if unsafe { (*lane).context.bailed_out } {
+            run::poison();
+        }
+        self.leave(lane);
         // SAFETY: as above.
         unsafe {
-            if (*lane).context.bailed_out {
-                run::poison();
-            }
             if (*lane).context.ended {
                 Pause::Ended
             } else {
@@ -509,9 +562,11 @@ impl Lanes for Table {
     }
 
     fn dispose(&mut self, id: LaneId) {
-        let lane = self.lanes[id as usize].take();
-        self.free.push(id);
-        if lane.is_none_or(|lane| !lane.owner.is_null()) {
+        let helps = self.lanes[id as usize]
+            .as_ref()
+            .is_none_or(|lane| !lane.owner.is_null());
+        self.discard(id);
+        if helps {
             return;
         }
         self.ended += 1;
@@ -524,13 +579,13 @@ impl Lanes for Table {
     }
 }
 
-/// The end of a lane's life, on its own stack: its statics are dropped while they are live, since destructors may run and wait.
-pub(crate) fn drop_own_statics(table: *const Table) {
+/// The end of a lane's life, on its own stack: its variables are dropped while they are live, since destructors may run and wait.
+pub(crate) fn drop_own(table: *mut Table) {
     let lane = CURRENT.load(Ordering::Relaxed);
     // SAFETY: called from the running lane's main function; the table outlives the run, and `slots` changes only between turns.
     unsafe {
-        if (*table).exchange_statics && (*lane).statics.is_some() {
-            statics::drop_live(&raw const (*table).slots);
+        if (*lane).own.is_some() {
+            own::drop_live(&raw mut (*table).slots, (*table).without);
         }
     }
 }
@@ -560,7 +615,10 @@ impl Table {
     pub(crate) fn boot_template(&mut self) -> Result<(), String> {
         // SAFETY: the calling context is the one that enters the lane.
         unsafe { sys::kq_scheduler_here() };
-        let lane = self.start()?;
+        self.booting = true;
+        let lane = self.start();
+        self.booting = false;
+        let lane = lane?;
         match self.resume(lane, Wake::Start) {
             Pause::Ended => Ok(()),
             _ => Err("booting the template asked for a lane's service; it must only boot".into()),
@@ -569,6 +627,12 @@ impl Table {
 
     /// Forgets an ended lane.
     pub(crate) fn discard(&mut self, lane: LaneId) {
+        let own = self.lanes[lane as usize]
+            .as_mut()
+            .and_then(|lane| lane.own.take());
+        if let Some(own) = own {
+            own.retire(&mut self.slots.functions);
+        }
         self.lanes[lane as usize] = None;
         self.free.push(lane);
     }
@@ -578,10 +642,10 @@ impl Table {
         self.slots.scan();
         let before = zend::memory_usage();
         let started = Instant::now();
-        let copy = template.clone_statics(&self.slots);
+        let copy = template.clone_own(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
-        drop(copy);
+        copy.retire(&mut self.slots.functions);
         // Destructors of the copy may have thrown.
         zend::take_exception();
         // SAFETY: on the PHP thread.

@@ -36,9 +36,16 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
     0
 }
 
+/// RINIT
+extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
+    lane::guards::request_begins();
+    0
+}
+
 /// RSHUTDOWN
 extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
     engine::leave_request();
+    lane::guards::request_ends();
     0
 }
 
@@ -66,6 +73,7 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
         .name("kqueue")
         .version(env!("CARGO_PKG_VERSION"))
         .startup_function(startup)
+        .request_startup_function(request_startup)
         .request_shutdown_function(request_shutdown)
         .info_function(info)
         .function(wrap_function!(concurrently))

@@ -257,6 +257,7 @@ impl PlainWork {
             run::note_ending(Ending::BailedOut);
             return false;
         }
+        lane::reset_settings();
         let mut plain = self.0.borrow_mut();
         match every {
             Some(every) if plain.jobs.contains_key(&id) => {
@@ -300,6 +301,7 @@ impl PlainWork {
             _ if !lane::renew_globals() => Ended::Fatal,
             ended => ended,
         };
+        lane::reset_settings();
         let seconds = zend::double(started.elapsed().as_secs_f64());
         match ended {
             Ended::Result(result) => {

@@ -17,6 +17,7 @@ use kqueue_engine::interpose;
 use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::exceptions::Fault;
+use crate::lane::guards::Guards;
 use crate::lane::{self, Hooks, Sentence, Table};
 use crate::zend::{self, Owned, sys};
 
@@ -95,10 +96,12 @@ impl Run {
             // Without it a lane that uses the processor hears of signals when it waits.
             let _ = alarm.watch(control);
         }
+        let guards = Guards::install();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
+        drop(guards);
         self.alarm = None;
         // SAFETY: as above.
         unsafe {
@@ -137,11 +140,16 @@ pub(crate) fn forget() {
     }
 }
 
-/// In a process that a job forked (`pcntl_fork`): ends it. The lanes and what they do next are the parent's alone.
+/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one.
+pub(crate) fn forked() -> bool {
+    current().is_some_and(|run| run.owner != std::process::id())
+}
+
+/// In a process that a job forked: ends it. The lanes and what they do next are the parent's alone.
 ///
 /// It ends as our own children do: output is written, but neither shutdown functions nor destructors of the parent run.
 pub(crate) fn leave_if_forked(ending: zend::Ending) {
-    if current().is_none_or(|run| run.owner == std::process::id()) {
+    if !forked() {
         return;
     }
     let status = match ending {

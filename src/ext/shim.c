@@ -3,6 +3,7 @@
  * Every function runs on the PHP thread.
  */
 #include "shim.h"
+#include <locale.h>
 
 /* ---- contexts -------------------------------------------------------------------------------------------------- */
 
@@ -371,6 +372,414 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value)
 {
 	map->handlers->write_dimension(map, key, value);
 }
+
+/* ---- static variables of functions ------------------------------------------------------------------------------ */
+
+HashTable *kq_array_dup(HashTable *array) { return zend_array_dup(array); }
+
+bool kq_has_hooked_properties(const zend_class_entry *class_entry)
+{
+#if PHP_VERSION_ID >= 80400
+	return class_entry->num_hooked_props > 0;
+#else
+	return false;
+#endif
+}
+
+/* A class's methods and property hooks that have static variables, inherited ones included. */
+void kq_methods_with_statics(zend_class_entry *class_entry, void (*each)(void *, zend_op_array *), void *argument)
+{
+	zend_function *function;
+	ZEND_HASH_MAP_FOREACH_PTR(&class_entry->function_table, function) {
+		if (function->type == ZEND_USER_FUNCTION && function->op_array.static_variables) {
+			each(argument, &function->op_array);
+		}
+	} ZEND_HASH_FOREACH_END();
+#if PHP_VERSION_ID >= 80400
+	zend_property_info *property;
+	if (class_entry->num_hooked_props == 0) {
+		return;
+	}
+	ZEND_HASH_MAP_FOREACH_PTR(&class_entry->properties_info, property) {
+		for (uint32_t i = 0; property->hooks && i < ZEND_PROPERTY_HOOK_COUNT; i++) {
+			function = property->hooks[i];
+			if (function && function->type == ZEND_USER_FUNCTION && function->op_array.static_variables) {
+				each(argument, &function->op_array);
+			}
+		}
+	} ZEND_HASH_FOREACH_END();
+#endif
+}
+
+/* Each value as declared (NULL: no value), the old one dropped: its destructor already finds the new one. */
+void kq_declare_variables(HashTable *table, HashTable *declared)
+{
+	for (uint32_t i = 0; i < table->nNumUsed; i++) {
+		zval old;
+		ZVAL_COPY_VALUE(&old, &table->arData[i].val);
+		if (declared) {
+			ZVAL_COPY(&table->arData[i].val, &declared->arData[i].val);
+		} else {
+			ZVAL_NULL(&table->arData[i].val);
+		}
+		zval_ptr_dtor(&old);
+	}
+}
+
+/* The function behind a first-class callable; NULL if it cannot be told. */
+static zend_function *function_of_callable(const zend_function *callable)
+{
+	HashTable *functions = callable->common.scope ? &callable->common.scope->function_table : EG(function_table);
+	zend_string *name = zend_string_tolower(callable->common.function_name);
+	zend_function *function = zend_hash_find_ptr(functions, name);
+	zend_string_release(name);
+	return function && function->type == ZEND_USER_FUNCTION && function->op_array.opcodes == callable->op_array.opcodes ? function : NULL;
+}
+
+void kq_own_callable(zval *callable, zval *own)
+{
+	ZVAL_COPY(own, callable);
+	if (Z_TYPE_P(callable) != IS_OBJECT || Z_OBJCE_P(callable) != zend_ce_closure) {
+		return;
+	}
+	const zend_function *used = zend_get_closure_method_def(Z_OBJ_P(callable));
+	if (!(used->common.fn_flags & ZEND_ACC_FAKE_CLOSURE) || used->type != ZEND_USER_FUNCTION || !used->op_array.static_variables) {
+		return;
+	}
+	zend_function *function = function_of_callable(used), *ignored;
+	zend_class_entry *called_scope;
+	kq_closure_parts(Z_OBJ_P(callable), &called_scope, &ignored);
+	if (function) {
+		zval_ptr_dtor(own);
+		zend_create_fake_closure(own, function, function->common.scope, called_scope, zend_get_closure_this_ptr(callable));
+	}
+}
+
+/* ---- global variables ------------------------------------------------------------------------------------------- */
+
+void kq_symbols_init(HashTable *table, uint32_t size)
+{
+	zend_hash_init(table, size, NULL, ZVAL_PTR_DTOR, 0);
+	zend_hash_real_init_mixed(table);
+}
+
+void kq_symbols_destroy(HashTable *table) { zend_hash_graceful_reverse_destroy(table); }
+
+/* The live variables go, the last one first; there are none then. */
+void kq_symbols_clear(void)
+{
+	zend_hash_graceful_reverse_destroy(&EG(symbol_table));
+	kq_symbols_init(&EG(symbol_table), 0);
+}
+
+static void copy_global(HashTable *to, zend_string *name)
+{
+	zval *value = zend_hash_find_ind(&EG(symbol_table), name), copy;
+	if (value && Z_TYPE_P(value) != IS_UNDEF) {
+		ZVAL_COPY_DEREF(&copy, value);
+		zend_hash_update(to, name, &copy);
+	}
+}
+
+/* Superglobals, made now where the engine leaves that to the first use: which would be in one lane only. The command line is a
+ * global too, and so is Composer's list of files that this process has loaded. */
+void kq_copy_superglobals(HashTable *to)
+{
+	static const char *const others[] = { "argv", "argc", "__composer_autoload_files" };
+	zend_string *name;
+	ZEND_HASH_MAP_FOREACH_STR_KEY(CG(auto_globals), name) {
+		zend_is_auto_global(name);
+		copy_global(to, name);
+	} ZEND_HASH_FOREACH_END();
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		name = zend_string_init(others[i], strlen(others[i]), 0);
+		copy_global(to, name);
+		zend_string_release(name);
+	}
+}
+
+/* ---- what else a request has ------------------------------------------------------------------------------------ */
+
+#define EXCHANGE(a, b) do { __typeof__(a) kept = (a); (a) = (b); (b) = kept; } while (0)
+
+void kq_request_exchange(kq_request *request)
+{
+	EXCHANGE(BG(user_shutdown_function_names), request->shutdown_functions);
+	EXCHANGE(BG(user_tick_functions), request->tick_functions);
+	EXCHANGE(BG(strtok_string), request->strtok_string);
+	EXCHANGE(BG(strtok_last), request->strtok_last);
+	EXCHANGE(BG(strtok_len), request->strtok_len);
+	EXCHANGE(PG(last_error_type), request->last_error_type);
+	EXCHANGE(PG(last_error_lineno), request->last_error_line);
+	EXCHANGE(PG(last_error_message), request->last_error_message);
+	EXCHANGE(PG(last_error_file), request->last_error_file);
+	EXCHANGE(JSON_G(error_code), request->json_error);
+	EXCHANGE(EG(exit_status), request->exit_status);
+#if PHP_VERSION_ID >= 80400
+	EXCHANGE(BG(last_http_headers), request->last_http_headers);
+#endif
+}
+
+static void release(zend_string **string)
+{
+	if (*string) {
+		zend_string_release(*string);
+		*string = NULL;
+	}
+}
+
+/* The end of an ended lane's; functions that it did not call go uncalled. */
+void kq_request_drop(kq_request *request)
+{
+	if (request->shutdown_functions) {
+		zend_hash_destroy(request->shutdown_functions);
+		FREE_HASHTABLE(request->shutdown_functions);
+	}
+	if (request->tick_functions) {
+		zend_llist_destroy(request->tick_functions);
+		efree(request->tick_functions);
+	}
+	release(&request->strtok_string);
+	release(&request->last_error_message);
+	release(&request->last_error_file);
+#if PHP_VERSION_ID >= 80400
+	zval_ptr_dtor(&request->last_http_headers);
+#endif
+}
+
+/* Between two jobs. */
+void kq_request_clear(void)
+{
+	release(&BG(strtok_string));
+	BG(strtok_last) = NULL;
+	BG(strtok_len) = 0;
+	PG(last_error_type) = 0;
+	PG(last_error_lineno) = 0;
+	release(&PG(last_error_message));
+	release(&PG(last_error_file));
+	JSON_G(error_code) = PHP_JSON_ERROR_NONE;
+#if PHP_VERSION_ID >= 80400
+	zval_ptr_dtor(&BG(last_http_headers));
+	ZVAL_UNDEF(&BG(last_http_headers));
+#endif
+}
+
+/* As at a program's end: one after another, also those that are registered meanwhile, until one throws (which is shown) or exits.
+ * False: a fatal error. */
+bool kq_run_shutdown_functions(void)
+{
+	volatile bool survived = true;
+	HashTable *functions = BG(user_shutdown_function_names);
+	if (!functions) {
+		return true;
+	}
+	for (uint32_t i = 0; survived && i < functions->nNumUsed; i++) {
+		zval *place = HT_IS_PACKED(functions) ? &functions->arPacked[i] : &functions->arData[i].val, result;
+		if (Z_TYPE_P(place) == IS_UNDEF) {
+			continue;
+		}
+		php_shutdown_function_entry *entry = Z_PTR_P(place);
+		kq_ending ending = call_prepared(&entry->fci, &entry->fci_cache, &result, entry->fci.param_count, entry->fci.params);
+		zval_ptr_dtor(&result);
+		survived = ending != KQ_BAILED_OUT;
+		if (ending == KQ_THREW) {
+			kq_show_exception();
+			break;
+		}
+		if (ending == KQ_EXITED) {
+			zend_clear_exception();
+			break;
+		}
+	}
+	php_free_shutdown_functions();
+	return survived;
+}
+
+void kq_each_shutdown_function(HashTable *functions, void (*each)(void *, zval *, uint32_t, zval *), void *argument)
+{
+	php_shutdown_function_entry *entry;
+	ZEND_HASH_FOREACH_PTR(functions, entry) {
+		each(argument, &entry->fci.function_name, entry->fci.param_count, entry->fci.params);
+	} ZEND_HASH_FOREACH_END();
+}
+
+/* For a new lane: copies of what the base has changed. */
+void kq_streams_copy(kq_streams *streams)
+{
+	if (FG(stream_wrappers)) {
+		ALLOC_HASHTABLE(streams->wrappers);
+		zend_hash_init(streams->wrappers, 0, NULL, NULL, 0);
+		zend_hash_copy(streams->wrappers, FG(stream_wrappers), NULL);
+	}
+	if (FG(default_context)) {
+		streams->context = php_stream_context_alloc();
+		zval_ptr_dtor(&streams->context->options);
+		ZVAL_ARR(&streams->context->options, zend_array_dup(Z_ARRVAL(FG(default_context)->options)));
+	}
+}
+
+void kq_streams_exchange(kq_streams *streams)
+{
+	EXCHANGE(FG(stream_wrappers), streams->wrappers);
+	EXCHANGE(FG(default_context), streams->context);
+}
+
+/* Contexts are resources: streams that still use one keep it. */
+void kq_streams_drop(kq_streams *streams)
+{
+	if (streams->wrappers) {
+		zend_hash_destroy(streams->wrappers);
+		FREE_HASHTABLE(streams->wrappers);
+	}
+	if (streams->context) {
+		zend_list_delete(streams->context->res);
+	}
+}
+
+/* Not by stream_wrapper_unregister(), which frees a wrapper that other lanes' tables have too. */
+bool kq_forget_wrapper(zend_string *protocol)
+{
+	return php_unregister_url_stream_wrapper_volatile(protocol) == SUCCESS;
+}
+
+/* ---- settings --------------------------------------------------------------------------------------------------- */
+
+zend_ini_entry *kq_ini_entry(zend_string *name) { return zend_hash_find_ptr(EG(ini_directives), name); }
+
+/* A counted copy of a value that was set while the program runs; NULL if it was not. */
+zend_string *kq_ini_value(zend_ini_entry *entry)
+{
+	return entry->modified && entry->value ? zend_string_copy(entry->value) : NULL;
+}
+
+static ZEND_INI_MH(any_value) { return SUCCESS; }
+
+/* What a value changes beyond itself is left out from now on; gives what did that, to be put back. */
+void *kq_ini_quieten(zend_ini_entry *entry)
+{
+	void *on_modify = (void *)entry->on_modify;
+	entry->on_modify = any_value;
+	return on_modify;
+}
+
+void kq_ini_unquieten(zend_ini_entry *entry, void *on_modify)
+{
+	entry->on_modify = (__typeof__(entry->on_modify))on_modify;
+}
+
+/* As the engine sets values back at a request's end: settings that refuse changes or warn while a program runs do not do so here.
+ * Quietly: the value is only what ini_get() shows. */
+void kq_ini_set(zend_ini_entry *entry, zend_string *value, bool quietly)
+{
+	void *on_modify = quietly ? kq_ini_quieten(entry) : (void *)entry->on_modify;
+	if (value) {
+		zend_alter_ini_entry_ex(entry->name, value, ZEND_INI_USER, ZEND_INI_STAGE_DEACTIVATE, true);
+	} else {
+		zend_restore_ini_entry(entry->name, ZEND_INI_STAGE_DEACTIVATE);
+	}
+	kq_ini_unquieten(entry, on_modify);
+}
+
+/* Whether a limit is not below the one in force. */
+bool kq_memory_limit_allows(zend_string *value)
+{
+	zend_string *error = NULL;
+	zend_long limit = zend_ini_parse_quantity(value, &error);
+	if (error) {
+		zend_string_release(error);
+	}
+	return limit <= 0 || (PG(memory_limit) > 0 && limit >= PG(memory_limit));
+}
+
+void kq_locale_set(const char *locale)
+{
+	setlocale(LC_ALL, locale);
+	const char *ctype = setlocale(LC_CTYPE, NULL);
+	release(&BG(ctype_string));
+	if (ctype && strcmp(ctype, "C") != 0) {
+		BG(ctype_string) = zend_string_init(ctype, strlen(ctype), 0);
+	}
+	BG(locale_changed) = 1;
+	zend_update_current_locale();
+}
+
+bool kq_directory_set(const char *directory)
+{
+	if (VCWD_CHDIR(directory) != 0) {
+		return false;
+	}
+	php_clear_stat_cache(0, NULL, 0);
+	return true;
+}
+
+#if PHP_VERSION_ID >= 80400
+# define MT_STATE (&RANDOM_G(mt19937))
+#else
+# define MT_STATE ((php_random_status_state_mt19937 *)RANDOM_G(mt19937)->state)
+#endif
+
+void kq_random_copy(kq_random *random)
+{
+	random->seeded = RANDOM_G(mt19937_seeded);
+	random->state = *MT_STATE;
+}
+
+void kq_random_exchange(kq_random *random)
+{
+	kq_random kept;
+	kq_random_copy(&kept);
+	RANDOM_G(mt19937_seeded) = random->seeded;
+	*MT_STATE = random->state;
+	*random = kept;
+}
+
+/* ---- functions that are watched --------------------------------------------------------------------------------- */
+
+zend_function *kq_find_function(const char *lower, size_t length)
+{
+	return zend_hash_str_find_ptr(EG(function_table), lower, length);
+}
+
+void kq_call_known(zend_function *function, zval *result, uint32_t count, zval *arguments)
+{
+	zend_call_known_function(function, NULL, NULL, result, count, arguments, NULL);
+}
+
+/* Each class's own copy of a base class's internal method. */
+void kq_each_override(zend_class_entry *base, const char *lower, size_t length, zif_handler handler, void (*each)(void *, zend_function *), void *argument)
+{
+	zend_class_entry *class_entry;
+	ZEND_HASH_MAP_FOREACH_PTR(EG(class_table), class_entry) {
+		if (!(class_entry->ce_flags & ZEND_ACC_LINKED) || !instanceof_function(class_entry, base)) {
+			continue;
+		}
+		zend_function *function = zend_hash_str_find_ptr(&class_entry->function_table, lower, length);
+		if (function && function->type == ZEND_INTERNAL_FUNCTION && function->internal_function.handler == handler) {
+			each(argument, function);
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
+/* The running function's argument, counted from 1; NULL if it was not given. */
+zval *kq_argument(zend_execute_data *frame, uint32_t number)
+{
+	if (ZEND_CALL_NUM_ARGS(frame) < number) {
+		return NULL;
+	}
+	zval *argument = ZEND_CALL_ARG(frame, number);
+	ZVAL_DEREF(argument);
+	return Z_TYPE_P(argument) == IS_UNDEF ? NULL : argument;
+}
+
+bool kq_is_identical(zval *one, zval *other) { return zend_is_identical(one, other); }
+void kq_string_release(zend_string *string) { zend_string_release(string); }
+
+zend_function *kq_method(zend_class_entry *class_entry, const char *lower, size_t length)
+{
+	return zend_hash_str_find_ptr(&class_entry->function_table, lower, length);
+}
+
+bool kq_is_true(zval *value) { return zend_is_true(value); }
 
 /* ---- between two jobs ------------------------------------------------------------------------------------------- */
 

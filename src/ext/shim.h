@@ -15,7 +15,10 @@
 #include "zend_interfaces.h"
 #include "zend_weakrefs.h"
 #include "ext/spl/spl_exceptions.h"
+#include "ext/json/php_json.h"
+#include "ext/random/php_random.h"
 #include "ext/standard/basic_functions.h"
+#include "ext/standard/file.h"
 #include "ext/standard/php_var.h"
 #include "main/php_output.h"
 
@@ -35,6 +38,36 @@ typedef struct kq_context {
 	bool ended;
 	bool bailed_out;
 } kq_context;
+
+/* What a request has of its own besides its variables; all zero for a new one. */
+typedef struct kq_request {
+	HashTable *shutdown_functions;
+	zend_llist *tick_functions;
+	zend_string *strtok_string;
+	char *strtok_last;
+	size_t strtok_len;
+	int last_error_type;
+	int last_error_line;
+	zend_string *last_error_message;
+	zend_string *last_error_file;
+	php_json_error_code json_error;
+	int exit_status;
+#if PHP_VERSION_ID >= 80400
+	zval last_http_headers;
+#endif
+} kq_request;
+
+/* Stream wrappers that were registered, or NULL for PHP's own; the default stream context, or NULL. */
+typedef struct kq_streams {
+	HashTable *wrappers;
+	php_stream_context *context;
+} kq_streams;
+
+/* The state of mt_rand() and its kin. */
+typedef struct kq_random {
+	bool seeded;
+	php_random_status_state_mt19937 state;
+} kq_random;
 
 bool kq_context_init(kq_context *context, void (*main)(void *), void *argument);
 void kq_context_enter(kq_context *context); /* from the scheduler; returns when the lane suspends or ends */
@@ -73,6 +106,42 @@ HashTable *kq_closure_variables(zend_function *function);
 void kq_closure_parts(zend_object *closure, zend_class_entry **called_scope, zend_function **function);
 zval *kq_static_members(zend_class_entry *class_entry);
 HashTable *kq_new_array(uint32_t size);
+HashTable *kq_array_dup(HashTable *array);
+bool kq_has_hooked_properties(const zend_class_entry *class_entry);
+void kq_methods_with_statics(zend_class_entry *class_entry, void (*each)(void *, zend_op_array *), void *argument);
+void kq_declare_variables(HashTable *table, HashTable *declared);
+void kq_own_callable(zval *callable, zval *own);
+void kq_request_exchange(kq_request *request);
+void kq_request_drop(kq_request *request);
+void kq_request_clear(void);
+bool kq_run_shutdown_functions(void);
+void kq_each_shutdown_function(HashTable *functions, void (*each)(void *, zval *callable, uint32_t count, zval *arguments), void *argument);
+void kq_streams_copy(kq_streams *streams);
+void kq_streams_exchange(kq_streams *streams);
+void kq_streams_drop(kq_streams *streams);
+bool kq_forget_wrapper(zend_string *protocol);
+zend_ini_entry *kq_ini_entry(zend_string *name);
+zend_string *kq_ini_value(zend_ini_entry *entry);
+void kq_ini_set(zend_ini_entry *entry, zend_string *value, bool quietly);
+void *kq_ini_quieten(zend_ini_entry *entry);
+void kq_ini_unquieten(zend_ini_entry *entry, void *on_modify);
+bool kq_memory_limit_allows(zend_string *value);
+void kq_locale_set(const char *locale);
+bool kq_directory_set(const char *directory);
+void kq_random_exchange(kq_random *random);
+void kq_random_copy(kq_random *random);
+zend_function *kq_find_function(const char *lower, size_t length);
+void kq_call_known(zend_function *function, zval *result, uint32_t count, zval *arguments);
+void kq_each_override(zend_class_entry *base, const char *lower, size_t length, zif_handler handler, void (*each)(void *, zend_function *), void *argument);
+bool kq_is_identical(zval *one, zval *other);
+void kq_string_release(zend_string *string);
+zend_function *kq_method(zend_class_entry *class_entry, const char *lower, size_t length);
+zval *kq_argument(zend_execute_data *frame, uint32_t number);
+bool kq_is_true(zval *value);
+void kq_symbols_init(HashTable *table, uint32_t size);
+void kq_symbols_destroy(HashTable *table);
+void kq_symbols_clear(void);
+void kq_copy_superglobals(HashTable *to);
 zend_object *kq_clone_internal(zend_object *object);
 bool kq_is_instance(zend_class_entry *class_entry, zend_class_entry *of);
 size_t kq_object_handle_offset(zend_object *object);

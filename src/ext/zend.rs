@@ -134,6 +134,33 @@ pub(crate) fn call(callable: *mut Value, arguments: &mut [Value]) -> (Ending, Ow
     (ending.into(), Owned::from_raw(result))
 }
 
+/// Whether two values are the same, as `===` says.
+pub(crate) fn is_identical(one: &Owned, other: &Owned) -> bool {
+    // SAFETY: both are live.
+    unsafe { sys::kq_is_identical(one.as_ptr(), other.as_ptr()) }
+}
+
+/// A class's method of this lower-case name; null if it has none.
+pub(crate) fn method(class: *mut Class, lower: &str) -> *mut sys::zend_function {
+    // SAFETY: a live class; the name is passed with its length.
+    unsafe { sys::kq_method(class, lower.as_ptr().cast(), lower.len()) }
+}
+
+/// Calls the functions that the running lane has registered for its end. False: a fatal error in one.
+pub(crate) fn run_shutdown_functions() -> bool {
+    // SAFETY: on the PHP thread, in a lane; each call ends its own fatal errors.
+    unsafe { sys::kq_run_shutdown_functions() }
+}
+
+/// A callable to call in a lane: a first-class callable uses the static variables that its function had where it was made, so a new
+/// one is made for the lane.
+pub(crate) fn own_callable(callable: &Owned) -> Owned {
+    let mut own = undef();
+    // SAFETY: the callable is live; the new value has a count of its own.
+    unsafe { sys::kq_own_callable(callable.as_ptr(), &raw mut own) };
+    Owned::from_raw(own)
+}
+
 /// Calls `scope`'s own method, on an object or (None) statically.
 pub(crate) fn call_method(
     object: Option<*mut Object>,

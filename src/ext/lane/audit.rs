@@ -46,6 +46,26 @@ pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
             walk.push(ROOT, slots.name(index), value);
         }
     }
+    for (index, table) in template.tables().iter().enumerate() {
+        if table.is_null() {
+            continue;
+        }
+        for entry in zend::entries(*table) {
+            let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
+            let label = format!("{} static ${name}", slots.functions.name(index));
+            walk.push(ROOT, label, entry.value);
+        }
+    }
+    for (index, call) in template.at_end().iter().enumerate() {
+        for value in call {
+            let label = format!("register_shutdown_function() #{}", index + 1);
+            walk.push(ROOT, label, value.as_ptr());
+        }
+    }
+    for entry in zend::entries(template.symbols()) {
+        let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
+        walk.push(ROOT, format!("$GLOBALS[{name}]"), entry.value);
+    }
     while let Some(node) = walk.queue.pop_front() {
         walk.look(node, template.rules());
     }

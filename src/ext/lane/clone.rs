@@ -12,9 +12,12 @@ use std::ptr;
 
 use rustc_hash::FxHashMap;
 
+use super::functions::{self, Tables, Variables};
+use super::own::Own;
 use super::rules::{Rule, Rules};
 use super::statics::{Slots, Statics};
-use crate::zend::{self, Ending, Object, Value, sys};
+use super::symbols::Symbols;
+use crate::zend::{self, Ending, Object, Owned, Value, sys};
 
 /// What one copy made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +31,9 @@ pub(crate) struct Counts {
 /// The statics of a booted application in which no job has run, and the rules to copy them.
 pub(crate) struct Template {
     values: Vec<Value>,
+    tables: Vec<Variables>,
+    symbols: Symbols,
+    at_end: Vec<Vec<Owned>>,
     rules: Rules,
     /// Arrays of the template that hold no object, reference or resource at any depth. They never change, so this is found out once.
     pure: FxHashMap<*mut sys::HashTable, bool>,
@@ -39,15 +45,33 @@ pub(crate) struct Template {
 
 impl Template {
     /// Takes over a lane's statics as the template.
-    pub(crate) fn new(values: Vec<Value>, shared: &[String]) -> Self {
+    pub(crate) fn new(own: Own, shared: &[String]) -> Self {
         Self {
-            values,
+            values: own.statics.into_values(),
+            tables: own.functions.into_tables(),
+            symbols: own.symbols,
+            at_end: own.at_end,
             rules: Rules::new(shared),
             pure: FxHashMap::default(),
             memo: FxHashMap::default(),
             held: Vec::new(),
             counts: Counts::default(),
         }
+    }
+
+    /// The template's static variables, by function; null: none used yet.
+    pub(crate) fn tables(&self) -> &[Variables] {
+        &self.tables
+    }
+
+    /// The calls that the template has registered for its end.
+    pub(crate) fn at_end(&self) -> &[Vec<Owned>] {
+        &self.at_end
+    }
+
+    /// The template's global variables.
+    pub(crate) fn symbols(&mut self) -> *mut sys::HashTable {
+        self.symbols.table()
     }
 
     /// The template's values, by slot.
@@ -65,10 +89,11 @@ impl Template {
         self.counts
     }
 
-    /// Copies all values for a new lane.
-    pub(crate) fn clone_statics(&mut self, slots: &Slots) -> Statics {
+    /// Copies everything for a new lane.
+    pub(crate) fn clone_own(&mut self, slots: &mut Slots) -> Own {
         self.memo.clear();
         self.counts = Counts::default();
+        let tables = self.prepare_tables(slots);
         let mut values = Vec::with_capacity(self.values.len() + 32);
         for index in 0..self.values.len() {
             let source = &raw const self.values[index];
@@ -79,11 +104,84 @@ impl Template {
             }
             values.push(copy);
         }
+        // Without those of functions that came after the template.
+        for (from, to) in self.tables.clone().into_iter().zip(&tables) {
+            self.table(*to, from);
+        }
+        let symbols = self.globals();
+        let at_end = self.calls();
         for object in self.held.drain(..) {
             // SAFETY: each was held with one count.
             unsafe { sys::kq_object_release(object) };
         }
-        Statics::from_values(values)
+        Own {
+            statics: Statics::from_values(values),
+            functions: Tables::from_tables(tables),
+            symbols,
+            at_end,
+        }
+    }
+
+    fn calls(&mut self) -> Vec<Vec<Owned>> {
+        let calls: Vec<Vec<*mut Value>> = self
+            .at_end
+            .iter()
+            .map(|call| call.iter().map(Owned::as_ptr).collect())
+            .collect();
+        let copy = |value: *mut Value| {
+            let mut copy = zend::undef();
+            self.value(&raw mut copy, value);
+            Owned::from_raw(copy)
+        };
+        let mut copy = copy;
+        calls
+            .into_iter()
+            .map(|call| call.into_iter().map(&mut copy).collect())
+            .collect()
+    }
+
+    /// Tables for the copy, remembered before anything is copied: first-class callables in the graph use them.
+    fn prepare_tables(&mut self, slots: &mut Slots) -> Vec<Variables> {
+        let mut tables = Vec::with_capacity(slots.functions.len());
+        for index in 0..slots.functions.len() {
+            let table = self.tables.get(index).copied().unwrap_or(ptr::null_mut());
+            if table.is_null() {
+                tables.push(slots.functions.declared_one(index));
+                continue;
+            }
+            let new = slots.functions.spare(index, table);
+            self.memo.insert(table.cast(), new.cast());
+            tables.push(new);
+        }
+        tables
+    }
+
+    fn table(&mut self, to: Variables, from: Variables) {
+        if from.is_null() {
+            return;
+        }
+        for (to, from) in functions::values(to).zip(functions::values(from)) {
+            let mut copy = zend::undef();
+            self.value(&raw mut copy, from);
+            // SAFETY: the new table's value gives way to the copy.
+            unsafe {
+                sys::kq_zval_drop(to);
+                *to = copy;
+            }
+        }
+    }
+
+    fn globals(&mut self) -> Symbols {
+        let from = self.symbols.table();
+        // SAFETY: the template's own table, which nothing changes.
+        let mut symbols = Symbols::empty(unsafe { (*from).nNumOfElements });
+        for entry in zend::entries(from) {
+            let mut copy = zend::undef();
+            self.value(&raw mut copy, entry.value);
+            // SAFETY: names are unique in a table, and the new one owns the copy.
+            unsafe { sys::zend_hash_add_new(symbols.table(), entry.key, &raw mut copy) };
+        }
+        symbols
     }
 
     fn value(&mut self, to: *mut Value, from: *const Value) {
@@ -288,8 +386,17 @@ impl Template {
                 let copy = self.object(zend::object_of(this));
                 zend::set_object(sys::zend_get_closure_this_ptr(&raw mut holder), copy);
             }
-            // A fake closure uses the function's own statics, which are the process's.
-            if !fake {
+            if fake {
+                // It uses the function's own variables: those of the lane, where the template's used the template's.
+                let (mut scope, mut new_function) = (ptr::null_mut(), ptr::null_mut());
+                sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
+                let table = sys::kq_closure_variables(function);
+                if !table.is_null()
+                    && let Some(own) = self.memo.get(&table.cast())
+                {
+                    (*new_function).op_array.static_variables_ptr__ptr = own.cast();
+                }
+            } else {
                 let (mut scope, mut new_function) = (ptr::null_mut(), ptr::null_mut());
                 sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
                 let from = sys::kq_closure_variables(function);

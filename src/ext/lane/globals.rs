@@ -4,9 +4,10 @@
 //! Exchanged whole at each switch, in place: the engine reads them by fixed addresses.
 #![expect(unsafe_code, reason = "reads and writes the engine's globals")]
 
+use std::ffi::c_void;
 use std::{mem, ptr};
 
-use crate::zend::{self, sys};
+use crate::zend::{self, Owned, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
 pub(crate) struct Globals {
@@ -23,6 +24,10 @@ pub(crate) struct Globals {
     serialize: Serializer,
     compare: sys::zend_fcall_info,
     compare_cache: sys::zend_fcall_info_cache,
+    request: sys::kq_request,
+    streams: sys::kq_streams,
+    /// Whether stream wrappers and the default context are the lane's own: those that the template registers are for everyone.
+    own_streams: bool,
 }
 
 /// ext/standard's nesting counters; SerializesModels runs queries inside __unserialize.
@@ -35,19 +40,24 @@ struct Serializer {
 
 impl Globals {
     /// What a new process would have; error handlers as they are now, since booting set them for everyone.
-    pub(crate) fn fresh() -> Self {
-        // SAFETY: reads the live handlers, of which `with_handlers` takes counts.
+    pub(crate) fn fresh(own_streams: bool) -> Self {
+        // SAFETY: reads the live handlers, of which `with_handlers` takes counts; on the PHP thread.
         unsafe {
             let engine = &raw const sys::executor_globals;
-            Self::with_handlers(
+            let mut globals = Self::with_handlers(
                 &raw const (*engine).user_error_handler,
                 (*engine).user_error_handler_error_reporting,
                 &raw const (*engine).user_exception_handler,
-            )
+            );
+            globals.own_streams = own_streams;
+            if own_streams {
+                sys::kq_streams_copy(&raw mut globals.streams);
+            }
+            globals
         }
     }
 
-    /// For a lane that runs beside the suspended one with these: its handlers are in force here too.
+    /// For a lane that runs beside the suspended one with these: its handlers are in force here too, and its streams.
     pub(crate) fn beside(other: &Self) -> Self {
         Self::with_handlers(
             &raw const other.error_handler,
@@ -100,7 +110,39 @@ impl Globals {
             );
         }
         zend::take_exception();
+        // SAFETY: on the PHP thread.
+        unsafe { sys::kq_request_clear() };
         true
+    }
+
+    /// The functions that the lane has registered for its end, while it does not run.
+    pub(crate) fn at_end(&self) -> Vec<Vec<Owned>> {
+        extern "C" fn each(
+            calls: *mut c_void,
+            callable: *mut sys::zval,
+            count: u32,
+            arguments: *mut sys::zval,
+        ) {
+            let mut call = vec![Owned::copy(callable)];
+            for index in 0..count as usize {
+                // SAFETY: the entry has as many arguments.
+                call.push(Owned::copy(unsafe { arguments.add(index) }));
+            }
+            // SAFETY: the vector below, which nothing else uses meanwhile.
+            unsafe { &mut *calls.cast::<Vec<Vec<Owned>>>() }.push(call);
+        }
+        let mut calls: Vec<Vec<Owned>> = Vec::new();
+        if !self.request.shutdown_functions.is_null() {
+            // SAFETY: the table is ours; the walk changes nothing.
+            unsafe {
+                sys::kq_each_shutdown_function(
+                    self.request.shutdown_functions,
+                    Some(each),
+                    (&raw mut calls).cast(),
+                );
+            }
+        }
+        calls
     }
 
     /// Exchanges these with the live ones.
@@ -141,6 +183,15 @@ impl Globals {
             mem::swap(&mut basic.unserialize, &mut self.serialize.unserialize);
             mem::swap(&mut basic.user_compare_fci, &mut self.compare);
             mem::swap(&mut basic.user_compare_fci_cache, &mut self.compare_cache);
+            sys::kq_request_exchange(&raw mut self.request);
+        }
+    }
+
+    /// Exchanges stream wrappers and the default context, which the lanes that help with one job share.
+    pub(crate) fn exchange_streams(&mut self) {
+        if self.own_streams {
+            // SAFETY: as above.
+            unsafe { sys::kq_streams_exchange(&raw mut self.streams) };
         }
     }
 }
@@ -156,6 +207,8 @@ impl Drop for Globals {
             sys::zend_stack_destroy(&raw mut self.error_handlers_reporting);
             sys::zend_stack_destroy(&raw mut self.exception_handlers);
             sys::zend_stack_destroy(&raw mut self.output.handlers);
+            sys::kq_request_drop(&raw mut self.request);
+            sys::kq_streams_drop(&raw mut self.streams);
         }
     }
 }

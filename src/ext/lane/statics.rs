@@ -10,6 +10,7 @@ use std::ptr;
 
 use rustc_hash::FxHashSet;
 
+use super::functions::Functions;
 use crate::zend::{self, Class, Value, sys};
 
 /// All static slots of user classes in this process, in the order in which their classes came.
@@ -19,6 +20,8 @@ pub(crate) struct Slots {
     known: FxHashSet<*mut Class>,
     /// How much of the class table has been looked at.
     seen: u32,
+    /// The functions with static variables, methods of these classes among them.
+    pub(crate) functions: Functions,
     /// Declared but not linked yet (a class inside a condition): looked at again.
     unlinked: Vec<*mut Class>,
 }
@@ -44,6 +47,7 @@ impl Slots {
 
     /// Takes in classes that were loaded since the last look.
     pub(crate) fn scan(&mut self) {
+        self.functions.scan();
         // SAFETY: the class table is alive for the whole request; entries are class pointers or aliases of them.
         let (table, used) = unsafe {
             let table = sys::executor_globals.class_table;
@@ -76,7 +80,9 @@ impl Slots {
         let entry = unsafe { &*class };
         let count = entry.default_static_members_count;
         if u32::from(entry.type_ as u8) != sys::ZEND_USER_CLASS
-            || count == 0
+            || (count == 0
+                && entry.ce_flags & sys::ZEND_HAS_STATIC_IN_METHODS == 0
+                && !may_gain(entry))
             || self.known.contains(&class)
         {
             return;
@@ -90,6 +96,10 @@ impl Slots {
         if entry.ce_flags & sys::ZEND_ACC_TRAIT != 0
             || zend::text(entry.name).starts_with(b"Composer\\")
         {
+            return;
+        }
+        self.functions.take_in_methods(class);
+        if count == 0 {
             return;
         }
         // SAFETY: linked classes have a table of defaults; their live table is made on demand and never moves again.
@@ -153,6 +163,12 @@ impl Slots {
     }
 }
 
+/// Whether a class may have more than it shows before it is linked: from its traits, or in property hooks.
+fn may_gain(class: &Class) -> bool {
+    // SAFETY: the shim reads the class entry.
+    class.num_traits > 0 || unsafe { sys::kq_has_hooked_properties(class) }
+}
+
 /// Evaluates a constant expression in place. One that cannot be evaluated yet stays as it is, as in a fresh process.
 fn evaluate(value: *mut Value, class: *mut Class) {
     if zend::kind(value) == sys::IS_CONSTANT_AST {
@@ -178,8 +194,7 @@ impl Statics {
 
     /// Exchanges these with the live ones. Classes that came since the last exchange start as declared: for a lane that goes on, and
     /// (when the lane that loaded them leaves) for the base.
-    pub(crate) fn exchange(&mut self, slots: &mut Slots) {
-        slots.scan();
+    pub(crate) fn exchange(&mut self, slots: &Slots) {
         self.grow(slots);
         for (slot, value) in slots.slots.iter().zip(&mut self.values) {
             // SAFETY: `live` points into a class's static table, which lives and stays where it is until the request ends.

@@ -237,6 +237,11 @@ final class Actions
         };
     }
 
+    public static function feature(Act $job, string $feature, string $name, string $partner): void
+    {
+        Features::pair($feature, $name, $partner);
+    }
+
     /** Changes what would be shared by two jobs in one process, waits inside each change, and looks whether it is still its own. */
     public static function torture(Act $job, int $id, int $rounds): void
     {

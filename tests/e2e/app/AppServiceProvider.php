@@ -30,6 +30,14 @@ final class AppServiceProvider extends ServiceProvider
             $this->app['db']->select('select 1');
         }
 
+        if ($class = getenv('KQUEUE_TEST_RESOLVED')) {
+            $this->app->make($class);
+        }
+
+        if (getenv('KQUEUE_TEST_TENANCY')) {
+            Tenant::listen($this->app);
+        }
+
         RateLimiter::for('two', static fn () => Limit::perMinute(2));
     }
 }

@@ -27,9 +27,8 @@ use KQueue\Tests\E2E\App\Row;
 ini_set('memory_limit', '-1');
 require __DIR__.'/autoload.php';
 
-/** What the lanes share here: held by a global, which is the process's. */
+/** What the lanes share here: held by their callable. */
 $result = (object) ['begun' => 0, 'jobs' => 0, 'errors' => [], 'rows' => 0, 'lanes' => []];
-$GLOBALS['result'] = $result;
 
 $report = static fn (float $seconds = 0) => print json_encode([
     'jobs' => $result->jobs,
@@ -42,7 +41,7 @@ $report = static fn (float $seconds = 0) => print json_encode([
 ])."\n";
 
 // Jobs that share a connection take each other's answers and may wait for ever: one leak is enough there.
-$result->giveUp = getenv('KQUEUE_TEST_WITHOUT_STATICS') ? static function () use ($report): void {
+$result->giveUp = getenv('KQUEUE_TEST_WITHOUT') ? static function () use ($report): void {
     $report();
     posix_kill(getmypid(), SIGKILL);
 } : null;

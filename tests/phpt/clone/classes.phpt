@@ -70,7 +70,7 @@ $job = function () {
     $out['freed'] = [App::$weak->get() === null, count(App::$map)];
     return json_encode($out, JSON_PRETTY_PRINT);
 };
-lanes(['A' => $job, 'B' => fn () => ($mine = $job()) === $GLOBALS['results']['A'] ? 'the same' : $mine], cloned: true, fresh: true, concurrency: 1);
+lanes(['A' => $job, 'B' => fn (array $results) => ($mine = $job()) === $results['A'] ? 'the same' : $mine], cloned: true, fresh: true, concurrency: 1);
 ?>
 --EXPECT--
 refused: [], destructors: []

@@ -6,35 +6,37 @@ kqueue
 <?php
 require __DIR__.'/../lib/lanes.inc';
 
+// All lanes write into one.
+class Journal { public array $lines = []; public bool $over = false; }
 #[AllowDynamicProperties]
-class Ends { public static $log = []; public function __construct(public $name) {} public function __destruct() { usleep(1000); $GLOBALS['ends'][] = "$this->name sees ".App::$name; } }
-class Other { public function __destruct() { $GLOBALS['ends'][] = 'other'; } }
+class Ends { public function __construct(public $name, public Journal $journal) {} public function __destruct() { usleep(1000); $this->journal->lines[] = "$this->name sees ".App::$name; } }
+class Other { public function __construct(public Journal $journal) {} public function __destruct() { $this->journal->lines[] = 'other'; } }
 class App { public static $name = 'declared'; public static $one; public static $list = []; public static $cycle; }
 
-template(function () {
+$journal = new Journal;
+template(function () use ($journal) {
     App::$name = 'template';
-    App::$one = new Ends('one');
-    App::$list = [App::$one, new Other];
-    App::$cycle = new Ends('in a cycle');
+    App::$one = new Ends('one', $journal);
+    App::$list = [App::$one, new Other($journal)];
+    App::$cycle = new Ends('in a cycle', $journal);
     App::$cycle->self = App::$cycle;
-});
-$ends = [];
+}, [Journal::class]);
+$journal->lines = [];
 lanes(['A' => $job = function () { App::$name = 'lane'; usleep(100); return 1; }, 'B' => $job, 'C' => $job], cloned: true, fresh: true);
 gc_collect_cycles();
-$counts = array_count_values($ends);
+$counts = array_count_values($journal->lines);
 ksort($counts);
 print_r($counts);
 echo App::$name, "\n";
-$ends = [];
+$journal->lines = [];
 
 // One that throws, and one that loads a class and asks for a lane's service, as the lane ends.
-class Throws { public function __destruct() { if (! $GLOBALS['over']) { throw new Exception('from a destructor'); } } }
-$over = false;
-class Asks { public function __destruct() { try { $GLOBALS['ends'][] = 'state: '.KQueue\Engine::state()['role']; KQueue\Engine::finished(); } catch (Throwable $error) { $GLOBALS['ends'][] = $error->getMessage(); } eval('class Late'.count($GLOBALS['ends']).' { public static $x = 1; }'); } }
-template(function () { App::$one = new Throws; App::$list = [new Asks, new Throws]; App::$cycle = null; });
+class Throws { public function __construct(public Journal $journal) {} public function __destruct() { if (! $this->journal->over) { throw new Exception('from a destructor'); } } }
+class Asks { public function __construct(public Journal $journal) {} public function __destruct() { $lines = &$this->journal->lines; try { $lines[] = 'state: '.KQueue\Engine::state()['role']; KQueue\Engine::finished(); } catch (Throwable $error) { $lines[] = $error->getMessage(); } eval('class Late'.count($lines).' { public static $x = 1; }'); } }
+template(function () use ($journal) { App::$one = new Throws($journal); App::$list = [new Asks($journal), new Throws($journal)]; App::$cycle = null; }, [Journal::class]);
 lanes(['A' => fn () => 1, 'B' => fn () => 2], cloned: true, fresh: true);
-echo json_encode(array_count_values($ends)), "\n";
-$over = true;
+echo json_encode(array_count_values($journal->lines)), "\n";
+$journal->over = true;
 echo "end\n";
 ?>
 --EXPECT--

@@ -112,7 +112,7 @@ lanes(['A' => $job = function () {
     App::$std->b = 2;
     usleep(1000);
     return json_encode($out, JSON_PRETTY_PRINT);
-}, 'B' => fn () => md5($job()) === md5($GLOBALS['results']['A'] ?? '') ? 'the same' : $job()], cloned: true, fresh: true, concurrency: 1);
+}, 'B' => fn (array $results) => md5($job()) === md5($results['A'] ?? '') ? 'the same' : $job()], cloned: true, fresh: true, concurrency: 1);
 
 // And at once: two that interleave see the same.
 echo "end\n";

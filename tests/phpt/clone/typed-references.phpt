@@ -49,7 +49,7 @@ $job = function () {
 };
 $jobs = ['A' => $job];
 for ($i = 0; $i < 50; $i++) {
-    $jobs["again $i"] = fn () => $job() === $GLOBALS['results']['A'] ? 'same' : 'different';
+    $jobs["again $i"] = fn (array $results) => $job() === $results['A'] ? 'same' : 'different';
 }
 ob_start();
 lanes($jobs, cloned: true, fresh: true, concurrency: 1);

@@ -6,15 +6,13 @@ kqueue
 <?php
 use KQueue\Engine;
 
-$log = [];
-$next = 0;
-function work(): void
+$shared = (object) ['log' => [], 'next' => 0, 'paused' => true, 'count' => 0];
+function work(stdClass $shared): void
 {
-    global $log, $next;
     while (Engine::lead()) {
-        $number = ++$next;
+        $number = ++$shared->next;
         if ($number === 1) {
-            $log[] = 'baton: '.Engine::baton('from the first').'|'.Engine::baton();
+            $shared->log[] = 'baton: '.Engine::baton('from the first').'|'.Engine::baton();
         }
         if ($number > 6) {
             // Nothing to do: sleeps until another lane's job ends, or a stop is asked for.
@@ -26,9 +24,9 @@ function work(): void
         }
         Engine::reserved(['id' => "job $number", 'class' => 'Test', 'connection' => 'c', 'queue' => 'q', 'timeout' => in_array($number, [2, 3]) ? 0.1 : null]);
         try {
-            $log[] = $number.': '.job($number);
+            $shared->log[] = $number.': '.job($number);
         } catch (Throwable $error) {
-            $log[] = "$number: ".get_class($error).', timed out: '.json_encode(Engine::timedOut());
+            $shared->log[] = "$number: ".get_class($error).', timed out: '.json_encode(Engine::timedOut());
             usleep(1000);    // after timedOut() it may wait again
         }
         Engine::finished();
@@ -62,29 +60,29 @@ function job(int $number): string
     }
 }
 
-Engine::run(work(...), 10, false);
-sort($log);
-echo implode("\n", $log), "\n";
+Engine::run(static fn () => work($shared), 10, false);
+sort($shared->log);
+echo implode("\n", $shared->log), "\n";
 $state = Engine::state();
 echo json_encode(array_intersect_key($state, array_flip(['role', 'stopping', 'status', 'reason', 'signal', 'in_flight', 'reserved', 'finished', 'lanes', 'hooks']))), "\n";
 
 // A stop wakes who idles; the first reason stays. A pause is only told.
-$log = [];
-Engine::run(static function () {
+$shared->log = [];
+Engine::run(static function () use ($shared) {
     while (Engine::lead()) {
-        if ($GLOBALS['paused'] ?? true) {
+        if ($shared->paused) {
             Engine::pause(true);
-            $GLOBALS['log'][] = Engine::state()['paused'];
+            $shared->log[] = Engine::state()['paused'];
             Engine::pause(false);
-            $GLOBALS['log'][] = Engine::state()['paused'];
-            $GLOBALS['paused'] = false;
+            $shared->log[] = Engine::state()['paused'];
+            $shared->paused = false;
         }
         Engine::stop(1, 'first');
         Engine::stop(2, 'second');
         Engine::idle(30.0);
     }
 }, 1, false);
-echo json_encode([$log, Engine::state()['status'], Engine::state()['reason']]), "\n";
+echo json_encode([$shared->log, Engine::state()['status'], Engine::state()['reason']]), "\n";
 
 // What a lane throws ends the run, and comes out of it.
 try {
@@ -93,9 +91,8 @@ try {
     echo $error->getMessage(), "\n";
 }
 // An exit() ends its lane only.
-$count = 0;
-Engine::run(static function () { if (! Engine::lead()) { return; } if (++$GLOBALS['count'] > 3) { Engine::stop(); return; } exit; }, 1, false);
-echo "$count lanes\n";
+Engine::run(static function () use ($shared) { if (! Engine::lead()) { return; } if (++$shared->count > 3) { Engine::stop(); return; } exit; }, 1, false);
+echo "$shared->count lanes\n";
 ?>
 --EXPECT--
 1: contained an exit

@@ -8,14 +8,17 @@ posix
 use KQueue\Engine;
 
 class World { public static string $name = 'base'; }
-$log = [];
-$told = [];
-$next = 0;
-function lane(): void
-{
-    global $log, $told, $next;
+// What lanes share is what their callable holds: static properties and global variables are each lane's own.
+$shared = (object) ['log' => [], 'told' => [], 'next' => 0];
+$note = static function (int $number, int $signal) use ($shared): void {
+    echo ", signal $signal";
+    $shared->told[$number] = true;
+    $shared->log[] = "signal $signal for job $number in ".World::$name;
+    usleep(1000);    // a real wait: no other lane runs meanwhile
+};
+$lane = static function () use ($shared, $note): void {
     while (Engine::lead()) {
-        $number = ++$next;
+        $number = ++$shared->next;
         if ($number > 5) {
             Engine::idle(30.0);
             continue;
@@ -23,40 +26,32 @@ function lane(): void
         World::$name = "lane $number";
         ob_start();
         echo "output of $number";
-        $calm = fn (int $signal) => note($number, $signal);
-        $throws = function (int $signal) use ($number) { note($number, $signal); throw new Exception('nobody hears of it'); };
+        $calm = fn (int $signal) => $note($number, $signal);
+        $throws = function (int $signal) use ($note, $number) { $note($number, $signal); throw new Exception('nobody hears of it'); };
         $job = ['id' => "$number", 'class' => 'Test', 'connection' => '', 'queue' => ''];
         Engine::reserved($job + match ($number) { 1, 2 => ['onSignal' => $calm], 3 => ['onSignal' => $throws], 4 => [], 5 => ['onSignal' => $calm] });
         if ($number === 5) {
             // Computes until it is told, since nothing else would let the others run.
             posix_kill(getmypid(), 15);
-            for ($end = microtime(true) + 20; ! isset($told[5]) && microtime(true) < $end;) { }
-            $log[] = isset($told[5]) ? 'the computing job was told' : 'the computing job was not told';
+            for ($end = microtime(true) + 20; ! isset($shared->told[5]) && microtime(true) < $end;) { }
+            $shared->log[] = isset($shared->told[5]) ? 'the computing job was told' : 'the computing job was not told';
         } else {
             $number === 1 ? KQueue\concurrently([fn () => usleep(200000), fn () => usleep(100000)]) : usleep(200000);
         }
-        $ok = World::$name === "lane $number" && ob_get_clean() === "output of $number".(isset($told[$number]) ? ", signal $number" : '');
+        $ok = World::$name === "lane $number" && ob_get_clean() === "output of $number".(isset($shared->told[$number]) ? ", signal 15" : '');
         Engine::finished();
-        $log[] = "job $number ended ".($ok ? 'well' : 'in another world');
+        $shared->log[] = "job $number ended ".($ok ? 'well' : 'in another world');
     }
-}
-function note(int $number, int $signal): void
-{
-    global $log, $told;
-    echo ", signal $number";
-    $told[$number] = true;
-    $log[] = "signal $signal for job $number in ".World::$name;
-    usleep(1000);    // a real wait: no other lane runs meanwhile
-}
-Engine::run(lane(...), 10, false, function (int $signal) {
-    global $log;
+};
+Engine::run($lane, 10, false, function (int $signal) use ($shared) {
     $state = Engine::state();
-    $log[] = "signal $signal for the run in ".World::$name.', stopping: '.json_encode($state['stopping']).', jobs: '.$state['in_flight'];
+    $shared->log[] = "signal $signal for the run in ".World::$name.', stopping: '.json_encode($state['stopping']).', jobs: '.$state['in_flight'];
     throw new Exception('nobody hears of it');
 });
+$log = $shared->log;
 sort($log);
 echo implode("\n", $log), "\n";
-foreach ([fn () => Engine::run(lane(...), 1, false, 'no function'), fn () => Engine::reserved(['onSignal' => 5])] as $wrong) {
+foreach ([fn () => Engine::run($lane, 1, false, 'no function'), fn () => Engine::reserved(['onSignal' => 5])] as $wrong) {
     try {
         $wrong();
     } catch (KQueue\Exception\InvalidArgument $error) {

@@ -46,15 +46,16 @@ $fifo = function (string $name) use ($folder) {
 
     return $fifo;
 };
+// Nobody is left at the other end when a job has gone at its deadline.
 row('fifo-open-read', function ($seconds, $which) use ($fifo) {
     $fifo = $fifo('read');
-    proc_close(proc_open("(sleep $seconds; echo text $which >$fifo) &", [], $pipes));
+    proc_close(proc_open("timeout 5 sh -c 'exec >/dev/null 2>&1; sleep $seconds; echo text $which >$fifo' &", [], $pipes));
 
     return file_get_contents($fifo);
 }, fn ($which) => "text $which\n");
 row('fifo-open-write', function ($seconds, $which) use ($fifo) {
     $fifo = $fifo('write');
-    $reader = proc_open("sleep $seconds; cat $fifo", [1 => ['pipe', 'w']], $pipes);
+    $reader = proc_open("exec 2>/dev/null; sleep $seconds; timeout 5 cat $fifo", [1 => ['pipe', 'w']], $pipes);
     file_put_contents($fifo, "text $which");
 
     return [stream_get_contents($pipes[1]), proc_close($reader)];
@@ -62,7 +63,7 @@ row('fifo-open-write', function ($seconds, $which) use ($fifo) {
 row('fifo-read', function ($seconds, $which) use ($fifo) {
     $fifo = $fifo('both');
     $handle = fopen($fifo, 'r+');
-    proc_close(proc_open("(sleep $seconds; echo text $which >$fifo) &", [], $pipes));
+    proc_close(proc_open("timeout 5 sh -c 'exec >/dev/null 2>&1; sleep $seconds; echo text $which >$fifo' &", [], $pipes));
 
     return fgets($handle);
 }, fn ($which) => "text $which\n");

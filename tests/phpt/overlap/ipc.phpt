@@ -23,7 +23,7 @@ row('message-queue', function ($seconds, $which) use ($queue) {
     $sender = pcntl_fork();
     if ($sender === 0) {
         usleep((int) ($seconds * 1e6));
-        msg_send($queue, 1 + $which, "text $which");
+        @msg_send($queue, 1 + $which, "text $which");
         posix_kill(getmypid(), SIGKILL);
     }
     msg_receive($queue, 1 + $which, $kind, 100, $text);

@@ -6,16 +6,17 @@ kqueue
 --FILE--
 <?php
 require __DIR__.'/../lib/rows.inc';
+// They are silent about a job that has gone at its deadline.
 $line = fn ($which) => "text $which\n";
-row('exec', function ($seconds, $which) { exec("sleep $seconds; echo text $which; exit 3", $lines, $status); return [$lines, $status]; }, fn ($which) => [["text $which"], 3]);
-row('shell-exec', fn ($seconds, $which) => shell_exec("sleep $seconds; echo text $which"), $line);
+row('exec', function ($seconds, $which) { exec("exec 2>/dev/null; sleep $seconds; echo text $which; exit 3", $lines, $status); return [$lines, $status]; }, fn ($which) => [["text $which"], 3]);
+row('shell-exec', fn ($seconds, $which) => shell_exec("exec 2>/dev/null; sleep $seconds; echo text $which"), $line);
 row('system', function ($seconds, $which) {
     ob_start();
-    $last = system("sleep $seconds; echo text $which", $status);
+    $last = system("exec 2>/dev/null; sleep $seconds; echo text $which", $status);
 
     return [ob_get_clean(), $last, $status];
 }, fn ($which) => ["text $which\n", "text $which", 0]);
-row('popen', function ($seconds, $which) { $pipe = popen("sleep $seconds; echo text $which", 'r'); return [fgets($pipe), pclose($pipe)]; }, fn ($which) => ["text $which\n", 0]);
+row('popen', function ($seconds, $which) { $pipe = popen("exec 2>/dev/null; sleep $seconds; echo text $which", 'r'); return [fgets($pipe), pclose($pipe)]; }, fn ($which) => ["text $which\n", 0]);
 row('pclose', function ($seconds) { return pclose(popen("sleep $seconds; exit 2", 'w')); }, 2);
 row('proc-close', fn ($seconds) => proc_close(proc_open("sleep $seconds; exit 4", [], $pipes)), 4);
 row('proc-pipes', function ($seconds, $which) {
@@ -27,7 +28,7 @@ row('proc-pipes', function ($seconds, $which) {
 }, fn ($which) => ["text $which", "error $which\n", 5]);
 // More than a pipe holds, to a reader that starts late.
 row('proc-write', function ($seconds) {
-    $process = proc_open("sleep $seconds; wc -c", [['pipe', 'r'], ['pipe', 'w']], $pipes);
+    $process = proc_open("exec 2>/dev/null; sleep $seconds; wc -c", [['pipe', 'r'], ['pipe', 'w']], $pipes);
     $written = fwrite($pipes[0], str_repeat('x', 300000));
     fclose($pipes[0]);
 
@@ -43,11 +44,9 @@ row('waitpid', function ($seconds, $which) {
 
     return pcntl_wtermsig($status);
 }, 9);
-row('signal-wait', function ($seconds) {
-    pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1]);
-
-    return pcntl_sigtimedwait([SIGUSR1], $info, 0, (int) ($seconds * 1e9));
-}, PHP_VERSION_ID < 80400 ? -1 : false);
+// Lanes cannot change what signals their process blocks.
+pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1]);
+row('signal-wait', fn ($seconds) => pcntl_sigtimedwait([SIGUSR1], $info, 0, (int) ($seconds * 1e9)), PHP_VERSION_ID < 80400 ? -1 : false);
 ?>
 --EXPECT--
 exec: as documented

@@ -26,7 +26,7 @@ row('stream-select', function ($seconds, $which) use ($ask) {
 }, fn ($which) => [1, "text $which\n"]);
 row('stream-accept', function ($seconds, $which) {
     $server = stream_socket_server('tcp://127.0.0.1:0');
-    proc_close(proc_open(['bash', '-c', "(sleep $seconds; echo 'text $which' >/dev/tcp/".str_replace(':', '/', stream_socket_get_name($server, false)).') & :'], [], $pipes));
+    proc_close(proc_open(['bash', '-c', "(exec 2>/dev/null; sleep $seconds; echo 'text $which' >/dev/tcp/".str_replace(':', '/', stream_socket_get_name($server, false)).') & :'], [], $pipes));
 
     return fgets(stream_socket_accept($server, 20));
 }, $line);
@@ -48,7 +48,7 @@ row('sockets-select', function ($seconds, $which) use ($connect) {
 row('sockets-accept', function ($seconds, $which) {
     $server = socket_create_listen(0);
     socket_getsockname($server, $host, $port);
-    proc_close(proc_open(['bash', '-c', "(sleep $seconds; echo 'text $which' >/dev/tcp/127.0.0.1/$port) & :"], [], $pipes));
+    proc_close(proc_open(['bash', '-c', "(exec 2>/dev/null; sleep $seconds; echo 'text $which' >/dev/tcp/127.0.0.1/$port) & :"], [], $pipes));
 
     return socket_read(socket_accept($server), 100);
 }, $line);
@@ -56,7 +56,7 @@ row('sockets-udp', function ($seconds, $which) {
     $socket = socket_create(AF_INET, SOCK_DGRAM, SOL_UDP);
     socket_bind($socket, '127.0.0.1', 0);
     socket_getsockname($socket, $host, $port);
-    proc_close(proc_open(['bash', '-c', "(sleep $seconds; echo 'text $which' >/dev/udp/127.0.0.1/$port) & :"], [], $pipes));
+    proc_close(proc_open(['bash', '-c', "(exec 2>/dev/null; sleep $seconds; echo 'text $which' >/dev/udp/127.0.0.1/$port) & :"], [], $pipes));
     socket_recvfrom($socket, $data, 100, 0, $from, $from_port);
 
     return $data;

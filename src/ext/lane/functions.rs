@@ -1,0 +1,261 @@
+//! The exchange of functions' static variables (`static $x` in functions, methods and property hooks).
+//!
+//! Unlike static properties these are exchanged by their table: the engine asks the function for it at each use and remembers no
+//! address. No table means that the function was not called yet; the engine makes it from the declaration then. A closure's table is
+//! the closure's own and goes with the object.
+//!
+//! Invariant: as for static properties: while no lane runs, the functions have the base's tables and each lane its own in `tables`;
+//! while a lane runs, its `tables` holds the base's.
+#![expect(
+    unsafe_code,
+    reason = "reads and writes functions' tables of static variables"
+)]
+
+use std::ffi::c_void;
+use std::ptr;
+
+use rustc_hash::FxHashSet;
+
+use super::statics::Slots;
+use crate::zend::{self, Class, Value, sys};
+
+/// A function's table of static variables; null before the first use.
+pub(crate) type Variables = *mut sys::HashTable;
+
+/// All user functions with static variables in this process, in the order in which they came.
+#[derive(Default)]
+pub(crate) struct Functions {
+    functions: Vec<Function>,
+    known: FxHashSet<usize>,
+    /// How much of the table of functions has been looked at.
+    seen: u32,
+}
+
+struct Function {
+    op_array: *mut sys::zend_op_array,
+    place: Place,
+    /// Tables of ended lanes, as declared, for those to come. They are kept and not freed: a first-class callable that such a lane
+    /// made (`count(...)`) uses its table without counting it, and may live on.
+    spare: Vec<Variables>,
+}
+
+/// Where a function's table is found.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In the function itself.
+    At(*mut Variables),
+    /// In the engine's map, which moves as it grows.
+    Mapped(usize),
+}
+
+impl Place {
+    fn of(op_array: *mut sys::zend_op_array) -> Self {
+        // SAFETY: a live function; an odd value is an offset into the map, see ZEND_MAP_PTR.
+        unsafe {
+            let place = &raw mut (*op_array).static_variables_ptr__ptr;
+            let value = (*place) as usize;
+            if value & 1 == 1 {
+                Self::Mapped(value)
+            } else {
+                Self::At(place)
+            }
+        }
+    }
+
+    fn live(self) -> *mut Variables {
+        match self {
+            Self::At(place) => place,
+            // SAFETY: the map's base is biased by the offsets' lowest bit.
+            Self::Mapped(offset) => unsafe { sys::compiler_globals.map_ptr_base }
+                .cast::<u8>()
+                .wrapping_add(offset)
+                .cast(),
+        }
+    }
+
+    fn key(self) -> usize {
+        match self {
+            Self::At(place) => place as usize,
+            Self::Mapped(offset) => offset,
+        }
+    }
+}
+
+impl Functions {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// Takes in functions that were declared since the last look. Methods come with their classes.
+    pub(crate) fn scan(&mut self) {
+        // SAFETY: the table of functions is alive for the whole request.
+        let (table, used) = unsafe {
+            let table = sys::executor_globals.function_table;
+            (table, (*table).nNumUsed)
+        };
+        if used == self.seen {
+            return;
+        }
+        let start = if used < self.seen { 0 } else { self.seen };
+        for position in start..used {
+            // SAFETY: positions below nNumUsed are initialised; the table is never packed and holds functions.
+            unsafe {
+                let bucket = (*table).__bindgen_anon_1.arData.add(position as usize);
+                if zend::kind(&raw const (*bucket).val) != sys::IS_PTR {
+                    continue;
+                }
+                let function = (*bucket).val.value.func;
+                if u32::from((*function).type_) == sys::ZEND_USER_FUNCTION
+                    && !(*function).op_array.static_variables.is_null()
+                {
+                    self.take_in(&raw mut (*function).op_array);
+                }
+            }
+        }
+        self.seen = used;
+    }
+
+    /// Takes in the methods of a linked class.
+    pub(crate) fn take_in_methods(&mut self, class: *mut Class) {
+        extern "C" fn each(functions: *mut c_void, op_array: *mut sys::zend_op_array) {
+            // SAFETY: called below with `self`, which nothing else uses meanwhile.
+            unsafe { &mut *functions.cast::<Functions>() }.take_in(op_array);
+        }
+        // SAFETY: a linked class; the walk changes nothing.
+        unsafe { sys::kq_methods_with_statics(class, Some(each), ptr::from_mut(self).cast()) };
+    }
+
+    /// Inherited methods are the parent's, so they come more than once.
+    fn take_in(&mut self, op_array: *mut sys::zend_op_array) {
+        let place = Place::of(op_array);
+        if self.known.insert(place.key()) {
+            self.functions.push(Function {
+                op_array,
+                place,
+                spare: Vec::new(),
+            });
+        }
+    }
+
+    /// The name of a function, for people: "Foo\Bar::name()".
+    pub(crate) fn name(&self, index: usize) -> String {
+        let op_array = self.functions[index].op_array;
+        // SAFETY: functions of the tables have names; a scope is a class.
+        unsafe {
+            let name = String::from_utf8_lossy(zend::text((*op_array).function_name)).into_owned();
+            if (*op_array).scope.is_null() {
+                format!("{name}()")
+            } else {
+                format!("{}::{name}()", zend::class_name((*op_array).scope))
+            }
+        }
+    }
+
+    /// The tables of a new lane: as declared.
+    pub(crate) fn declared(&mut self) -> Tables {
+        let indexes = 0..self.functions.len();
+        Tables::from_tables(indexes.map(|index| self.declared_one(index)).collect())
+    }
+
+    /// A table as declared; null says the same.
+    pub(crate) fn declared_one(&mut self, index: usize) -> Variables {
+        self.functions[index].spare.pop().unwrap_or(ptr::null_mut())
+    }
+
+    /// A table to be filled for a new lane.
+    pub(crate) fn spare(&mut self, index: usize, like: Variables) -> Variables {
+        self.functions[index]
+            .spare
+            .pop()
+            // SAFETY: a copy of a live table: the same places for the same names.
+            .unwrap_or_else(|| unsafe { sys::kq_array_dup(like) })
+    }
+
+    fn retire(&mut self, index: usize, table: Variables) {
+        let function = &mut self.functions[index];
+        // SAFETY: the table is an ended lane's; all tables of a function have the declaration's layout.
+        unsafe { sys::kq_declare_variables(table, (*function.op_array).static_variables) };
+        function.spare.push(table);
+    }
+}
+
+/// One lane's tables, by function.
+#[derive(Default)]
+pub(crate) struct Tables {
+    tables: Vec<Variables>,
+}
+
+impl Tables {
+    /// These tables, function by function; null: as declared.
+    pub(crate) fn from_tables(tables: Vec<Variables>) -> Self {
+        Self { tables }
+    }
+
+    /// Exchanges these with the live ones. Functions that came since the last exchange start as declared, for the lane and for the
+    /// base.
+    pub(crate) fn exchange(&mut self, functions: &Functions) {
+        self.tables.resize(functions.len(), ptr::null_mut());
+        for (function, table) in functions.functions.iter().zip(&mut self.tables) {
+            // SAFETY: the function lives until the request ends.
+            unsafe { ptr::swap(function.place.live(), table) };
+        }
+    }
+
+    /// The tables of an ended lane, given away.
+    pub(crate) fn into_tables(mut self) -> Vec<Variables> {
+        std::mem::take(&mut self.tables)
+    }
+
+    /// The end of an ended lane's tables that were not dropped while they were live.
+    pub(crate) fn retire(&mut self, functions: &mut Functions) {
+        for (index, table) in self.tables.drain(..).enumerate() {
+            if !table.is_null() {
+                functions.retire(index, table);
+            }
+        }
+    }
+}
+
+/// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
+///
+/// A destructor may wait, and other lanes may declare functions meanwhile: so the table is read anew for each function.
+pub(crate) fn drop_live(slots: *mut Slots) {
+    let mut index = 0;
+    // SAFETY: the table of functions outlives the run; no reference into it is kept while destructors run.
+    unsafe {
+        while let Some((place, op_array)) = {
+            let all = &(*slots).functions.functions;
+            all.get(index)
+                .map(|function| (function.place, function.op_array))
+        } {
+            let table = ptr::replace(place.live(), ptr::null_mut());
+            if !table.is_null() {
+                sys::kq_declare_variables(table, (*op_array).static_variables);
+                let all = &mut (*slots).functions.functions;
+                all[index].spare.push(table);
+            }
+            if zend::has_exception() {
+                sys::zend_clear_exception();
+            }
+            index += 1;
+        }
+    }
+}
+
+/// The values of a table, in the order of the declaration.
+pub(crate) fn values(table: Variables) -> impl Iterator<Item = *mut Value> {
+    // SAFETY: a live table: it has no holes, and is never packed.
+    let (data, used) = unsafe { ((*table).__bindgen_anon_1.arData, (*table).nNumUsed) };
+    // SAFETY: positions below nNumUsed are initialised.
+    (0..used as usize).map(move |position| unsafe { &raw mut (*data.add(position)).val })
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        for table in self.tables.drain(..).filter(|table| !table.is_null()) {
+            // SAFETY: an ended lane's own. The table itself is kept, see `spare`.
+            unsafe { sys::kq_declare_variables(table, ptr::null_mut()) };
+        }
+    }
+}

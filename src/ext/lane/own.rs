@@ -1,0 +1,61 @@
+//! PHP's variables that live as long as a process: what a lane has of its own of them.
+
+use super::functions::{Functions, Tables};
+use super::statics::{Slots, Statics};
+use super::symbols::{self, Symbols};
+use super::without::Without;
+use super::{functions, statics};
+use crate::zend::Owned;
+
+/// One lane's, or, while that lane runs, the base's.
+pub(crate) struct Own {
+    pub(crate) statics: Statics,
+    pub(crate) functions: Tables,
+    pub(crate) symbols: Symbols,
+    /// Calls (a callable and its arguments) to register for the lane's end, as soon as it runs: the template's.
+    pub(crate) at_end: Vec<Vec<Owned>>,
+}
+
+impl Own {
+    /// As in a new process.
+    pub(crate) fn declared(slots: &mut Slots) -> Self {
+        Self {
+            statics: Statics::declared(),
+            functions: slots.functions.declared(),
+            symbols: Symbols::declared(),
+            at_end: Vec::new(),
+        }
+    }
+
+    /// Exchanges these with the live ones.
+    pub(crate) fn exchange(&mut self, slots: &mut Slots, without: Without) {
+        slots.scan();
+        if !without.statics {
+            self.statics.exchange(slots);
+        }
+        if !without.functions {
+            self.functions.exchange(&slots.functions);
+        }
+        if !without.symbols {
+            self.symbols.exchange();
+        }
+    }
+
+    /// The end, after the lane's: what is still here is dropped.
+    pub(crate) fn retire(mut self, functions: &mut Functions) {
+        self.functions.retire(functions);
+    }
+}
+
+/// Drops the running lane's own, as at a process's end. The lane runs no other code afterwards.
+pub(crate) fn drop_live(slots: *mut Slots, without: Without) {
+    if !without.symbols {
+        symbols::drop_live();
+    }
+    if !without.functions {
+        functions::drop_live(slots);
+    }
+    if !without.statics {
+        statics::drop_live(slots);
+    }
+}

@@ -1,0 +1,355 @@
+//! Settings that a lane has changed: ini values, time zone, locale, encodings, working directory, umask, environment, the seed of
+//! mt_rand(). They are process-wide in PHP and in libc; a lane that changes one is given its own from then on.
+//!
+//! No cost unless used: `guards` marks what a lane is about to change; only that is exchanged at its switches.
+//!
+//! Invariant: while the lane runs, each entry holds the base's value, else the lane's. What becomes equal is forgotten.
+#![expect(
+    unsafe_code,
+    reason = "reads and writes settings of the engine and of libc"
+)]
+
+use std::ffi::{CStr, CString};
+use std::{mem, ptr};
+
+use crate::zend::{self, Owned, sys};
+
+/// One lane's.
+#[derive(Default)]
+pub(crate) struct Settings {
+    entries: Vec<Entry>,
+    /// Autoloaders that the lane has registered: taken away at its end. Classes are the process's, so they serve others meanwhile.
+    autoloaders: Vec<Owned>,
+}
+
+/// A setting that differs.
+enum Entry {
+    /// An ini value; null: not set while the program runs.
+    Ini {
+        entry: *mut sys::zend_ini_entry,
+        value: *mut sys::zend_string,
+        quietly: bool,
+    },
+    /// What a function gives without arguments and another, or the same, takes.
+    Pair {
+        pair: &'static Pair,
+        value: Owned,
+        /// What is in force, if nothing has changed it since it was set here.
+        live: Option<Owned>,
+    },
+    Locale(CString),
+    Directory {
+        path: CString,
+        live: Option<CString>,
+    },
+    Umask(libc::mode_t),
+    Variable {
+        name: CString,
+        value: Option<CString>,
+    },
+    Random(Box<sys::kq_random>),
+}
+
+/// A function that tells a setting, and one that sets it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) get: &'static str,
+    pub(crate) set: &'static str,
+}
+
+/// What a lane is about to change.
+pub(crate) enum Mark {
+    Ini(*mut sys::zend_ini_entry),
+    Pair(&'static Pair),
+    Locale,
+    Directory,
+    Umask,
+    Variable(CString),
+    Random,
+}
+
+/// Settings of which a lane may have its own value, but without the effect on the process: the memory limit and the timer are one for
+/// all lanes, and error_reporting() is kept apart by the engine.
+pub(crate) fn is_quiet(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"memory_limit" | b"max_execution_time" | b"error_reporting"
+    )
+}
+
+impl Settings {
+    /// The running lane is about to change this: its present value is the base's.
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.is(&mark)) {
+            match entry {
+                Entry::Pair { live, .. } => *live = None,
+                Entry::Directory { live, .. } => *live = None,
+                _ => {}
+            }
+            return;
+        }
+        if let Some(entry) = Entry::present(mark) {
+            self.entries.push(entry);
+        }
+    }
+
+    /// Before the lane goes on.
+    pub(crate) fn enter(&mut self) {
+        for entry in &mut self.entries {
+            entry.exchange();
+        }
+    }
+
+    /// After the lane has left.
+    pub(crate) fn leave(&mut self) {
+        // The last change goes back first: a variable of the environment may be what a time zone came from.
+        for index in (0..self.entries.len()).rev() {
+            if self.entries[index].exchange() {
+                self.entries.remove(index);
+            }
+        }
+    }
+
+    /// The lane has registered an autoloader.
+    pub(crate) fn note_autoloader(&mut self, callable: Owned) {
+        self.autoloaders.push(callable);
+    }
+
+    /// Takes everything back while the lane runs: its end, or, in the plain runtime, its job's.
+    pub(crate) fn reset(settings: *mut Self) {
+        // SAFETY: the running lane's; taken out first, since what follows may call PHP code, which may mark again.
+        let mut mine = unsafe { mem::take(&mut *settings) };
+        for callable in mine.autoloaders.drain(..) {
+            call("spl_autoload_unregister", &mut [callable.borrowed()]);
+        }
+        for entry in mine.entries.iter_mut().rev() {
+            entry.exchange();
+        }
+    }
+}
+
+impl Entry {
+    fn present(mark: Mark) -> Option<Self> {
+        Some(match mark {
+            Mark::Ini(entry) => Self::Ini {
+                entry,
+                // SAFETY: a live ini entry; the value comes with a count.
+                value: unsafe { sys::kq_ini_value(entry) },
+                // SAFETY: as above.
+                quietly: is_quiet(zend::text(unsafe { (*entry).name })),
+            },
+            Mark::Pair(pair) => Self::Pair {
+                pair,
+                value: call(pair.get, &mut [])?,
+                live: None,
+            },
+            Mark::Locale => Self::Locale(locale()),
+            Mark::Directory => Self::Directory {
+                path: directory()?,
+                live: None,
+            },
+            Mark::Umask => Self::Umask(umask()),
+            Mark::Variable(name) => {
+                let value = variable(&name);
+                Self::Variable { name, value }
+            }
+            Mark::Random => {
+                // SAFETY: plain data, filled by the shim.
+                let mut random: Box<sys::kq_random> = Box::new(unsafe { mem::zeroed() });
+                // SAFETY: on the PHP thread.
+                unsafe { sys::kq_random_copy(&raw mut *random) };
+                Self::Random(random)
+            }
+        })
+    }
+
+    fn is(&self, mark: &Mark) -> bool {
+        match (self, mark) {
+            (Self::Ini { entry, .. }, Mark::Ini(other)) => entry == other,
+            (Self::Pair { pair, .. }, Mark::Pair(other)) => pair == other,
+            (Self::Variable { name, .. }, Mark::Variable(other)) => name == other,
+            (Self::Locale(_), Mark::Locale)
+            | (Self::Directory { .. }, Mark::Directory)
+            | (Self::Umask(_), Mark::Umask)
+            | (Self::Random(_), Mark::Random) => true,
+            _ => false,
+        }
+    }
+
+    /// True: they were the same, so nothing was done.
+    fn exchange(&mut self) -> bool {
+        match self {
+            Self::Ini {
+                entry,
+                value,
+                quietly,
+            } => {
+                // SAFETY: a live entry; setting takes a count of its own, and the old value's count is given back.
+                unsafe {
+                    let present = sys::kq_ini_value(*entry);
+                    if same_text(present, *value) {
+                        release(present);
+                        return true;
+                    }
+                    sys::kq_ini_set(*entry, *value, *quietly);
+                    release(mem::replace(value, present));
+                }
+            }
+            Self::Pair { pair, value, live } => {
+                let Some(present) = live.take().or_else(|| call(pair.get, &mut [])) else {
+                    return true;
+                };
+                if zend::is_identical(&present, value) {
+                    return true;
+                }
+                call(pair.set, &mut [value.borrowed()]);
+                *live = Some(mem::replace(value, present));
+            }
+            Self::Locale(value) => {
+                let present = locale();
+                if present == *value {
+                    return true;
+                }
+                // SAFETY: NUL-terminated; on the PHP thread.
+                unsafe { sys::kq_locale_set(value.as_ptr()) };
+                *value = present;
+            }
+            Self::Directory { path, live } => {
+                let Some(present) = live.take().or_else(directory) else {
+                    return false;
+                };
+                if present == *path {
+                    return true;
+                }
+                // SAFETY: as above. Where it fails, for a directory that is gone, what is in force must be asked for again.
+                let set = unsafe { sys::kq_directory_set(path.as_ptr()) };
+                let path = mem::replace(path, present);
+                *live = set.then_some(path);
+            }
+            Self::Umask(value) => {
+                // SAFETY: a call that cannot fail.
+                let present = unsafe { libc::umask(*value) };
+                return mem::replace(value, present) == present;
+            }
+            Self::Variable { name, value } => {
+                let present = variable(name);
+                if present == *value {
+                    return true;
+                }
+                set_variable(name, value.as_deref());
+                *value = present;
+            }
+            // SAFETY: on the PHP thread.
+            Self::Random(random) => unsafe { sys::kq_random_exchange(&raw mut **random) },
+        }
+        false
+    }
+}
+
+fn same_text(one: *const sys::zend_string, other: *const sys::zend_string) -> bool {
+    one == other || (!one.is_null() && !other.is_null() && zend::text(one) == zend::text(other))
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Self::Ini { value, .. } = self {
+            release(*value);
+        }
+    }
+}
+
+fn release(string: *mut sys::zend_string) {
+    if !string.is_null() {
+        // SAFETY: we own one count.
+        unsafe { sys::kq_string_release(string) };
+    }
+}
+
+fn locale() -> CString {
+    // SAFETY: only asks; the text is copied at once.
+    unsafe {
+        let name = libc::setlocale(libc::LC_ALL, ptr::null());
+        CStr::from_ptr(name).to_owned()
+    }
+}
+
+fn directory() -> Option<CString> {
+    use std::os::unix::ffi::OsStringExt;
+    let path = std::env::current_dir().ok()?;
+    CString::new(path.into_os_string().into_vec()).ok()
+}
+
+fn umask() -> libc::mode_t {
+    // SAFETY: calls that cannot fail; there is no way to only ask.
+    unsafe {
+        let present = libc::umask(0);
+        libc::umask(present);
+        present
+    }
+}
+
+fn variable(name: &CStr) -> Option<CString> {
+    // SAFETY: the PHP thread is the one that changes the environment; the text is copied at once.
+    unsafe {
+        let value = libc::getenv(name.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_owned())
+    }
+}
+
+fn set_variable(name: &CStr, value: Option<&CStr>) {
+    // SAFETY: as above; libc copies both.
+    unsafe {
+        match value {
+            Some(value) => libc::setenv(name.as_ptr(), value.as_ptr(), 1),
+            None => libc::unsetenv(name.as_ptr()),
+        };
+        if name == c"TZ" {
+            sys::tzset();
+        }
+    }
+}
+
+/// Calls one of PHP's own functions, past our guards. None: there is none, or it threw.
+fn call(name: &str, arguments: &mut [zend::Value]) -> Option<Owned> {
+    // SAFETY: the name is passed with its length; functions of extensions stay. A pending exception would keep it from being called;
+    // callers have exchanged that before.
+    unsafe {
+        let function = sys::kq_find_function(name.as_ptr().cast(), name.len());
+        if function.is_null() {
+            return None;
+        }
+        let mut result = zend::undef();
+        super::guards::past(|| {
+            sys::kq_call_known(
+                function,
+                &raw mut result,
+                arguments.len() as u32,
+                arguments.as_mut_ptr(),
+            );
+        });
+        let result = Owned::from_raw(result);
+        if zend::has_exception() {
+            sys::zend_clear_exception();
+            return None;
+        }
+        Some(result)
+    }
+}
+
+/// How many elements the array has that one of PHP's functions gives.
+pub(crate) fn count(name: &str) -> usize {
+    call(name, &mut []).map_or(0, |list| {
+        if zend::kind(list.as_ptr()) == sys::IS_ARRAY {
+            // SAFETY: the type says array.
+            unsafe { (*(*list.as_ptr()).value.arr).nNumOfElements as usize }
+        } else {
+            0
+        }
+    })
+}
+
+/// Registers a call for the running lane's end.
+pub(crate) fn register_at_end(parts: &[Owned]) {
+    let mut arguments: Vec<zend::Value> = parts.iter().map(Owned::borrowed).collect();
+    call("register_shutdown_function", &mut arguments);
+}

@@ -1,0 +1,32 @@
+//! Exchanges that are left out, for tests: `KQUEUE_TEST_WITHOUT=statics,globals`. A test of isolation must fail without what it tests;
+//! nobody else should want that.
+
+/// What is left out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Without {
+    /// Static properties.
+    pub(crate) statics: bool,
+    /// Static variables of functions.
+    pub(crate) functions: bool,
+    /// Global variables.
+    pub(crate) symbols: bool,
+    /// Output buffers, handlers, and the other globals of the running code.
+    pub(crate) globals: bool,
+    /// Settings.
+    pub(crate) settings: bool,
+}
+
+impl Without {
+    /// What the environment says.
+    pub(crate) fn from_environment() -> Self {
+        let names = std::env::var("KQUEUE_TEST_WITHOUT").unwrap_or_default();
+        let has = |name| names.split(',').any(|other| other == name);
+        Self {
+            statics: has("statics"),
+            functions: has("functions"),
+            symbols: has("symbols"),
+            globals: has("globals"),
+            settings: has("settings"),
+        }
+    }
+}

@@ -75,6 +75,7 @@ const VARS: &[&str] = &[
     "GC_.*",
     "E_.*",
     "PHP_VERSION_ID",
+    "ZEND_DEBUG",
     "PHP_VERSION",
 ];
 

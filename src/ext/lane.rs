@@ -590,6 +590,18 @@ pub(crate) fn drop_own(table: *mut Table) {
     }
 }
 
+/// The template's values stay until the request ends, and PHP then throws all memory away. A debug build of PHP complains of that.
+impl Drop for Table {
+    fn drop(&mut self) {
+        if sys::ZEND_DEBUG != 0
+            && let Some(template) = self.template.take()
+        {
+            template.into_own().retire(&mut self.slots);
+            zend::take_exception();
+        }
+    }
+}
+
 /// What a trial copy of the template cost.
 pub(crate) struct Trial {
     pub(crate) counts: clone::Counts,

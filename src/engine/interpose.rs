@@ -40,6 +40,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[doc(hidden)]
+pub use elf::imports_of;
 pub use gate::{block, reset_blocks, unblock, waits, without_suspending};
 
 /// Whoever schedules lanes: what the hooks ask of it.

@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite
 
-.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
+.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-valgrind debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: build ## Run examples/demo.php, then 200 mixed jobs of a Laravel applicati
 	@tools/php examples/demo.php
 	@echo; PHP=$(CURDIR)/tools/php examples/laravel/demo.sh --quiet
 
-test: test-rust test-phpt test-phpt-82 test-laravel test-oracle test-e2e test-docker ## Run all tests, the cheapest first
+test: test-rust test-phpt test-phpt-82 test-valgrind test-laravel test-oracle test-e2e test-docker ## Run all tests, the cheapest first
 
 test-rust: ## Test the crates that know no PHP
 	@tools/setup system
@@ -36,6 +36,17 @@ test-phpt: ## Test kqueue.so alone in PHP 8.4, with servers
 test-phpt-82: ## Test kqueue.so alone in PHP 8.2, with servers
 	@tools/setup servers databases
 	@tools/phpt 8.2
+
+test-valgrind: ## Test kqueue.so alone in PHP 8.4 under valgrind; not the tests in tests/phpt/slow.txt
+	@tools/setup servers
+	@tools/phpt valgrind
+
+debug-php: ## Build PHP with its assertions (KQUEUE_PHP_SOURCE: a folder with its source) and test kqueue.so alone in it
+	@tools/setup servers
+	@tools/phpt debug
+
+fuzz: ## Fuzz everything that decodes bytes, SECONDS=60 for each
+	@tools/fuzz $(or $(SECONDS),60)
 
 test-laravel: build ## Test the Laravel package with no runner; some tests use Redis
 	@tools/setup servers

@@ -42,6 +42,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[doc(hidden)]
+pub use elf::imports_of;
 pub use gate::{block, reset_blocks, serves_many, unblock, waits, without_suspending};
 
 /// Whoever schedules lanes: what the hooks ask of it.

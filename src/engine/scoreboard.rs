@@ -462,6 +462,16 @@ impl Scoreboard {
         }
     }
 
+    /// For fuzzing: what a writer leaves that has lost its way. From this offset, as much as the mapping has.
+    #[doc(hidden)]
+    pub fn scribble(&self, offset: usize, bytes: &[u8]) {
+        let start = offset.min(self.length);
+        for (at, byte) in (start..self.length).zip(bytes) {
+            // SAFETY: inside the mapping. Nobody else reads or writes it meanwhile, or would do so by whole atomics.
+            unsafe { self.base.cast::<u8>().add(at).write_volatile(*byte) };
+        }
+    }
+
     fn used(&self) -> u32 {
         self.header().used.load(Ordering::Relaxed).min(self.lanes)
     }

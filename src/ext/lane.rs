@@ -697,6 +697,18 @@ pub(crate) fn drop_own(table: *mut Table) {
     }
 }
 
+/// The template's values stay until the request ends, and PHP then throws all memory away. A debug build of PHP complains of that.
+impl Drop for Table {
+    fn drop(&mut self) {
+        if sys::ZEND_DEBUG != 0
+            && let Some(template) = self.template.take()
+        {
+            template.into_own().retire(&mut self.slots);
+            zend::take_exception();
+        }
+    }
+}
+
 /// What a trial copy of the template cost.
 pub(crate) struct Trial {
     pub(crate) counts: clone::Counts,
@@ -756,7 +768,7 @@ impl Table {
             .as_mut()
             .and_then(|lane| lane.own.take());
         if let Some(own) = own {
-            own.retire(&mut self.slots.functions);
+            own.retire(&mut self.slots);
         }
         self.lanes[lane as usize] = None;
         self.free.push(lane);
@@ -770,7 +782,7 @@ impl Table {
         let copy = template.clone_own(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
-        copy.retire(&mut self.slots.functions);
+        copy.retire(&mut self.slots);
         // Destructors of the copy may have thrown.
         zend::take_exception();
         // SAFETY: on the PHP thread.

@@ -278,6 +278,11 @@ void kq_reference_copy_sources(zend_reference *to, zend_property_info *info)
 	ZEND_REF_ADD_TYPE_SOURCE(to, info);
 }
 
+void kq_reference_drop_source(zend_reference *from, zend_property_info *info)
+{
+	ZEND_REF_DEL_TYPE_SOURCE(from, info);
+}
+
 /* The declared property behind a slot, if it is typed. */
 zend_property_info *kq_property_of_slot(zend_object *object, uint32_t slot)
 {
@@ -517,6 +522,10 @@ void kq_request_exchange(kq_request *request)
 	EXCHANGE(PG(last_error_file), request->last_error_file);
 	EXCHANGE(JSON_G(error_code), request->json_error);
 	EXCHANGE(EG(exit_status), request->exit_status);
+	EXCHANGE(FG(wrapper_errors), request->wrapper_errors);
+	EXCHANGE(FG(pclose_wait), request->pclose_wait);
+	EXCHANGE(FG(tmp_host_buf), request->host_buffer);
+	EXCHANGE(FG(tmp_host_buf_len), request->host_buffer_size);
 #if PHP_VERSION_ID >= 80400
 	EXCHANGE(BG(last_http_headers), request->last_http_headers);
 #endif
@@ -528,6 +537,13 @@ static void release(zend_string **string)
 		zend_string_release(*string);
 		*string = NULL;
 	}
+}
+
+/* Output handlers that an ended lane left are not called. */
+void kq_output_drop(zend_output_globals *output)
+{
+	zend_stack_destroy(&output->handlers);
+	release(&output->output_start_filename);
 }
 
 /* The end of an ended lane's; functions that it did not call go uncalled. */
@@ -544,6 +560,11 @@ void kq_request_drop(kq_request *request)
 	release(&request->strtok_string);
 	release(&request->last_error_message);
 	release(&request->last_error_file);
+	if (request->wrapper_errors) {
+		zend_hash_destroy(request->wrapper_errors);
+		FREE_HASHTABLE(request->wrapper_errors);
+	}
+	free(request->host_buffer);
 #if PHP_VERSION_ID >= 80400
 	zval_ptr_dtor(&request->last_http_headers);
 #endif
@@ -886,6 +907,7 @@ void kq_minit(void)
 {
 	next_interrupt = zend_interrupt_function;
 	zend_interrupt_function = on_interrupt;
+	kq_valgrind_minit();
 }
 
 void kq_set_interrupt(void (*handler)(bool)) { interrupt_handler = handler; }

@@ -53,6 +53,10 @@ typedef struct kq_request {
 	zend_string *last_error_file;
 	php_json_error_code json_error;
 	int exit_status;
+	HashTable *wrapper_errors;
+	int pclose_wait;
+	char *host_buffer; /* what gethostbyname() found, or, while it looks, what libc writes to */
+	size_t host_buffer_size;
 #if PHP_VERSION_ID >= 80400
 	zval last_http_headers;
 #endif
@@ -92,6 +96,7 @@ uint32_t kq_refcount(void *counted);
 uint32_t kq_gc_flags(void *counted);
 zend_reference *kq_new_reference(zval *holder);
 void kq_reference_copy_sources(zend_reference *to, zend_property_info *info);
+void kq_reference_drop_source(zend_reference *from, zend_property_info *info);
 bool kq_collect_cycles(void);
 bool kq_has_public_method(zend_object *object, const char *lower, size_t length);
 void kq_warn(const char *message);
@@ -113,6 +118,7 @@ bool kq_has_hooked_properties(const zend_class_entry *class_entry);
 void kq_methods_with_statics(zend_class_entry *class_entry, void (*each)(void *, zend_op_array *), void *argument);
 void kq_declare_variables(HashTable *table, HashTable *declared);
 void kq_own_callable(zval *callable, zval *own);
+void kq_output_drop(zend_output_globals *output);
 void kq_request_exchange(kq_request *request);
 void kq_request_drop(kq_request *request);
 void kq_request_clear(void);
@@ -154,6 +160,7 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
 
 void kq_minit(void);
+void kq_valgrind_minit(void);
 /* A place in PHP code. */
 typedef struct kq_place { zend_string *file; uint32_t line; } kq_place;
 uint32_t kq_places(kq_place *places, uint32_t most);

@@ -49,8 +49,6 @@ final class JobLines
 
     private readonly int $width;
 
-    private readonly string $pid;
-
     private int $second = 0;
 
     /** @var array{string, string, string} the second as people read it, as JSON has it, and its time zone */

@@ -98,7 +98,13 @@ impl Tables {
     fn read(memory: &impl Memory, base: usize, dynamic: usize, size: usize) -> Self {
         let mut tables = Self::default();
         // glibc has made the addresses absolute, in most objects; others leave them relative.
-        let absolute = |value: usize| if value < base { value + base } else { value };
+        let absolute = |value: usize| {
+            if value < base {
+                value.wrapping_add(base)
+            } else {
+                value
+            }
+        };
         for offset in (0..size).step_by(DYNAMIC_SIZE) {
             let Some(entry) = dynamic.checked_add(offset) else {
                 break;
@@ -213,6 +219,25 @@ pub(super) fn imports(
         tables.relocations(memory, base, tables.jump, tables.jump_size, found);
     }
     tables.relocations(memory, base, tables.data, tables.data_size, found);
+}
+
+/// For fuzzing: how many imports an object of these bytes has, loaded at `base`.
+#[doc(hidden)]
+pub fn imports_of(bytes: &[u8], base: usize, dynamic: usize, size: usize) -> usize {
+    struct Bytes<'a>(&'a [u8], usize);
+
+    impl Memory for Bytes<'_> {
+        fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
+            let start = address.checked_sub(self.1)?;
+            self.0.get(start..start.checked_add(N)?)?.try_into().ok()
+        }
+    }
+
+    let mut count = 0;
+    imports(&Bytes(bytes, base), base, dynamic, size, &mut |_| {
+        count += 1
+    });
+    count
 }
 
 #[cfg(test)]

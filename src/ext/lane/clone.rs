@@ -59,6 +59,16 @@ impl Template {
         }
     }
 
+    /// Gives back what it took over.
+    pub(crate) fn into_own(self) -> Own {
+        Own {
+            statics: Statics::from_values(self.values),
+            functions: Tables::from_tables(self.tables),
+            symbols: self.symbols,
+            at_end: self.at_end,
+        }
+    }
+
     /// The template's static variables, by function; null: none used yet.
     pub(crate) fn tables(&self) -> &[Variables] {
         &self.tables

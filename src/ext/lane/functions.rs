@@ -11,6 +11,7 @@
     reason = "reads and writes functions' tables of static variables"
 )]
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
 
@@ -46,6 +47,29 @@ enum Place {
     At(*mut Variables),
     /// In the engine's map, which moves as it grows.
     Mapped(usize),
+}
+
+thread_local! {
+    /// The spare tables of runs that are over.
+    static LEFT: RefCell<Vec<Variables>> = const { RefCell::new(Vec::new()) };
+}
+
+/// At the request's end: PHP frees what is left by throwing all memory away, but a debug build of it complains.
+pub(crate) fn leave_request() {
+    let left = LEFT.take();
+    if sys::ZEND_DEBUG != 0 {
+        for table in left {
+            // SAFETY: nobody else has the table, and no callable that uses it is called any more.
+            unsafe { sys::zend_array_destroy(table) };
+        }
+    }
+}
+
+impl Drop for Functions {
+    fn drop(&mut self) {
+        let spare = self.functions.drain(..).flat_map(|function| function.spare);
+        LEFT.with_borrow_mut(|left| left.extend(spare));
+    }
 }
 
 impl Place {

@@ -4,6 +4,8 @@ An isolated job that exits, crashes, is killed, runs out of memory or has a fata
 posix
 pcntl
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --FILE--
 <?php
 require __DIR__.'/../lib/jobs.inc';

@@ -2,6 +2,8 @@
 Cloned lanes begin from the template; neither the template nor the process changes with them
 --EXTENSIONS--
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --FILE--
 <?php
 require __DIR__.'/../lib/lanes.inc';

@@ -3,10 +3,11 @@
 //! Invariant: what is written ends at a line's end, unless the line itself is too long for one write.
 //! Invariant: while whoever reads takes some, nobody waits for it; beyond [`LIMIT`] the run does, as any process would.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
@@ -24,14 +25,18 @@ const CHUNK: usize = libc::PIPE_BUF;
 #[derive(Debug)]
 pub(super) struct Output {
     to: BorrowedFd<'static>,
+    /// What the pipe holds, if it is one.
+    pipe: usize,
     held: Vec<u8>,
     due: Option<Instant>,
 }
 
 impl Output {
     pub(super) fn new(to: BorrowedFd<'static>) -> Self {
+        let pipe = fcntl(to, FcntlArg::F_GETPIPE_SZ).unwrap_or(0);
         Self {
             to,
+            pipe: usize::try_from(pipe).unwrap_or(0),
             held: Vec::new(),
             due: None,
         }
@@ -69,6 +74,19 @@ impl Output {
         self.due = None;
     }
 
+    /// How much can be written at once: a pipe that is empty takes all that it can hold, and each system call costs as much as a line.
+    #[expect(unsafe_code, reason = "nix has no FIONREAD")]
+    fn room(&self) -> usize {
+        let mut unread: libc::c_int = 1;
+        // SAFETY: writes one int, which is on this frame.
+        let asked = unsafe { libc::ioctl(self.to.as_raw_fd(), libc::FIONREAD, &raw mut unread) };
+        if self.pipe > CHUNK && asked == 0 && unread == 0 {
+            self.pipe
+        } else {
+            CHUNK
+        }
+    }
+
     fn drain(&mut self, patience: PollTimeout) {
         let mut done = 0;
         while done < self.held.len() {
@@ -78,7 +96,7 @@ impl Output {
                 Err(Errno::EINTR) => continue,
                 Ok(_) | Err(_) => {}
             }
-            match write(self.to, chunk(&self.held[done..])) {
+            match write(self.to, chunk(&self.held[done..], self.room())) {
                 Ok(written) => done += written,
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if patience == PollTimeout::ZERO => break,
@@ -91,10 +109,10 @@ impl Output {
     }
 }
 
-fn chunk(text: &[u8]) -> &[u8] {
-    if text.len() <= CHUNK {
+fn chunk(text: &[u8], room: usize) -> &[u8] {
+    if text.len() <= room {
         return text;
     }
-    let end = text[..CHUNK].iter().rposition(|&byte| byte == b'\n');
-    &text[..end.map_or(CHUNK, |end| end + 1)]
+    let end = text[..room].iter().rposition(|&byte| byte == b'\n');
+    &text[..end.map_or(room, |end| end + 1)]
 }

@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite
 
-.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker lint fmt docker docker-run clean
+.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: build ## Run examples/demo.php, then 200 mixed jobs of a Laravel applicati
 	@tools/php examples/demo.php
 	@echo; PHP=$(CURDIR)/tools/php examples/laravel/demo.sh --quiet
 
-test: test-rust test-phpt test-phpt-82 test-laravel test-e2e test-docker ## Run all tests, the cheapest first
+test: test-rust test-phpt test-phpt-82 test-laravel test-oracle test-e2e test-docker ## Run all tests, the cheapest first
 
 test-rust: ## Test the crates that know no PHP
 	@tools/setup system
@@ -41,12 +41,24 @@ test-laravel: build ## Test the Laravel package with no runner; some tests use R
 	@tools/setup servers
 	@$(PHPUNIT) -c tests/laravel/phpunit.xml
 
+test-oracle: build ## Compare kqueue:run with queue:work: the same jobs, processes, servers
+	@tools/setup servers
+	@$(PHPUNIT) -c tests/oracle/phpunit.xml
+
 test-e2e: build ## Test all of it, with servers, kills and load
 	@tools/setup servers databases
 	@$(PHPUNIT) -c tests/e2e/phpunit.xml
 
 test-docker: ## Build the image and try it
 	@tools/image test
+
+test-matrix: build ## Run the suites with Laravel 10, and with Laravel 13 those drivers that `make test` leaves out
+	@tools/setup servers databases
+	@tools/php-tree trixie
+	@status=0; for suite in laravel e2e; do \
+	  KQUEUE_TREE=php84-trixie KQUEUE_TEST_MATRIX=1 tools/php .build/php84-trixie/bin/phpunit --colors=auto --fail-on-empty-test-suite --display-skipped -c tests/$$suite/phpunit.xml || status=1; \
+	done; exit $$status
+	@KQUEUE_TEST_MATRIX=1 $(PHPUNIT) --display-skipped -c tests/e2e/phpunit.xml --filter DriversTest
 
 lint: ## Check formatting, clippy, and the syntax of PHP files and scripts
 	@tools/lint

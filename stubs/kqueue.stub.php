@@ -211,7 +211,7 @@ namespace KQueue {
 
         /**
          * In the leader, when the queue gave nothing: keeps the lead and waits for $seconds, or less: until another lane's job
-         * ends, or a stop or resume is asked for.
+         * ends, or a stop, pause or resume is asked for.
          */
         public static function idle(float $seconds): void {}
 
@@ -287,7 +287,15 @@ namespace KQueue {
         /** In the runner: reserve nothing more, let running jobs end, then return from run(). The first call's reason stays. */
         public static function stop(int $status = 0, string $reason = 'interrupted'): void {}
 
-        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. */
+        /**
+         * Writes whole lines to standard output: in a run a moment later, together with what other lanes write, and without making
+         * anybody wait for a reader that is slow; otherwise at once.
+         *
+         * @param string $lines
+         */
+        public static function write(mixed $lines): void {}
+
+        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. The leader obeys: state() tells it. */
         public static function pause(bool $paused): void {}
 
         /** In the runner: a word that one leader leaves for the next. Sets it if one is given. @return string the word before */

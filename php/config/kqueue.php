@@ -56,6 +56,12 @@ return [
     ],
 
     /*
+     * true: `queue:work` and whatever else asks Laravel for its worker (`runNextJob()`, tests) gets KQueue's: one lane, in the calling
+     * process and application. Jobs then end in tests as they do in `kqueue:run`.
+     */
+    'worker' => (bool) env('KQUEUE_WORKER', false),
+
+    /*
      * How many isolated jobs run at once; null is the number of CPU cores. `--isolated` overrides it.
      */
     'isolated' => env('KQUEUE_ISOLATED'),

@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace KQueue;
 
+use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\Queue;
+use Illuminate\Queue\Worker;
 use Illuminate\Support\ServiceProvider;
 use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
@@ -20,6 +22,10 @@ final class KQueueServiceProvider extends ServiceProvider
         $this->mergeConfigFrom(self::CONFIG, 'kqueue');
 
         $this->app->singletonIf(Contracts\Engine::class, NativeEngine::class);
+
+        $this->app->extend('queue.worker', static fn (Worker $worker, Application $app): Worker => $app->make('config')->get('kqueue.worker')
+            ? InProcess\Worker::in($app, $worker)
+            : $worker);
 
         $this->app->singleton(
             RunCommand::class,

@@ -104,6 +104,11 @@ final class NativeEngine implements Contracts\Engine
         return Native::ask($question);
     }
 
+    public function write(string $lines): void
+    {
+        Native::write($lines);
+    }
+
     public function stop(int $status, string $reason): void
     {
         Native::stop($status, $reason);

@@ -131,7 +131,7 @@ impl Scheduler {
             return false;
         }
         match &self.feed {
-            Feed::Leader(leader) => leader.is_none() && !self.paused,
+            Feed::Leader(leader) => leader.is_none(),
             Feed::Jobs(jobs) => !jobs.ready.is_empty() && self.foreground_left(),
         }
     }
@@ -187,7 +187,6 @@ impl Scheduler {
         let (grant, place) = match &mut self.feed {
             _ if self.stop.is_some() => (Grant::End, Place::Between),
             Feed::Leader(Some(_)) => return None,
-            Feed::Leader(None) if self.paused => return None,
             Feed::Leader(None) => (Grant::Lead, Place::Leads),
             Feed::Jobs(jobs) if foreground_left => {
                 let job = jobs.pop()?;
@@ -284,7 +283,7 @@ impl Scheduler {
         self.stop = None;
     }
 
-    /// Pauses or resumes reserving: while paused nobody is granted the lead. Who has it keeps it until it stands in line.
+    /// Pauses or resumes reserving. There is a leader meanwhile, which looks whether the run should end but takes no job.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }

@@ -162,6 +162,8 @@ struct Master<'a> {
     phase: Phase,
     standalone: bool,
     stops: u32,
+    /// A runner that takes the place of another is told.
+    paused: bool,
     /// When runners died, within the restart window.
     deaths: Vec<Instant>,
     restarts: u32,
@@ -191,6 +193,7 @@ impl<'a> Master<'a> {
             phase: Phase::Serving,
             standalone: false,
             stops: 0,
+            paused: false,
             deaths: Vec::new(),
             restarts: 0,
             seen: None,
@@ -299,6 +302,11 @@ impl<'a> Master<'a> {
                 self.children.values_mut().for_each(Process::kill);
                 return;
             }
+        }
+        match signal {
+            PAUSE => self.paused = true,
+            RESUME => self.paused = false,
+            _ => {}
         }
         self.tell(&Control::Signal { signal }, None);
     }
@@ -437,6 +445,9 @@ impl<'a> Master<'a> {
                 self.runner = Some(Process::new(pid));
                 self.seen = None;
                 self.verdict = None;
+                if self.paused {
+                    self.tell(&Control::Signal { signal: PAUSE }, None);
+                }
                 Ok(())
             }
             Side::Child => zygote::run(|| {

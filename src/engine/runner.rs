@@ -8,6 +8,7 @@
 
 mod clash;
 mod desk;
+mod output;
 
 use std::io;
 use std::time::Duration;
@@ -139,7 +140,16 @@ pub trait Lanes {
 /// # Errors
 /// If there is no lane and none can be made, or if the system refuses to wait. Lanes may then be left suspended.
 pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
+    let result = go(desk, lanes);
+    desk.borrow_mut().finish_output();
+    result
+}
+
+fn go(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
     let mut tokens = Vec::with_capacity(1024);
+    // What the master had to say to this process comes before its first job.
+    desk.borrow_mut().look(&mut tokens)?;
+    tell(desk, lanes);
     loop {
         desk.borrow_mut().advance();
         start_wanted(desk, lanes)?;
@@ -172,10 +182,14 @@ pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
             return Ok(());
         }
         desk.borrow_mut().wait(&mut tokens)?;
-        let signals = desk.borrow_mut().take_signals();
-        for signal in signals {
-            lanes.signalled(signal);
-        }
+        tell(desk, lanes);
+    }
+}
+
+fn tell(desk: &Shared, lanes: &mut dyn Lanes) {
+    let signals = desk.borrow_mut().take_signals();
+    for signal in signals {
+        lanes.signalled(signal);
     }
 }
 

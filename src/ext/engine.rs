@@ -2,6 +2,8 @@
 #![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
 use std::cell::RefCell;
+use std::io::{Stdout, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -273,8 +275,9 @@ impl Engine {
         table.on_signal = on_signal;
         let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
         let scheduler = Scheduler::with_leader(concurrency as usize);
-        let desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
+        let mut desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
             .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
+        desk.print_to(stdout());
         let mut run = Run::new(desk, table);
         run.on_message = on_message;
         let result = run.go();
@@ -315,9 +318,7 @@ impl Engine {
         let lane = here("lead")?;
         let goes_on = with_desk(|desk| {
             let scheduler = &desk.scheduler;
-            scheduler.leader() == Some(lane)
-                && scheduler.stopping().is_none()
-                && !scheduler.paused()
+            scheduler.leader() == Some(lane) && scheduler.stopping().is_none()
         });
         if goes_on == Some(true) {
             return Ok(Some(true));
@@ -546,6 +547,19 @@ impl Engine {
         with_desk(|desk| desk.stop(status as i32, reason));
     }
 
+    pub fn write(lines: &Zval) -> PhpResult<()> {
+        let Some(lines) = zend::bytes(&convert::own(lines)) else {
+            return Err(Fault::argument("the lines must be a string").into());
+        };
+        let held = run::is_ours() && with_desk(|desk| desk.print(&lines)).is_some();
+        if !held {
+            let mut stdout = std::io::stdout();
+            // Nobody may be listening any more.
+            let _ = stdout.write_all(&lines).and_then(|()| stdout.flush());
+        }
+        Ok(())
+    }
+
     pub fn pause(paused: bool) {
         with_desk(|desk| desk.pause(paused));
     }
@@ -641,6 +655,11 @@ impl Engine {
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
     }
+}
+
+fn stdout() -> BorrowedFd<'static> {
+    let stdout: &'static Stdout = Box::leak(Box::new(std::io::stdout()));
+    stdout.as_fd()
 }
 
 fn outcome_map(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {

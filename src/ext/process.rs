@@ -1,6 +1,8 @@
 //! What this process's forks do: the PHP side of the engine's `Program`.
 #![expect(unsafe_code, reason = "ends processes")]
 
+use std::io::Write;
+
 use kqueue_engine::children::Children;
 use kqueue_engine::link::{ChildLink, MasterLink};
 use kqueue_engine::master::Program;
@@ -82,7 +84,9 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
         }
         Ending::Threw => {
             if let Some(exception) = zend::take_exception() {
-                zend::warn(&format!("{what} failed: {}", zend::describe(&exception)));
+                // Not a PHP warning: an error handler that makes exceptions of them, as Laravel's does, would swallow it.
+                let line = format!("kqueue: {what} failed: {}\n", zend::describe(&exception));
+                let _ = std::io::stderr().write_all(line.as_bytes());
             }
             1
         }

@@ -96,6 +96,18 @@ final class IsolatedTest extends TestCase
         self::assertLessThanOrEqual(2, count(array_unique(array_column(Trace::all('end'), 'pid'))));
     }
 
+    public function test_if_all_are_isolated_none_is_taken_before_a_process_is_free(): void
+    {
+        $this->push(...array_map(static fn () => new Act('sleep', 0.5), range(1, 6)));
+        $run = $this->start('kqueue:run', ['--isolate', '--isolated=2', '--concurrency=20', '--stop-when-empty', '--sleep=0.1']);
+        $this->waitForStarts(2);
+        $reserved = $this->app['db']->table('jobs')->whereNotNull('reserved_at')->count();
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertCount(6, Trace::all('end'));
+        self::assertLessThanOrEqual(2, $reserved);
+    }
+
     public function test_all_jobs_can_be_isolated(): void
     {
         $this->push(...array_map(static fn () => new Act('sleep', 0.3), range(1, 4)));

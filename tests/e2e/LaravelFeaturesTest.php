@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E;
 
+use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Middleware\RateLimited;
 use Illuminate\Queue\Middleware\WithoutOverlapping;
 use Illuminate\Support\Facades\Bus;
@@ -26,7 +27,9 @@ final class LaravelFeaturesTest extends TestCase
     {
         $this->use($connection);
         $this->push((new Act('throwsBelow', 3))->with(['tries' => 3, 'backoff' => [0, 2]]), (new Act('throws', 'never'))->with(['tries' => 2]));
-        $run = $this->start('kqueue:run', ['--stop-when-empty-for=3', '--sleep=0.1']);
+        $run = $this->start('kqueue:run', ['--sleep=0.1']);
+        $this->waitFor(fn (): bool => Trace::all('end') !== [] && $this->failures() !== [], 'both jobs');
+        $run->signal(SIGTERM);
 
         self::assertSame(0, $run->wait(), $run->output());
         self::assertCount(1, Trace::all('end'));
@@ -145,13 +148,22 @@ final class LaravelFeaturesTest extends TestCase
     public function test_output_is_that_of_queue_work(): void
     {
         $this->push(new Act('nothing'), new Act('throws'), new IsolatedAct('nothing'));
-        $run = $this->kqueue();
+        $run = $this->kqueue(['-v']);
         preg_match_all('/^  \S+ \S+ (\S+) .*(RUNNING|DONE|FAIL)$/m', $run->output(), $lines, PREG_SET_ORDER);
 
         self::assertCount(6, $lines, $run->output());
         self::assertCount(3, array_filter($lines, static fn (array $line): bool => $line[2] === 'RUNNING'));
         self::assertCount(2, array_filter($lines, static fn (array $line): bool => $line[2] === 'DONE'));
         self::assertCount(1, array_filter($lines, static fn (array $line): bool => $line[2] === 'FAIL'));
+
+        $this->push(new Act('nothing'), new Act('exits'), new IsolatedAct('throws'));
+        preg_match_all('/(RUNNING|DONE|FAIL)$/m', $this->kqueue()->output(), $lines);
+        sort($lines[1]);
+        self::assertSame(['DONE', 'FAIL', 'FAIL'], $lines[1]);
+
+        if (! $this->app->make(WorkCommand::class)->getDefinition()->hasOption('json')) {
+            return;
+        }
 
         $this->push(new Act('nothing'), new IsolatedAct('throws'));
         $run = $this->kqueue(['--json']);
@@ -160,6 +172,8 @@ final class LaravelFeaturesTest extends TestCase
         self::assertSame(['starting', 'success'], array_column(array_filter($entries, static fn (array $entry): bool => ($entry['job'] ?? null) === Act::class), 'status'));
         self::assertSame(['starting', 'failed'], array_column(array_filter($entries, static fn (array $entry): bool => ($entry['job'] ?? null) === IsolatedAct::class), 'status'));
         self::assertSame('stopped', end($entries)['status']);
+        self::assertEqualsCanonicalizing([false, false, true, true], array_column($entries, 'isolated'));
+        self::assertCount(2, array_unique(array_column($entries, 'pid')));
     }
 
     /** @return list<list<string>> in the order in which the jobs were queued */

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Laravel;
 
+use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobInterrupted;
 use Illuminate\Queue\Events\JobTimedOut;
@@ -34,7 +35,7 @@ final class LaneTest extends TestCase
         self::assertNotContains(spl_object_id($this->app), Recorder::$apps);
         self::assertSame(3, self::$engine->finished);
         self::assertSame(['id' => '1', 'class' => TestJob::class, 'connection' => 'database', 'queue' => 'default', 'attempts' => 1, 'timeout' => 60.0], array_diff_key(self::$engine->reserved[0], ['onSignal' => 0]));
-        self::assertSame('empty', $this->stopped()->reason->value);
+        self::assertSame('empty', $this->stopReason());
         self::assertSame(3, $this->stopped()->jobsProcessed ?? 3, 'Laravel 13');
     }
 
@@ -53,7 +54,7 @@ final class LaneTest extends TestCase
         $this->kqueue(['--max-jobs' => '2']);
 
         self::assertSame(['a', 'b'], Recorder::$ran);
-        self::assertSame('max_jobs', $this->stopped()->reason->value);
+        self::assertSame('max_jobs', $this->stopReason());
         self::assertSame(1, $this->app['queue']->size());
     }
 
@@ -63,7 +64,7 @@ final class LaneTest extends TestCase
 
         self::assertSame(12, $this->kqueue(['--memory' => '1']));
         self::assertSame(['a'], Recorder::$ran);
-        self::assertSame('memory', $this->stopped()->reason->value);
+        self::assertSame('memory', $this->stopReason());
     }
 
     public function test_the_application_can_choose_the_exit_status_for_memory(): void
@@ -89,7 +90,7 @@ final class LaneTest extends TestCase
 
         self::assertSame(0, $this->kqueue());
         self::assertSame(['restart'], Recorder::$ran);
-        self::assertSame('restart_signal', $this->stopped()->reason->value);
+        self::assertSame('restart_signal', $this->stopReason());
     }
 
     public function test_max_time(): void
@@ -99,7 +100,7 @@ final class LaneTest extends TestCase
         $this->kqueue(['--max-time' => '1']);
 
         self::assertSame(['slow'], Recorder::$ran);
-        self::assertSame('max_time', $this->stopped()->reason->value);
+        self::assertSame('max_time', $this->stopReason());
     }
 
     public function test_the_queue_is_not_empty_while_another_lane_runs_a_job(): void
@@ -119,6 +120,10 @@ final class LaneTest extends TestCase
 
     public function test_stop_when_empty_for_counts_from_the_last_end_of_a_job(): void
     {
+        if (! $this->app->make(WorkCommand::class)->getDefinition()->hasOption('stop-when-empty-for')) {
+            self::markTestSkipped('This Laravel has no such option.');
+        }
+
         $this->push('a');
         self::$engine->whenIdle = fn () => usleep(300_000);
         $begin = microtime(true);
@@ -149,7 +154,7 @@ final class LaneTest extends TestCase
         $this->push('a');
         $this->app->maintenanceMode()->activate([]);
         self::$engine->mostIdles = 2;
-        $this->kqueue();
+        $this->kqueue(['--stop-when-empty' => false]);
         self::assertSame([], Recorder::$ran);
         self::assertSame([1.0, 1.0], self::$engine->idled);
 
@@ -163,7 +168,35 @@ final class LaneTest extends TestCase
         $this->push('a');
         Recorder::$onBoot[] = static fn ($app) => $app['events']->listen(Looping::class, static fn () => false);
         self::$engine->mostIdles = 2;
-        $this->kqueue();
+        $this->kqueue(['--stop-when-empty' => false]);
+
+        self::assertSame([], Recorder::$ran);
+    }
+
+    /** As queue:work: whoever takes no jobs finds the queue empty, and looks at every other reason to stop. */
+    #[TestWith([['--stop-when-empty' => true], 'empty'])]
+    #[TestWith([['--stop-when-empty' => false, '--stop-when-empty-for' => '1'], 'empty_for'])]
+    #[TestWith([['--stop-when-empty' => false, '--max-time' => '1'], 'max_time'])]
+    #[TestWith([['--stop-when-empty' => false, '--memory' => '1'], 'memory'])]
+    public function test_a_run_that_may_take_no_jobs_still_stops(array $options, string $reason): void
+    {
+        $this->push('a');
+        self::$engine->whenIdle = static fn () => usleep(400_000);
+
+        foreach (['maintenance', 'veto', 'pause'] as $way) {
+            self::$engine->stopping = self::$engine->paused = false;
+            Recorder::$onBoot = [];
+            @unlink(self::folder().'/framework/down');
+
+            match ($way) {
+                'maintenance' => $this->app->maintenanceMode()->activate([]),
+                'veto' => Recorder::$onBoot[] = static fn ($app) => $app['events']->listen(Looping::class, static fn () => false),
+                'pause' => self::$engine->paused = true,
+            };
+            $this->kqueue($options);
+
+            self::assertSame($reason, self::$engine->reason, $way);
+        }
 
         self::assertSame([], Recorder::$ran);
     }
@@ -394,14 +427,40 @@ final class LaneTest extends TestCase
         self::assertSame(0, $this->app['queue']->size());
     }
 
-    public function test_a_lost_connection_ends_the_run(): void
+    public function test_a_lost_connection_ends_the_lane_and_not_the_run(): void
     {
-        $this->app['queue']->push(new TestJob('gone', tries: 3, backoff: '0'));
-        Recorder::$handlers['gone'] = fn () => throw new \PDOException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away');
+        $this->app['queue']->push(new TestJob('gone', tries: 2, backoff: '0'));
+        $this->push('next');
+        Recorder::$handlers['gone'] = static fn (TestJob $job) => $job->attempts() < 2 && throw new \PDOException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away');
 
         self::assertSame(0, $this->kqueue());
-        self::assertSame(['gone'], Recorder::$ran);
-        self::assertSame('lost_connection', self::$engine->reason);
+        self::assertEqualsCanonicalizing(['gone', 'next', 'gone'], Recorder::$ran);
+        self::assertGreaterThan(1, self::$engine->lanes, 'another lane, with other connections');
+    }
+
+    public function test_a_queue_whose_connection_is_lost_is_asked_again_by_another_lane(): void
+    {
+        $this->push('a');
+        $losses = 2;
+        Recorder::$onBoot[] = static function ($app) use (&$losses): void {
+            $app['events']->listen(\Illuminate\Queue\Events\JobPopping::class, static function () use (&$losses): void {
+                $losses-- > 0 && throw new \PDOException('SQLSTATE[HY000] [2002] Connection refused');
+            });
+        };
+        self::$engine->whenIdle = static fn () => Recorder::$ran === [] || self::$engine->stop(0, 'interrupted');
+        $this->kqueue(['--stop-when-empty' => false]);
+
+        self::assertSame(['a'], Recorder::$ran);
+        self::assertSame('interrupted', self::$engine->reason);
+        self::assertStringContainsString('Connection refused', $this->log());
+    }
+
+    public function test_stop_when_empty_does_not_wait_for_a_lost_queue(): void
+    {
+        $this->app['db']->statement('drop table jobs');
+        self::assertSame(0, $this->kqueue());
+        self::assertSame('empty', self::$engine->reason);
+        self::assertStringContainsString('no such table', $this->log());
     }
 
     public function test_rest_is_after_the_job(): void
@@ -423,11 +482,31 @@ final class LaneTest extends TestCase
         self::assertSame(0, $this->app['queue']->size());
     }
 
+    #[TestWith(['not JSON'])]
+    #[TestWith(['{}'])]
+    #[TestWith(['[1]'])]
+    public function test_a_payload_that_is_none_does_not_end_the_run(string $payload): void
+    {
+        $this->app['db']->table('jobs')->insert(['queue' => 'default', 'payload' => $payload, 'attempts' => 0, 'available_at' => 0, 'created_at' => 0]);
+        $this->push('next');
+
+        self::assertSame(0, $this->kqueue(['--max-jobs' => 2]));
+        self::assertContains('next', Recorder::$ran);
+    }
+
     private function push(string ...$names): void
     {
         foreach ($names as $name) {
             $this->app['queue']->connection('database')->push(new TestJob($name));
         }
+    }
+
+    /** As the event tells it; before Laravel 13 it does not. */
+    private function stopReason(): ?string
+    {
+        $event = $this->stopped();
+
+        return property_exists($event, 'reason') ? $event->reason->value : self::$engine->reason;
     }
 
     private function stopped(): WorkerStopping

@@ -4,9 +4,9 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Laravel;
 
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Queue;
 use Illuminate\Support\Facades\Bus;
+use KQueue\Support\Laravel;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
@@ -57,15 +57,32 @@ final class QueueWorkOracleTest extends TestCase
     }
 
     /**
+     * The command is Laravel's, its worker is ours.
+     *
+     * @param  class-string<TestJob>  $class
+     * @param  array<string, mixed>  $arguments
+     */
+    #[DataProvider('situations')]
+    public function test_same_in_process(string $class, string $situation, array $arguments): void
+    {
+        $expected = $this->trace('queue:work', $class, $situation, $arguments);
+        $actual = $this->trace('queue:work', $class, $situation, $arguments, true);
+
+        self::assertNotSame([], $expected['ran']);
+        self::assertSame($expected, $actual);
+    }
+
+    /**
      * @param  class-string<TestJob>  $class
      * @param  array<string, mixed>  $arguments
      * @return array<string, mixed>
      */
-    private function trace(string $command, string $class, string $situation, array $arguments): array
+    private function trace(string $command, string $class, string $situation, array $arguments, bool $inProcess = false): array
     {
         $this->tearDown();
         $this->setUp();
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
+        $this->app['config']->set('kqueue.worker', $inProcess);
 
         Recorder::$handlers['job'] = static function (TestJob $job) use ($situation): void {
             match ($situation) {

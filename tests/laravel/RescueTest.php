@@ -10,6 +10,7 @@ use Illuminate\Queue\WorkerOptions;
 use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Rescue;
+use KQueue\Tests\Laravel\Fixtures\PlainKQueueJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\RedisServer;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
@@ -86,6 +87,22 @@ final class RescueTest extends TestCase
         self::assertCount(1, $this->failedJobs());
         self::assertStringContainsString('The runner died while '.TestJob::class.' ran in it: killed by signal 11 (SIGSEGV).', $this->failedJobs()[0]->exception);
         self::assertSame([['culprit failed']], array_map(fn (string $ran): array => [strtok($ran, ':')], Recorder::$ran));
+    }
+
+    #[TestWith([null, true, true])]
+    #[TestWith([false, true, false])]
+    #[TestWith([null, false, false])]
+    public function test_whose_class_runs_isolated_from_then_on(?bool $says, bool $on, bool $isolates): void
+    {
+        $this->use('database');
+        $job = new PlainKQueueJob;
+        $job->isolated = $says;
+        $this->push($job);
+        $this->newRescue($on)([$this->inFlight($this->queue()->pop(), 'killed by signal 11 (SIGSEGV)')]);
+
+        self::assertSame($isolates ? [PlainKQueueJob::class] : [], array_keys((new Profile($this->app['cache.store']))->all()));
+        self::assertSame($isolates, str_contains($this->log(), 'Its class runs isolated from now on.'));
+        self::assertStringContainsString('took it down (killed by signal 11 (SIGSEGV)): a failed attempt.', $this->log());
     }
 
     #[TestWith(['database'])]
@@ -190,7 +207,7 @@ final class RescueTest extends TestCase
         return $this->app['queue']->connection($this->connection);
     }
 
-    private function push(TestJob ...$jobs): void
+    private function push(object ...$jobs): void
     {
         foreach ($jobs as $job) {
             $this->queue()->push($job);
@@ -215,8 +232,10 @@ final class RescueTest extends TestCase
         ];
     }
 
-    private function newRescue(): Rescue
+    private function newRescue(bool $isolates = true): Rescue
     {
-        return new Rescue($this->app, LaneWorker::from($this->app['queue.worker'], null, $this->app['db']), new WorkerOptions, new Profile($this->app['cache.store']));
+        $profile = $isolates ? new Profile($this->app['cache.store']) : null;
+
+        return new Rescue($this->app, LaneWorker::from($this->app['queue.worker'], null, $this->app['db']), new WorkerOptions, $profile);
     }
 }

@@ -6,11 +6,13 @@ namespace KQueue\Tests\Laravel;
 
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Queue\Console\WorkCommand;
+use Illuminate\Queue\Events\WorkerStopping;
 use KQueue\Console\RunCommand;
 use KQueue\Process\Settings;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
 use PHPUnit\Framework\Attributes\DataProvider;
+use RuntimeException;
 
 final class RunCommandTest extends TestCase
 {
@@ -42,10 +44,12 @@ final class RunCommandTest extends TestCase
     public static function mistakes(): array
     {
         return [
-            'unknown connection' => [['connection' => 'nope'], 'The queue connection [nope] is not configured. Configured are: sync, database,'],
-            'sync' => [['connection' => 'sync'], 'The queue connection [sync] has the driver "sync", which keeps no jobs'],
-            'deferred' => [['connection' => 'deferred'], 'has the driver "deferred"'],
-            'null' => [['connection' => 'null'], 'has the driver "null"'],
+            'unknown connection' => [['connection' => 'nope'], 'The queue connection [nope] is not configured. Configured are: sync, '],
+            'sync' => [['connection' => 'sync'], 'The queue connection [sync] has the driver "sync", which runs each job at once where it is dispatched and keeps none for a worker. Dispatch to one that keeps them and name it here: database, '],
+            'deferred' => [['connection' => 'deferred'], 'has the driver "deferred", which runs each job after the response'],
+            'background' => [['connection' => 'background'], 'has the driver "background", which starts a process for each job'],
+            'null' => [['connection' => 'null'], 'has the driver "null", which throws all jobs away'],
+            'failover' => [['connection' => 'failover'], 'has the driver "failover", which passes jobs on to other connections and keeps none for a worker. Run kqueue:run for each of them: database, redis.'],
             'no lane' => [['--concurrency' => '0'], '--concurrency must be a whole number from 1 to 100000, not "0".'],
             'a negative number of lanes' => [['--concurrency' => '-5'], '--concurrency must be'],
             'lanes in words' => [['--concurrency' => 'many'], '--concurrency must be a whole number from 1 to 100000, not "many".'],
@@ -104,6 +108,12 @@ final class RunCommandTest extends TestCase
         self::assertEquals([4, '1,5', 9, 'x'], [$options->maxTries, $options->backoff, $options->timeout, $options->name]);
     }
 
+    public function test_if_all_jobs_are_isolated_there_are_no_more_lanes_than_processes(): void
+    {
+        self::assertSame(128 + 2 * 3, (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3'])->memory);
+        self::assertSame(128 + 2 * 2, (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3', '--concurrency' => '2'])->memory);
+    }
+
     public function test_settings_are_plain_data(): void
     {
         $settings = new Settings('b', 'c', 'q', ['sleep' => 2], [], false, 5, 'auto', [], 1, false, ['A\*'], 512, 2.0, 100, 32, false, null, 1.0);
@@ -150,6 +160,16 @@ final class RunCommandTest extends TestCase
         $this->kqueue();
 
         self::assertSame(['b'], Recorder::$ran);
+    }
+
+    public function test_what_is_thrown_outside_of_lanes_is_told_and_ends_the_run(): void
+    {
+        $this->app['events']->listen(WorkerStopping::class, static fn () => throw new RuntimeException('thrown by a listener'));
+        [$status, $output] = $this->artisan('kqueue:run', ['--stop-when-empty' => true, '--sleep' => 0]);
+
+        self::assertSame(1, $status);
+        self::assertStringContainsString('thrown by a listener', $output);
+        self::assertStringContainsString('thrown by a listener', $this->log());
     }
 
     public function test_booting_lanes_is_said_to_be_necessary(): void

@@ -5,11 +5,12 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Contracts\Console\Kernel;
-use Illuminate\Queue\Console\WorkCommand;
 use KQueue\Console\LaneOutput;
 use KQueue\Lane\LaneWorker;
 use KQueue\Lane\Template;
 use KQueue\Process\Settings;
+use KQueue\Support\Laravel;
+use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use ReflectionObject;
 
@@ -44,17 +45,28 @@ final class TemplateTest extends TestCase
 
     public function test_lines_are_written_whole(): void
     {
-        $script = 'require '.var_export(__DIR__.'/bootstrap.php', true).';'
-            .'$o = new '.LaneOutput::class.'(32, false); $o->write("a"); $o->write(["b", "c"]); fwrite(STDOUT, "|"); $o->writeln("d"); $o->write("never ended");';
+        $engine = new FakeEngine;
+        $output = new LaneOutput($engine, LaneOutput::VERBOSITY_NORMAL, false);
+        $output->write('a');
+        $output->write(['b', 'c']);
+        self::assertSame('', $engine->written);
+        $output->writeln('raw', LaneOutput::OUTPUT_RAW);
+        self::assertSame("abcraw\n", $engine->written);
+        $output->writeln('<info>d</info>');
+        $output->writeln('<info>', LaneOutput::OUTPUT_RAW);
+        $output->write('never ended');
+        self::assertSame("abcraw\nd\n<info>\n", $engine->written);
 
-        self::assertSame("|abcd\n", shell_exec(escapeshellarg(PHP_BINARY).' -r '.escapeshellarg($script)));
+        $output->setVerbosity(LaneOutput::VERBOSITY_QUIET);
+        $output->writeln('raw', LaneOutput::OUTPUT_RAW);
+        self::assertSame("abcraw\nd\n<info>\n", $engine->written);
     }
 
     private function template(): \Illuminate\Foundation\Application
     {
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $settings = new Settings(
-            __DIR__.'/app/bootstrap/app.php', 'database', 'default', ['name' => 'default'], ['--json' => true], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0,
+            __DIR__.'/app/bootstrap/app.php', 'database', 'default', ['name' => 'default'], ['--force' => true], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0,
         );
 
         return Template::boot($settings->toArray());

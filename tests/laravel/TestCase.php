@@ -8,9 +8,9 @@ use Illuminate\Container\Container;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Database\Schema\Blueprint;
 use Illuminate\Foundation\Application;
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Queue;
 use Illuminate\Support\Facades\Facade;
+use KQueue\Support\Laravel;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use PHPUnit\Framework\TestCase as BaseTestCase;
@@ -52,10 +52,14 @@ abstract class TestCase extends BaseTestCase
     {
         Recorder::reset();
         self::$engine = new FakeEngine;
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         Queue::createPayloadUsing(null);
         array_map(unlink(...), glob(self::folder().'/{tests.sqlite*,laravel.log,framework/down}', GLOB_BRACE));
         exec('rm -rf '.escapeshellarg(self::folder().'/cache'));
+
+        // Left behind by --quiet, before Symfony 7.4.
+        putenv('SHELL_VERBOSITY');
+        unset($_ENV['SHELL_VERBOSITY'], $_SERVER['SHELL_VERBOSITY']);
 
         // Laravel sets its own handlers when it boots; PHPUnit wants to find them as they were.
         $this->handlers = [set_error_handler(null), set_exception_handler(null)];

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Console;
 
+use KQueue\Contracts\Engine;
 use Symfony\Component\Console\Output\Output;
 
 /**
@@ -13,9 +14,21 @@ final class LaneOutput extends Output
 {
     private string $line = '';
 
-    public function __construct(int $verbosity, bool $decorated)
+    public function __construct(private readonly Engine $engine, int $verbosity, bool $decorated)
     {
         parent::__construct($verbosity, $decorated);
+    }
+
+    /** @param  string|iterable<string>  $messages */
+    #[\Override]
+    public function writeln(string|iterable $messages, int $options = self::OUTPUT_NORMAL): void
+    {
+        // The lines of jobs: many, and ready as they are.
+        if ($options === self::OUTPUT_RAW && $this->line === '' && is_string($messages) && $this->getVerbosity() >= self::VERBOSITY_NORMAL) {
+            $this->engine->write($messages.PHP_EOL);
+        } else {
+            parent::writeln($messages, $options);
+        }
     }
 
     #[\Override]
@@ -30,10 +43,6 @@ final class LaneOutput extends Output
         $lines = substr($this->line, 0, $end + strlen(PHP_EOL));
         $this->line = substr($this->line, $end + strlen(PHP_EOL));
 
-        if (defined('STDOUT')) {
-            fwrite(STDOUT, $lines);
-        } else {
-            file_put_contents('php://stdout', $lines);
-        }
+        $this->engine->write($lines);
     }
 }

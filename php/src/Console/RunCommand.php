@@ -6,6 +6,7 @@ namespace KQueue\Console;
 
 use Illuminate\Console\OutputStyle;
 use Illuminate\Contracts\Cache\Repository as Cache;
+use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
@@ -23,12 +24,13 @@ use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Terminal;
+use Throwable;
 
 /**
  * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
  *
- * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue(), downForMaintenance(), outputUsingJson() and
- * $latestStartedAt, which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue() and downForMaintenance(), and overrides
+ * writeOutput() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
 final class RunCommand extends WorkCommand
@@ -38,11 +40,13 @@ final class RunCommand extends WorkCommand
 
     private const MEMORY_PER_LANE = 2;
 
-    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred'];
+    private const NOT_A_QUEUE = ['sync', 'null', 'background', 'deferred', 'failover'];
 
     protected $description = 'Run the jobs on the queue, many at once, in one process';
 
     private readonly Engine $engine;
+
+    private ?JobLines $lines = null;
 
     public function __construct(Worker $worker, Cache $cache, Engine $engine)
     {
@@ -90,14 +94,33 @@ final class RunCommand extends WorkCommand
         $this->setOutput(new OutputStyle($input, $output));
         $this->listenForEvents();
 
-        // Asked of the terminal by a process the first time; lanes find the answer in the template.
-        (new Terminal)->getWidth();
+        // Here and not in each lane: it asks the terminal for its width.
+        $this->lines();
     }
 
-    /** For a job whose start nobody announces here because it runs in a child: the time in its last line counts from now. */
-    public function startClock(): void
+    /** The lines that this command prints of jobs. */
+    public function lines(): JobLines
     {
-        $this->latestStartedAt = microtime(true);
+        return $this->lines ??= new JobLines($this->output->getOutput(), (bool) $this->outputUsingJson(), $this->laravel->make('config'));
+    }
+
+    /**
+     * @param  string  $status
+     */
+    #[\Override]
+    protected function writeOutput(Job $job, $status, ?Throwable $exception = null)
+    {
+        $status === 'starting' ? $this->lines()->begin($job) : $this->lines()->end($job, $status, $exception);
+    }
+
+    /**
+     * As the parent's, which Laravel 10 does not have; nor has it the option.
+     *
+     * @return bool
+     */
+    protected function outputUsingJson()
+    {
+        return $this->hasOption('json') && $this->option('json');
     }
 
     private function addOwnOptions(): void
@@ -133,10 +156,21 @@ final class RunCommand extends WorkCommand
         }
 
         if (in_array($driver, self::NOT_A_QUEUE, true)) {
-            throw InvalidOption::notAQueue($name, $driver);
+            $others = $driver === 'failover' ? array_intersect_key($known, array_flip($known[$name]['connections'])) : $known;
+
+            throw InvalidOption::notAQueue($name, $driver, self::realQueues($others));
         }
 
         return $name;
+    }
+
+    /**
+     * @param  array<string, array<string, mixed>>  $connections
+     * @return list<string> the names of those that keep jobs
+     */
+    private static function realQueues(array $connections): array
+    {
+        return array_keys(array_filter($connections, static fn (array $connection): bool => ! in_array($connection['driver'] ?? 'null', self::NOT_A_QUEUE, true)));
     }
 
     private function settings(string $connection, string $queue): Settings
@@ -149,6 +183,9 @@ final class RunCommand extends WorkCommand
 
         $config = $this->laravel->make('config')->get('kqueue');
         $concurrency = $this->integer('concurrency', $config['concurrency'] ?? 50, 100_000);
+        $isolated = $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024);
+        // More lanes than processes would only hold jobs that wait, while their reservation runs out.
+        $concurrency = $this->option('isolate') ? min($concurrency, $isolated) : $concurrency;
         $worker = get_object_vars($this->gatherWorkerOptions());
         $worker['memory'] = $this->option('memory') ?? self::MEMORY + self::MEMORY_PER_LANE * $concurrency;
 
@@ -162,7 +199,7 @@ final class RunCommand extends WorkCommand
             concurrency: $this->option('once') ? 1 : $concurrency,
             lanes: $this->lanes($config['lanes'] ?? 'auto'),
             shared: $config['shared'] ?? [],
-            isolated: $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024),
+            isolated: $isolated,
             isolateAll: (bool) $this->option('isolate'),
             isolate: $config['isolate'] ?? [],
             maxMemory: (int) ($config['max_memory'] ?? 512),

@@ -83,10 +83,13 @@ interface Engine
 
     public function ask(string $question): string;
 
+    /** Whole lines, for standard output. */
+    public function write(string $lines): void;
+
     public function stop(int $status, string $reason): void;
 
     /**
-     * @return array{stopping: bool, status: int, reason: string|null, signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null}
+     * @return array{stopping: bool, paused: bool, status: int, reason: string|null, signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null}
      *                                                                                                                                                            last_finished: seconds ago
      */
     public function state(): array;

@@ -23,11 +23,23 @@ final class InvalidOption extends InvalidArgumentException
         return new self("The queue connection [{$name}] is not configured. Configured are: ".implode(', ', $known).'.');
     }
 
-    public static function notAQueue(string $name, string $driver): self
+    /** @param  list<string>  $others  connections that keep jobs; of a failover connection, those that it passes them on to */
+    public static function notAQueue(string $name, string $driver, array $others): self
     {
-        return new self(
-            "The queue connection [{$name}] has the driver \"{$driver}\", which keeps no jobs for a worker. Choose one such as redis or database."
-        );
+        $what = match ($driver) {
+            'sync' => 'runs each job at once where it is dispatched',
+            'deferred' => 'runs each job after the response, in the process that dispatched it',
+            'background' => 'starts a process for each job where it is dispatched',
+            'null' => 'throws all jobs away',
+            'failover' => 'passes jobs on to other connections',
+        };
+        $advice = match (true) {
+            $driver === 'failover' => 'Run kqueue:run for each of them: '.implode(', ', $others).'.',
+            $others === [] => 'Configure one such as redis or database, and dispatch to it.',
+            default => 'Dispatch to one that keeps them and name it here: '.implode(', ', $others).'.',
+        };
+
+        return new self("The queue connection [{$name}] has the driver \"{$driver}\", which {$what} and keeps none for a worker. {$advice}");
     }
 
     public static function notANumber(string $option, string $value, string $wanted): self

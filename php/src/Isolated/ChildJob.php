@@ -4,83 +4,36 @@ declare(strict_types=1);
 
 namespace KQueue\Isolated;
 
-use Illuminate\Contracts\Container\Container;
+use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job as JobContract;
 use Illuminate\Queue\Jobs\Job;
+use Illuminate\Queue\RedisQueue;
 use KQueue\Contracts\Engine;
-use KQueue\Exceptions\QueueRefused;
 
-/**
- * A job in an isolated child. The real one stays in the lane that reserved it, on that lane's connection, and is deleted or
- * released there when this one asks for it.
- */
+/** A job in an isolated child, of whatever driver. */
 final class ChildJob extends Job implements JobContract
 {
-    /** @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string}  $request */
-    public function __construct(Container $container, private readonly Engine $engine, private readonly array $request)
+    use AsksItsLane;
+
+    /** @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved?: string|null}  $request */
+    public function __construct(Application $app, Engine $engine, array $request)
     {
-        $this->container = $container;
+        $this->container = $app;
+        $this->engine = $engine;
+        $this->request = $request;
         $this->connectionName = $request['connection'];
         $this->queue = $request['queue'];
     }
 
-    #[\Override]
-    public function delete()
+    /**
+     * The job that the lane asks this child to run: a RedisJob if its own is one.
+     *
+     * @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved?: string|null}  $request
+     */
+    public static function of(Application $app, Engine $engine, array $request): Job
     {
-        parent::delete();
+        $queue = isset($request['reserved']) ? $app->make('queue')->connection($request['connection']) : null;
 
-        $this->ask('delete');
-    }
-
-    /** @param  \DateTimeInterface|\DateInterval|int  $delay */
-    #[\Override]
-    public function release($delay = 0)
-    {
-        parent::release($delay);
-
-        $this->ask('release', $this->secondsUntil($delay));
-    }
-
-    /** The lane is told before and after: if this process dies in between, it records the failure itself. */
-    #[\Override]
-    public function fail($e = null)
-    {
-        $first = ! $this->hasFailed() && ! $this->isDeleted();
-
-        if ($first) {
-            $this->ask('fail');
-        }
-
-        parent::fail($e);
-
-        if ($first) {
-            $this->ask('failed');
-        }
-    }
-
-    public function attempts()
-    {
-        return $this->request['attempts'];
-    }
-
-    #[\Override]
-    public function getJobId()
-    {
-        return $this->request['id'];
-    }
-
-    #[\Override]
-    public function getRawBody()
-    {
-        return $this->request['body'];
-    }
-
-    private function ask(string $action, int $delay = 0): void
-    {
-        $answer = $this->engine->ask(serialize(['action' => $action, 'delay' => $delay]));
-
-        if ($answer !== '') {
-            throw QueueRefused::to($action, $answer);
-        }
+        return $queue instanceof RedisQueue ? new ChildRedisJob($app, $engine, $queue, $request) : new self($app, $engine, $request);
     }
 }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Isolated;
 
 use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Queue\Jobs\Job;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
@@ -25,7 +26,7 @@ final class ChildWorker
 
     private ?Leftovers $leftovers = null;
 
-    private ?ChildJob $job = null;
+    private ?Job $job = null;
 
     public function __construct(
         private readonly Application $app,
@@ -76,7 +77,7 @@ final class ChildWorker
 
         try {
             $values = unserialize($request, ['allowed_classes' => false]);
-            $this->job = new ChildJob($this->app, $this->engine, $values);
+            $this->job = ChildJob::of($this->app, $this->engine, $values);
 
             $this->worker->startAfresh();
             $this->worker->run($values['connection'], $this->job, $this->options);
@@ -100,7 +101,7 @@ final class ChildWorker
         // Where queue:work would end and be started anew, connecting again is enough.
         if ($this->worker->hasLostConnection()) {
             Image::close($this->app);
-            $this->worker->lostConnection = false;
+            $this->worker->forgetLostConnection();
         }
     }
 }

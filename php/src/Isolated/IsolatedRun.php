@@ -8,6 +8,7 @@ use Closure;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
@@ -70,10 +71,15 @@ final class IsolatedRun
                 default => $recordsFailure,
             };
 
+            // As in Job::fail(): whoever is told of the deletion can tell it from that of a job that is done.
+            if ($action === 'delete' && $recordsFailure) {
+                $job->markAsFailed();
+            }
+
             return self::apply($job, $action, $delay);
         };
 
-        $this->app->make(RunCommand::class)->startClock();
+        $this->app->make(RunCommand::class)->lines()->beginElsewhere($job);
 
         $outcome = $run(serialize($this->request($job)), $answer);
 
@@ -97,6 +103,7 @@ final class IsolatedRun
             'id' => $job->getJobId(),
             'attempts' => $job->attempts(),
             'body' => $job->getRawBody(),
+            'reserved' => $job instanceof RedisJob ? $job->getReservedJob() : null,
         ];
     }
 

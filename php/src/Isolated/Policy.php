@@ -46,6 +46,16 @@ final class Policy
     }
 
     /**
+     * Whether the job itself says where it runs; else it is left to KQueue.
+     *
+     * @param  array<string, mixed>  $payload
+     */
+    public static function isSaid(array $payload): bool
+    {
+        return is_bool(self::property($payload, 'isolated'));
+    }
+
+    /**
      * An inline job has ended.
      *
      * @param  array<string, mixed>  $payload
@@ -56,7 +66,7 @@ final class Policy
 
         $this->observer?->look(
             self::classOf($payload),
-            ! is_bool(self::property($payload, 'isolated')),
+            ! self::isSaid($payload),
             is_int($memory) && $memory > 0 ? $memory : null,
         );
     }

@@ -10,6 +10,8 @@ use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Jobs\DatabaseJob;
 use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
+use KQueue\Console\JobLines;
+use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\JobExited;
 use KQueue\Isolated\ChildWorker;
@@ -37,7 +39,7 @@ final class Lane
 
     private readonly Connections $connections;
 
-    private bool $foundEmpty = false;
+    private bool $looked = false;
 
     public function __construct(
         private readonly Application $app,
@@ -46,6 +48,7 @@ final class Lane
         private readonly Policy $policy,
         private readonly IsolatedRun $isolatedRun,
         private readonly Settings $settings,
+        private readonly JobLines $lines,
     ) {
         $this->options = $settings->workerOptions();
         $this->leftovers = new Leftovers($app, $worker);
@@ -88,14 +91,15 @@ final class Lane
         }
     }
 
-    public static function in(Application $app, Settings $settings): self
+    public static function in(Application $app, Settings $settings, ?Engine $engine = null, ?LaneWorker $worker = null, ?JobLines $lines = null): self
     {
-        $engine = $app->make(Engine::class);
-        $worker = $app->make('queue.worker');
+        $engine ??= $app->make(Engine::class);
+        $worker ??= $app->make('queue.worker');
+        $lines ??= $app->make(RunCommand::class)->lines();
         $observer = new Observer($app, $engine, $settings->autoSlice, $settings->autoMemory);
         $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory, $observer);
 
-        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings);
+        return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings, $lines);
     }
 
     /** Returns when the run is over, or when the lane is to be replaced because a job left something behind in it. */
@@ -111,14 +115,31 @@ final class Lane
 
                 $job = $this->settings->once ? $this->takeOnly() : $this->take();
 
-                if ($job !== null && ! $this->work($job)) {
+                $goesOn = ($job === null || $this->work($job)) && ! $this->worker->hasLostConnection();
+
+                // Alone in its process it ends as queue:work does.
+                if ($this->settings->inProcess && $this->worker->hasLostConnection()) {
+                    $this->engine->stop(0, 'lost_connection');
+                }
+
+                // A lane that lost a connection goes, and its connections with it: the next one connects anew.
+                if (! $goesOn) {
                     return;
                 }
             }
         } catch (Throwable $e) {
-            // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
+            if ($this->settings->inProcess) {
+                throw $e;
+            }
+
             $this->worker->report($e);
-            $this->engine->stop(1, 'error');
+
+            if ($this->goesOnAfter($e)) {
+                $this->worker->sleep(1);
+            } else {
+                // As in queue:work: what a listener throws between two jobs ends the worker, and whoever supervises it starts another.
+                $this->engine->stop(1, 'error');
+            }
         } finally {
             ['stopping' => $stopping, 'in_flight' => $jobs] = $this->engine->state();
 
@@ -136,24 +157,25 @@ final class Lane
         }
 
         $sleep = (float) $this->options->sleep;
+        $this->looked = true;
+
+        // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
+        $noneRuns = $this->engine->state()['in_flight'] === 0;
 
         if (! $this->worker->mayLead($this->settings->connection, $this->settings->queue, $this->options)) {
             $this->engine->idle($sleep > 0 ? $sleep : 1.0);
+            $this->stopsWhenEmpty($noneRuns);
 
             return null;
         }
 
         $this->worker->startAfresh();
-
-        // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
-        $noneRuns = $this->engine->state()['in_flight'] === 0;
         $job = $this->worker->pop($this->settings->connection, $this->settings->queue);
 
         if ($job !== null) {
             return $job;
         }
 
-        $this->foundEmpty = true;
         $this->worker->idles($this->settings->connection, $this->settings->queue, $this->options);
 
         if (! $this->stopsWhenEmpty($noneRuns)) {
@@ -176,16 +198,15 @@ final class Lane
         return $job;
     }
 
-    /** In Laravel's order; and, as there, nothing but a lost connection or a quit keeps a new worker from its first job. */
+    /** In Laravel's order; and, as there, nothing but a restart keeps a new worker from its first job. */
     private function stopsBeforeTaking(): bool
     {
         $state = $this->engine->state();
-        $began = $this->foundEmpty || $state['reserved'] > 0;
+        $began = $this->looked || $state['reserved'] > 0;
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
-            $this->worker->hasLostConnection() => [0, 'lost_connection'],
-            $this->worker->shouldQuit => [0, 'interrupted'],
+            $began && $this->worker->shouldQuit => [0, 'interrupted'],
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
             $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],
@@ -199,16 +220,12 @@ final class Lane
 
     private function stopsWhenEmpty(bool $noneRuns): bool
     {
-        if ($this->worker->hasLostConnection()) {
-            return $this->stop(0, 'lost_connection');
-        }
-
         if (! $noneRuns) {
             return false;
         }
 
         if ($this->options->stopWhenEmpty) {
-            return $this->stop(0, 'empty');
+            return $this->stop(0, $this->worker->hasLostConnection() ? 'lost_connection' : 'empty');
         }
 
         // Laravel 10 does not have the option.
@@ -228,13 +245,13 @@ final class Lane
     /** Runs the job and cleans up after it. False: this lane must not run another. */
     private function work(Job $job): bool
     {
-        $isolated = $this->says($job, $this->policy->isolates(...));
-        $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
+        $isolated = ! $this->settings->inProcess && $this->says($job, $this->policy->isolates(...));
+        $fresh = ! $isolated && ! $this->settings->fresh && ! $this->settings->inProcess && $this->says($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
         $this->engine->reserved([
             'id' => (string) $job->getJobId(),
-            'class' => (string) $job->resolveName(),
+            'class' => $this->lines->take($job),
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
             // Only the rescue asks for them; other drivers may have to ask their server.
@@ -271,16 +288,27 @@ final class Lane
         }
 
         $this->connections->jobEnded();
-
-        if ($this->worker->hasLostConnection()) {
-            $this->engine->stop(0, 'lost_connection');
-        }
-
-        if ($this->options->rest > 0 && ! $this->engine->state()['stopping']) {
-            $this->worker->sleep($this->options->rest);
-        }
+        $this->rest();
 
         return $reusable && ! $this->settings->fresh;
+    }
+
+    /** In short naps: a stop need not wait for its end. */
+    private function rest(): void
+    {
+        for ($end = Settings::now() + (float) $this->options->rest; ! $this->engine->state()['stopping'];) {
+            if (($left = $end - Settings::now()) <= 0) {
+                return;
+            }
+
+            $this->worker->sleep(min($left, 1.0));
+        }
+    }
+
+    /** A connection is lost sooner than a reason to end hundreds of jobs; a run that is to end at once does end. */
+    private function goesOnAfter(Throwable $e): bool
+    {
+        return ! $this->settings->once && ! $this->options->stopWhenEmpty && $this->worker->isLostConnection($e);
     }
 
     /**

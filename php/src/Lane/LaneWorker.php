@@ -6,6 +6,7 @@ namespace KQueue\Lane;
 
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Contracts\Queue\Queue;
+use Illuminate\Database\ConnectionInterface;
 use Illuminate\Database\DatabaseManager;
 use Illuminate\Queue\Events\JobReleasedAfterException;
 use Illuminate\Queue\Events\JobTimedOut;
@@ -23,24 +24,28 @@ use Throwable;
  *
  * Laravel's timeout handler (SIGALRM, then SIGKILL to the process) is never registered; the engine throws into the lane instead.
  * Overrides handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e), whose signature is the same from
- * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, notifyJobOfSignal, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
+ * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun,
+ * runJob, notifyJobOfSignal, timeoutForJob, calculateBackoff, causedByLostConnection and the markJobAsFailed methods.
  */
-final class LaneWorker extends Worker
+class LaneWorker extends Worker
 {
     /** Null outside of lanes, where there is no run to ask about. */
-    private ?Engine $engine;
+    protected ?Engine $engine = null;
 
     private ?DatabaseManager $databases = null;
 
     private bool $timedOut = false;
 
+    /** @var array<string, int> the transactions that were open when the job began: none in a lane, that of a test in its own process */
+    private array $levels = [];
+
     /** @var array<string, true> the connections that the job left a transaction open on */
     private array $leftOpen = [];
 
     /** Takes over the parts of the worker that the application built. */
-    public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): self
+    public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): static
     {
-        $lane = new self($worker->manager, $worker->events, $worker->exceptions, $worker->isDownForMaintenance, $worker->resetScope);
+        $lane = new static($worker->manager, $worker->events, $worker->exceptions, $worker->isDownForMaintenance, $worker->resetScope);
         $lane->engine = $engine;
         $lane->databases = $databases;
 
@@ -50,6 +55,8 @@ final class LaneWorker extends Worker
     /** Not in maintenance, not paused, and no listener of Looping objects. */
     public function mayLead(string $connection, string $queue, WorkerOptions $options): bool
     {
+        $this->paused = $this->engine?->state()['paused'] ?? false;
+
         return $this->daemonShouldRun($options, $connection, $queue);
     }
 
@@ -79,6 +86,7 @@ final class LaneWorker extends Worker
     public function run(string $connection, Job $job, WorkerOptions $options): void
     {
         $this->timedOut = false;
+        $this->levels = array_map(static fn (ConnectionInterface $connection): int => $connection->transactionLevel(), $this->databases?->getConnections() ?? []);
         $this->runJob($job, $connection, $options);
     }
 
@@ -110,10 +118,21 @@ final class LaneWorker extends Worker
         return $seconds > 0 ? $seconds : null;
     }
 
-    /** Whether a job or the queue found its database gone. Laravel 10 says the same by shouldQuit. */
+    /** Whether a job or the queue found its database gone. Before Laravel 13, it is shouldQuit that says so: nothing else sets it here. */
     public function hasLostConnection(): bool
     {
-        return $this->lostConnection ?? false;
+        return $this->lostConnection ?? $this->shouldQuit;
+    }
+
+    public function forgetLostConnection(): void
+    {
+        $this->{property_exists($this, 'lostConnection') ? 'lostConnection' : 'shouldQuit'} = false;
+    }
+
+    /** As Laravel decides it, and under the same condition. */
+    public function isLostConnection(Throwable $e): bool
+    {
+        return (self::$stopOnLostConnection ?? true) && $this->causedByLostConnection($e);
     }
 
     /** @return int|string|null the time of the last queue:restart, to be compared only */
@@ -197,22 +216,23 @@ final class LaneWorker extends Worker
     {
         foreach ($this->databases?->getConnections() ?? [] as $name => $connection) {
             $pdo = $connection->getRawPdo();
-            $byServer = $pdo instanceof PDO && $pdo->inTransaction();
+            $before = $this->levels[$name] ?? 0;
+            $byServer = $before === 0 && $pdo instanceof PDO && $pdo->inTransaction();
 
-            if ($connection->transactionLevel() === 0 && ! $byServer) {
+            if ($connection->transactionLevel() <= $before && ! $byServer) {
                 continue;
             }
 
             $this->leftOpen[(string) $name] = true;
 
             try {
-                $connection->rollBack(0);
+                $connection->rollBack($before);
             } catch (Throwable) {
                 $connection->disconnect();
             }
 
             // A raw BEGIN: Laravel did not count it, so it could not roll it back.
-            if ($pdo instanceof PDO && $pdo->inTransaction()) {
+            if ($before === 0 && $pdo instanceof PDO && $pdo->inTransaction()) {
                 $connection->disconnect();
             }
         }

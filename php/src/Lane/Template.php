@@ -48,6 +48,15 @@ final class Template
         $app->make(Kernel::class)->bootstrap();
         LimitedConnector::install($app, $settings->maxConnections);
 
+        $app->instance('queue.worker', self::worker($app, $settings));
+        $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($app->make(Engine::class), $settings->verbosity, $settings->decorated));
+
+        return self::settle($app);
+    }
+
+    /** Makes what every job needs, and closes what cannot be copied. */
+    public static function settle(Application $app): Application
+    {
         foreach (self::RESOLVED as $service) {
             if ($app->bound($service)) {
                 $app->make($service);
@@ -57,9 +66,6 @@ final class Template
         if ($app->make('config')->get('app.key')) {
             $app->make('encrypter');
         }
-
-        $app->instance('queue.worker', self::worker($app, $settings));
-        $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($settings->verbosity, $settings->decorated));
 
         Image::close($app);
         self::closeDumpers();
@@ -81,7 +87,7 @@ final class Template
     }
 
     /** A fresh application: the file makes a new one each time it is run. */
-    private static function application(string $bootstrap): Application
+    public static function application(string $bootstrap): Application
     {
         $app = (static fn () => require $bootstrap)();
 

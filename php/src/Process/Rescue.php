@@ -12,6 +12,7 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Exceptions\RunnerDied;
+use KQueue\Isolated\Policy;
 use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Support\Laravel;
@@ -21,8 +22,8 @@ use Throwable;
  * Runs after a runner ended with jobs in flight. The job that took it down has failed an attempt; the others go back to the queue
  * as if they had never been reserved.
  *
- * Only where the queue object is exactly Laravel's own for Redis or databases; the jobs of other drivers come back when their
- * reservation ends (retry_after, visibility timeout, a closed connection).
+ * Only where the queue object is exactly Laravel's own for Redis or databases, or Horizon's, which keeps its jobs as Laravel does;
+ * the jobs of other drivers come back when their reservation ends (retry_after, visibility timeout, a closed connection).
  */
 final class Rescue
 {
@@ -47,6 +48,8 @@ final class Rescue
 
         return 0
         LUA;
+
+    private const HORIZON = 'Laravel\Horizon\RedisQueue';
 
     /** @param  Profile|null  $profile  null: classes are not isolated for what they do */
     public function __construct(
@@ -77,7 +80,7 @@ final class Rescue
         $queue = $this->app->make('queue')->connection($job['connection']);
 
         $done = match (get_class($queue)) {
-            RedisQueue::class => $this->giveBackToRedis($queue, $job),
+            RedisQueue::class, self::HORIZON => $this->giveBackToRedis($queue, $job),
             DatabaseQueue::class => $this->giveBackToDatabase($queue, $job),
             default => null,
         };
@@ -113,15 +116,19 @@ final class Rescue
     /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string, timed_out?: bool}  $reserved */
     private function fail(array $reserved): string
     {
-        $this->profile?->addCrashed($reserved['class'], $reserved['cause']);
-
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         $job = match (get_class($queue)) {
-            RedisQueue::class => $this->redisJob($queue, $reserved),
+            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved),
             DatabaseQueue::class => $this->databaseJob($queue, $reserved),
             default => null,
         };
+
+        $isolates = $this->profile !== null && ($job === null || ! Policy::isSaid($job->payload()));
+
+        if ($isolates) {
+            $this->profile->addCrashed($reserved['class'], $reserved['cause']);
+        }
 
         if ($job === null) {
             return "took it down ({$reserved['cause']}), and comes back when its reservation ends.";
@@ -135,7 +142,7 @@ final class Rescue
             $this->worker->failAttempt($job, $this->options, $death);
         }
 
-        return "took it down ({$reserved['cause']}): a failed attempt.".($this->profile === null ? '' : ' Its class runs isolated from now on, unless it says otherwise.');
+        return "took it down ({$reserved['cause']}): a failed attempt.".($isolates ? ' Its class runs isolated from now on.' : '');
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */

@@ -37,6 +37,20 @@ final class Runner
     /** @return int the exit status */
     public function __invoke(): int
     {
+        try {
+            return $this->run();
+        } catch (Throwable $e) {
+            // As artisan does with what a command throws; but this is another process than the command's.
+            $handler = $this->app->make(ExceptionHandler::class);
+            $handler->report($e);
+            $handler->renderForConsole($this->output, $e);
+
+            return 1;
+        }
+    }
+
+    private function run(): int
+    {
         // All lanes share it, so one job could never be told by it; --memory ends the runner after its jobs instead.
         ini_set('memory_limit', '-1');
 

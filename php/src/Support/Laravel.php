@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Support;
 
 use Closure;
+use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Events\WorkerIdle;
 use Illuminate\Queue\Events\WorkerInterrupted;
 use Illuminate\Queue\Events\WorkerPausing;
@@ -60,13 +61,27 @@ final class Laravel
         return new WorkerStopping(
             $status,
             $options,
-            $reason !== null && enum_exists(WorkerStopReason::class) ? WorkerStopReason::tryFrom($reason) : null,
+            self::stopReason($reason),
             $jobsProcessed,
             $lastJobProcessedAt,
             memory_get_usage(true) / 1024 / 1024,
             $connection,
             $queue,
         );
+    }
+
+    /** @return WorkerStopReason|null Laravel 10 and 11 have none */
+    public static function stopReason(?string $reason): ?object
+    {
+        return $reason !== null && enum_exists(WorkerStopReason::class) ? WorkerStopReason::tryFrom($reason) : null;
+    }
+
+    /** Since Laravel 11, the class of the command remembers that its listeners were registered, for whatever application. */
+    public static function forgetListeners(): void
+    {
+        if (method_exists(WorkCommand::class, 'flushState')) {
+            WorkCommand::flushState();
+        }
     }
 
     /** The list of ready jobs; ":reserved", ":delayed" and ":notify" are appended to it. */

@@ -6,9 +6,9 @@ namespace KQueue\Testing;
 
 use Closure;
 use Illuminate\Container\Container;
-use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Contracts\Engine;
+use KQueue\Support\Laravel;
 use LogicException;
 
 /**
@@ -70,9 +70,14 @@ final class FakeEngine implements Engine
 
     public bool $stopping = false;
 
+    public bool $paused = false;
+
     public int $status = 0;
 
     public ?string $reason = null;
+
+    /** What lanes printed. */
+    public string $written = '';
 
     public string $baton = '';
 
@@ -140,7 +145,7 @@ final class FakeEngine implements Engine
     public function template(callable $boot, array $shared): array
     {
         $this->boot = $boot(...);
-        WorkCommand::flushState();
+        Laravel::forgetListeners();
         $boot();
 
         return $this->audit + [
@@ -299,7 +304,7 @@ final class FakeEngine implements Engine
 
         try {
             if ($this->boot !== null) {
-                WorkCommand::flushState();
+                Laravel::forgetListeners();
                 ($this->boot)();
             }
 
@@ -314,6 +319,11 @@ final class FakeEngine implements Engine
         return ($this->answer)($question);
     }
 
+    public function write(string $lines): void
+    {
+        $this->written .= $lines;
+    }
+
     public function stop(int $status, string $reason): void
     {
         if (! $this->stopping) {
@@ -325,6 +335,7 @@ final class FakeEngine implements Engine
     {
         return [
             'stopping' => $this->stopping,
+            'paused' => $this->paused,
             'status' => $this->status,
             'reason' => $this->reason,
             'signal' => $this->signal,
@@ -342,6 +353,10 @@ final class FakeEngine implements Engine
         $this->base === null || self::enter($this->base);
         $this->onSignal === null || ($this->onSignal)($signal);
         self::enter($lane);
+
+        if (in_array($signal, [12, 18], true)) {
+            $this->paused = $signal === 12;
+        }
 
         if (in_array($signal, [2, 3, 15], true)) {
             $this->signal = $signal;

@@ -254,15 +254,14 @@ fn a_leader_may_reserve_the_job_that_it_had_when_the_stop_came() {
 }
 
 #[test]
-fn while_paused_nobody_leads_anew() {
+fn a_pause_is_for_the_leader_to_obey() {
     leader(
         3,
-        "start a; line a; grants a leads; pause; leader a; reserve a; wants no
-         start b; line b; grants; finish a; line a; grants; leader none
-         go on; grants b leads; pause; line b; grants; over no
-         stop; grants a ends b ends; end a; end b; over yes",
+        "start a; line a; grants a leads; pause; leader a; reserve a; wants yes
+         start b; line b; grants b leads; finish a; line a; grants; line b; grants a leads; over no
+         stop; line a; grants b ends a ends; end a; end b; over yes",
     );
-    leader(1, "pause; wants no; over no; go on; wants yes");
+    leader(1, "pause; wants yes; over no; go on; wants yes");
     jobs(1, "pause; push 1; wants yes; start a; line a; grants a 1");
 }
 
@@ -625,7 +624,7 @@ impl Model {
     fn grant(&mut self) {
         let Some((lane, grant)) = self.scheduler.grant() else {
             let work_waits = if self.with_leader {
-                self.scheduler.leader().is_none() && !self.scheduler.paused()
+                self.scheduler.leader().is_none()
             } else {
                 self.scheduler.waiting().0 > 0 && self.foreground_left()
             };
@@ -639,10 +638,7 @@ impl Model {
         assert_eq!(self.lanes[lane as usize], Seen::Line, "it stood in line");
         assert!(!self.stopped || grant == Grant::End);
         self.lanes[lane as usize] = match grant {
-            Grant::Lead => {
-                assert!(!self.scheduler.paused());
-                Seen::Leads
-            }
+            Grant::Lead => Seen::Leads,
             Grant::End => {
                 assert!(self.stopped || !self.foreground_left());
                 Seen::Loose

@@ -11,13 +11,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Bound;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kqueue_core::permits::Permits;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
+use super::output::Output;
 use super::{Clash, Descriptors, NoChild, Pause, Then, Wake};
 use crate::children::{ChildId, Children, Notice};
 use crate::interpose::Woken;
@@ -67,6 +68,7 @@ pub struct Desk {
     /// Something happened that the leader has not seen.
     news: bool,
     control_for_write: bool,
+    output: Option<Output>,
 }
 
 /// The desk as the loop, the hooks and native calls hold it.
@@ -153,6 +155,7 @@ impl Desk {
             untold: Vec::new(),
             news: false,
             control_for_write: false,
+            output: None,
         })
     }
 
@@ -291,6 +294,18 @@ impl Desk {
             self.signals.as_ref().map(Signals::fd),
             self.children.as_ref().map(Children::control_fd),
         ]
+    }
+
+    /// Lines of lanes go there, a moment after they were written.
+    pub fn print_to(&mut self, fd: BorrowedFd<'static>) {
+        self.output = Some(Output::new(fd));
+    }
+
+    /// Takes in whole lines. They are lost if nobody has said where they go.
+    pub fn print(&mut self, lines: &[u8]) {
+        if let Some(output) = &mut self.output {
+            output.write(lines);
+        }
     }
 
     /// Pauses or resumes reserving.
@@ -465,10 +480,25 @@ impl Desk {
             self.reactor.poll(tokens)?;
         }
         self.expire();
-        for token in tokens.drain(..) {
-            self.handle(token);
+        self.handle_all(tokens);
+        if let Some(output) = &mut self.output {
+            output.tick();
         }
         Ok(())
+    }
+
+    /// Takes note of what has happened so far.
+    pub(super) fn look(&mut self, tokens: &mut Vec<Token>) -> io::Result<()> {
+        self.reactor.poll(tokens)?;
+        self.handle_all(tokens);
+        Ok(())
+    }
+
+    /// The run is over.
+    pub(super) fn finish_output(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.finish();
+        }
     }
 }
 
@@ -740,6 +770,12 @@ impl Desk {
         }
     }
 
+    fn handle_all(&mut self, tokens: &mut Vec<Token>) {
+        for token in tokens.drain(..) {
+            self.handle(token);
+        }
+    }
+
     fn handle(&mut self, token: Token) {
         match token {
             SIGNALS => self.handle_signals(),
@@ -856,7 +892,11 @@ impl Desk {
             .as_ref()
             .and_then(Children::wakeup)
             .map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now_ms())));
-        [wait, deadline, due, spawn].into_iter().flatten().min()
+        let lines = self.output.as_ref().and_then(Output::due);
+        [wait, deadline, due, spawn, lines]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

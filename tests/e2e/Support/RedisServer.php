@@ -17,7 +17,7 @@ final class RedisServer
         return (self::$shared ??= self::start())->port;
     }
 
-    public static function start(?int $port = null): self
+    public static function start(?int $port = null, int $databases = 16): self
     {
         if ($port === null) {
             $probe = stream_socket_server('tcp://127.0.0.1:0');
@@ -26,7 +26,7 @@ final class RedisServer
         }
 
         $server = new self($port, proc_open(
-            ['timeout', '1800', 'redis-server', '--port', (string) $port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+            ['timeout', '1800', 'redis-server', '--port', (string) $port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--databases', (string) $databases],
             [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['file', '/dev/null', 'w']],
             $pipes,
         ));

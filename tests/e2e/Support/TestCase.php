@@ -6,7 +6,6 @@ namespace KQueue\Tests\E2E\Support;
 
 use Illuminate\Container\Container;
 use Illuminate\Contracts\Console\Kernel;
-use Illuminate\Database\Schema\Blueprint;
 use Illuminate\Foundation\Application;
 use Illuminate\Queue\Queue;
 use Illuminate\Support\Facades\Facade;
@@ -38,7 +37,7 @@ abstract class TestCase extends BaseTestCase
 
         touch("{$this->folder}/e2e.sqlite");
         $this->use('database');
-        $this->createTables();
+        Tables::create($this->app['db']->getSchemaBuilder());
     }
 
     protected function tearDown(): void
@@ -150,50 +149,5 @@ abstract class TestCase extends BaseTestCase
     protected function report(string $line): void
     {
         fwrite(STDERR, "\n  {$line}\n");
-    }
-
-    private function createTables(): void
-    {
-        $schema = $this->app['db']->getSchemaBuilder();
-
-        $schema->create('jobs', function (Blueprint $table): void {
-            $table->id();
-            $table->string('queue')->index();
-            $table->longText('payload');
-            $table->unsignedTinyInteger('attempts');
-            $table->unsignedInteger('reserved_at')->nullable();
-            $table->unsignedInteger('available_at');
-            $table->unsignedInteger('created_at');
-        });
-
-        $schema->create('failed_jobs', function (Blueprint $table): void {
-            $table->id();
-            $table->string('uuid');
-            $table->text('connection');
-            $table->text('queue');
-            $table->longText('payload');
-            $table->longText('exception');
-            $table->timestamp('failed_at')->useCurrent();
-        });
-
-        $schema->create('job_batches', function (Blueprint $table): void {
-            $table->string('id')->primary();
-            $table->string('name');
-            $table->integer('total_jobs');
-            $table->integer('pending_jobs');
-            $table->integer('failed_jobs');
-            $table->longText('failed_job_ids');
-            $table->mediumText('options')->nullable();
-            $table->integer('cancelled_at')->nullable();
-            $table->integer('created_at');
-            $table->integer('finished_at')->nullable();
-        });
-
-        $schema->create('rows', function (Blueprint $table): void {
-            $table->id();
-            $table->string('owner');
-            $table->string('kind');
-            $table->unsignedInteger('parent_id')->nullable();
-        });
     }
 }

@@ -102,6 +102,17 @@ final class Actions
         Concurrency::driver('kqueue')->run(array_fill(0, 5, static fn () => sleep(30)));
     }
 
+    public static function trace(Act $job, mixed $detail): void
+    {
+        Trace::add('traced', $detail);
+    }
+
+    /** The first attempt only. */
+    public static function waitsForRedis(Act $job, float $seconds): void
+    {
+        $job->attempts() > 1 || Redis::connection()->blpop('nothing', $seconds);
+    }
+
     public static function spin(Act $job, float $seconds): void
     {
         for ($end = microtime(true) + $seconds; microtime(true) < $end;) {
@@ -200,11 +211,27 @@ final class Actions
         dispatch(new Act($action, ...$arguments));
     }
 
-    public static function releases(Act $job, int $until): void
+    public static function queuesTagged(Act $job, string $tag): void
+    {
+        dispatch((new TaggedAct('nothing'))->with(['tag' => $tag])->delay(2));
+    }
+
+    public static function failsItself(Act $job): void
+    {
+        $job->fail(new RuntimeException('by its own decision'));
+    }
+
+    public static function releases(Act $job, int $until, int $delay = 0): void
     {
         if ($job->attempts() < $until) {
-            $job->release();
+            $job->release($delay);
         }
+    }
+
+    public static function numbered(Act $job, int $number): void
+    {
+        usleep(5000);
+        Trace::add('number', $number);
     }
 
     /** Has a connection for a while, and counts those of the process. */
@@ -330,18 +357,19 @@ final class Actions
     {
         $app = Container::getInstance();
         $constraints = new ReflectionProperty(Relation::class, 'constraints');
+        $hasContext = class_exists(Context::class);     // since Laravel 11
         $wait = static fn () => usleep(random_int(0, 3000));
         $check = static fn (bool $ok, string $what) => $ok || throw new LogicException("leaked: {$what}");
 
         for ($round = 0; $round < $rounds; $round++) {
             App::setLocale("l{$id}");
-            Context::add('id', $id);
+            $hasContext && Context::add('id', $id);
             config(['app.name' => "n{$id}"]);
             Log::shareContext(['id' => $id]);
             self::$count = $id;
             $wait();
             $check(App::getLocale() === "l{$id}", 'locale');
-            $check(Context::get('id') === $id, 'context');
+            $check(! $hasContext || Context::get('id') === $id, 'context');
             $check(config('app.name') === "n{$id}", 'config');
             $check(Log::sharedContext() === ['id' => $id], 'log context');
             $check(app() === $app, 'container');

@@ -5,6 +5,8 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E\App;
 
 use Illuminate\Cache\RateLimiting\Limit;
+use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Worker;
 use Illuminate\Support\Facades\RateLimiter;
 use Illuminate\Support\ServiceProvider;
 
@@ -12,6 +14,16 @@ final class AppServiceProvider extends ServiceProvider
 {
     public function register(): void
     {
+        foreach (json_decode(getenv('KQUEUE_TEST_CONFIG') ?: '[]', true) as $key => $value) {
+            $this->app['config']->set($key, $value);
+        }
+
+        $this->callAfterResolving('queue', static fn ($queues) => $queues->addConnector('file', static fn () => new FileConnector));
+
+        if (getenv('KQUEUE_TEST_HORIZON')) {
+            $this->app->register('Laravel\Horizon\HorizonServiceProvider');
+        }
+
         // What some package may do: lanes cannot be copied then.
         if (getenv('KQUEUE_TEST_UNCOPYABLE')) {
             $this->app->instance('uncopyable', fopen('php://memory', 'r'));
@@ -20,6 +32,10 @@ final class AppServiceProvider extends ServiceProvider
 
     public function boot(): void
     {
+        if (getenv('KQUEUE_TEST_HORIZON')) {
+            HorizonRecorder::listen($this->app['events']);
+        }
+
         if (getenv('KQUEUE_TEST_EVENTS')) {
             $this->app['events']->listen('Illuminate\Queue\Events\*', static function (string $name, array $events): void {
                 Trace::add('event', [class_basename($name), isset($events[0]->job) ? $events[0]->job?->uuid() : null]);
@@ -28,6 +44,14 @@ final class AppServiceProvider extends ServiceProvider
 
         if (getenv('KQUEUE_TEST_OPEN_CONNECTION')) {
             $this->app['db']->select('select 1');
+        }
+
+        if (getenv('KQUEUE_TEST_POP_LAST')) {
+            Worker::popUsing('backwards', static fn (callable $pop) => $pop('low') ?? $pop('high'));
+        }
+
+        if ($veto = getenv('KQUEUE_TEST_VETO')) {
+            $this->app['events']->listen(Looping::class, static fn () => ! is_file($veto));
         }
 
         if ($class = getenv('KQUEUE_TEST_RESOLVED')) {

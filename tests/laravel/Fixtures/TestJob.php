@@ -5,15 +5,18 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel\Fixtures;
 
 use Illuminate\Bus\Batchable;
+use Illuminate\Bus\Queueable;
 use Illuminate\Contracts\Queue\ShouldQueue;
-use Illuminate\Foundation\Queue\Queueable;
+use Illuminate\Foundation\Bus\Dispatchable;
+use Illuminate\Queue\InteractsWithQueue;
+use Illuminate\Queue\SerializesModels;
 use Throwable;
 
 /** An ordinary Laravel job: does what Recorder::$handlers has under its name, or nothing. */
 class TestJob implements ShouldQueue
 {
     use Batchable;
-    use Queueable;
+    use Dispatchable, InteractsWithQueue, Queueable, SerializesModels;
 
     public function __construct(public string $name = 'job', public ?int $tries = null, public ?string $backoff = null, public ?int $timeout = null, public bool $failOnTimeout = false) {}
 

@@ -22,12 +22,13 @@ function outcome(string $mode, string $count, array $environment = []): string
 
     return match (true) {
         $status['exitcode'] === 0 && ! $status['signaled'] => 'all see what a new lane sees',
-        $environment && ($status['signaled'] || str_contains($output, 'seeds failed')) => 'it shows',
+        // Some do not even survive it.
+        $environment !== [] => 'it shows',
         default => $output,
     };
 }
 
-$count = (string) max(1, intdiv((int) (getenv('KQUEUE_SEEDS') ?: 1000), 10));
+$count = (string) max(1, intdiv((int) (getenv('KQUEUE_SEEDS') ?: 1000), 20));
 foreach (['declared', 'cloned'] as $mode) {
     echo "$mode: ", outcome($mode, $count), "\n";
 }

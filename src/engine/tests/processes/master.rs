@@ -64,6 +64,10 @@ pub(crate) const CASES: &[Case] = &[
         pause_and_resume_are_passed_on,
     ),
     (
+        "master::a_new_runner_is_told_of_a_pause",
+        a_new_runner_is_told_of_a_pause,
+    ),
+    (
         "master::a_dead_runner_is_not_replaced_while_stopping",
         no_replacement_while_stopping,
     ),
@@ -592,6 +596,37 @@ fn pause_and_resume_are_passed_on() {
         send(master.as_raw(), signal);
         assert_eq!(report.number("got"), signal as i32);
     }
+    ends_with(master, 0);
+}
+
+fn a_new_runner_is_told_of_a_pause() {
+    let board = board();
+    let seen = board.clone();
+    let mut report = Report::new();
+    let out = &report;
+    let mut program = script(|link| {
+        let mut runner = Runner::new(link, &seen, 0, 0);
+        out.say(&format!("ready {}", seen.restarts()));
+        runner.until(|runner| !runner.signals.is_empty());
+        out.say(&format!("got {}", runner.signals[0]));
+        if seen.restarts() < 2 {
+            raise(Signal::SIGKILL).expect("raise");
+        }
+        0
+    });
+    let plan = Plan {
+        restart_limit: 5,
+        ..plan(0)
+    };
+    let master = start(plan, &board, &mut program);
+    drop(program);
+    assert_eq!(report.number("ready"), 0);
+    send(master.as_raw(), Signal::SIGUSR2);
+    for restarts in 1..=2 {
+        assert_eq!(report.number("got"), Signal::SIGUSR2 as i32);
+        assert_eq!(report.number("ready"), restarts);
+    }
+    assert_eq!(report.number("got"), Signal::SIGUSR2 as i32);
     ends_with(master, 0);
 }
 

@@ -349,9 +349,13 @@ impl Run {
         self.give_way(id);
         let lane = self.lanes[id as usize].as_mut().unwrap();
         let desk = self.desk.borrow();
-        if desk.scheduler.stopping().is_some() || desk.scheduler.paused() {
+        if desk.scheduler.stopping().is_some() {
             lane.doing = Doing::Nothing;
             return Pause::Line;
+        }
+        if desk.scheduler.paused() {
+            lane.doing = Doing::Idling;
+            return Pause::Idle(self.queue.idle);
         }
         self.queue.looks += 1;
         let none_ran = desk.scheduler.in_flight() == 0;

@@ -8,6 +8,7 @@ mod deadlines;
 mod lanes;
 mod leader;
 mod order;
+mod output;
 mod permits;
 mod reactor;
 mod schedules;

@@ -1,15 +1,5 @@
 <?php
 
-use Illuminate\Foundation\Application;
-use Illuminate\Foundation\Configuration\Exceptions;
-use Illuminate\Foundation\Configuration\Middleware;
-use KQueue\KQueueServiceProvider;
-use KQueue\Tests\E2E\App\AppServiceProvider;
-
-$app = Application::configure(basePath: dirname(__DIR__))
-    ->withProviders([KQueueServiceProvider::class, AppServiceProvider::class], withBootstrapProviders: false)
-    ->withMiddleware(fn (Middleware $middleware) => null)
-    ->withExceptions(fn (Exceptions $exceptions) => null)
-    ->create();
+$app = (require dirname(__DIR__, 3).'/application.php')(dirname(__DIR__));
 
 return $app->useStoragePath(getenv('KQUEUE_TEST_FOLDER'));

@@ -5,6 +5,8 @@ return [
     'connections' => [
         'sync' => ['driver' => 'sync'],
         'deferred' => ['driver' => 'deferred'],
+        'background' => ['driver' => 'background'],
+        'failover' => ['driver' => 'failover', 'connections' => ['redis', 'database', 'deferred']],
         'database' => ['driver' => 'database', 'table' => 'jobs', 'queue' => 'default', 'retry_after' => 90],
         'redis' => ['driver' => 'redis', 'connection' => 'default', 'queue' => 'default', 'retry_after' => 90],
     ],

@@ -1,0 +1,284 @@
+<?php
+
+declare(strict_types=1);
+
+namespace KQueue\Console;
+
+use DateTimeImmutable;
+use DateTimeZone;
+use Illuminate\Contracts\Config\Repository as Config;
+use Illuminate\Contracts\Queue\Job;
+use KQueue\Isolated\ChildJob;
+use Symfony\Component\Console\Output\OutputInterface;
+use Symfony\Component\Console\Terminal;
+use Throwable;
+
+/**
+ * What is printed of jobs, as queue:work prints it and some twenty times as fast, since a runner may end thousands of jobs each second:
+ * one line when a job ends, with -v also one when it begins, or JSON with Laravel's fields and a few more.
+ *
+ * One job at a time: each lane has its own.
+ */
+final class JobLines
+{
+    /** What a line has beside the name of the job, its times and (with -v) what identifies it. */
+    private const AROUND_NAME = 31;
+
+    private const AROUND_NAME_RUNNING = 33;
+
+    /** Foreground and attributes on, and off, as Symfony's formatter writes "gray", "blue" and bold colours. */
+    private const GRAY = ['90', '39'];
+
+    private const BLUE = ['34', '39'];
+
+    private const RED = ['31;1', '39;22'];
+
+    private const GREEN = ['32;1', '39;22'];
+
+    private const YELLOW = ['33;1', '39;22'];
+
+    private readonly DateTimeZone $zone;
+
+    private readonly bool $silent;
+
+    private readonly bool $verbose;
+
+    private readonly bool $colours;
+
+    private readonly int $width;
+
+    private int $second = 0;
+
+    /** @var array{string, string, string} the second as people read it, as JSON has it, and its time zone */
+    private array $texts = ['', '', ''];
+
+    private ?float $startedAt = null;
+
+    private bool $isolated = false;
+
+    /** Seconds that the job was ready in the queue before it was taken. */
+    private ?int $wait = null;
+
+    private ?int $attempts = null;
+
+    private bool $failed = false;
+
+    /** Which job all that is of. */
+    private int $job = 0;
+
+    private string $name = '';
+
+    /** The part of its JSON that stays the same. */
+    private string $head = '';
+
+    public function __construct(private readonly OutputInterface $output, private readonly bool $json, Config $config)
+    {
+        $this->zone = new DateTimeZone($config->get('queue.output_timezone') ?: $config->get('app.timezone') ?: date_default_timezone_get());
+        $this->silent = $output->getVerbosity() < OutputInterface::VERBOSITY_NORMAL;
+        $this->verbose = $output->isVerbose();
+        $this->colours = $output->isDecorated();
+        $this->width = (new Terminal)->getWidth();
+    }
+
+    /**
+     * Reads what is asked of the job's payload, once: Laravel's jobs decode it each time.
+     *
+     * @return string its name
+     */
+    public function take(Job $job): string
+    {
+        if ($this->job === spl_object_id($job)) {
+            return $this->name;
+        }
+
+        $payload = (array) $job->payload();
+        $made = $payload['createdAt'] ?? null;
+        // Laravel (since 12) writes when a job was made, in whole seconds. Of a retry nothing tells when it became ready.
+        $wait = is_int($made) ? max(0, time() - $made - (int) ($payload['delay'] ?? 0)) : null;
+
+        $this->job = spl_object_id($job);
+        $this->name = self::clean((string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable'));
+        $this->attempts = $this->json || $wait > 0 ? $job->attempts() : null;
+        $this->wait = $this->attempts > 1 ? null : $wait;
+        $this->head = ! $this->json ? '' : self::members([
+            'id' => $job->getJobId(),
+            'uuid' => $payload['uuid'] ?? null,
+            'connection' => $job->getConnectionName(),
+            'queue' => $job->getQueue(),
+            'job' => $this->name,
+        ]);
+
+        return $this->name;
+    }
+
+    /** The job begins elsewhere, and whoever runs it says so; its end may have to be told here. */
+    public function beginElsewhere(Job $job): void
+    {
+        $this->startedAt = microtime(true);
+        $this->failed = false;
+        $this->isolated = true;
+        $this->take($job);
+    }
+
+    public function begin(Job $job): void
+    {
+        if ($this->silent) {
+            return;
+        }
+
+        $this->beginElsewhere($job);
+        $this->isolated = $job instanceof ChildJob;
+
+        if ($this->json) {
+            $this->write($this->asJson($job, 'starting', null));
+        } elseif ($this->verbose) {
+            $name = $this->take($job);
+            [$ids, $length] = $this->identify($job);
+            $dots = $this->dots($this->width - mb_strlen($name) - $length - self::AROUND_NAME_RUNNING);
+            $this->write("  {$this->paint(self::GRAY, $this->now()[0])} {$name}{$ids} {$dots} {$this->paint(self::YELLOW, 'RUNNING')}");
+        }
+    }
+
+    /** @param  string  $status  in Laravel's words */
+    public function end(Job $job, string $status, ?Throwable $exception): void
+    {
+        if ($this->silent) {
+            return;
+        }
+
+        if ($this->job !== spl_object_id($job)) {
+            $this->startedAt = null;
+        }
+
+        if ($this->json) {
+            $this->write($this->asJson($job, $status, $exception));
+        } elseif ($status !== 'success' || ! $this->failed) {
+            $this->write($this->lastLine($job, $status));
+        }
+
+        // A job that failed itself goes on to its end, which is no success.
+        $this->failed = $status === 'failed';
+    }
+
+    /** As Laravel's runTimeForHumans(), always in English. */
+    public static function duration(float $seconds): string
+    {
+        if ($seconds <= 1) {
+            return number_format($seconds * 1000, 2).'ms';
+        }
+
+        $text = '';
+        $rest = (int) $seconds;
+
+        foreach (['w' => 604800, 'd' => 86400, 'h' => 3600, 'm' => 60, 's' => 1] as $unit => $size) {
+            if ($rest >= $size) {
+                $text .= ($text === '' ? '' : ' ').intdiv($rest, $size).$unit;
+                $rest %= $size;
+            }
+        }
+
+        return $text;
+    }
+
+    private function lastLine(Job $job, string $status): string
+    {
+        $name = $this->take($job);
+        $times = ($this->wait ?? 0) < 1 ? '' : self::duration($this->wait).' wait, ';
+        $times .= $this->startedAt === null ? '' : self::duration(microtime(true) - $this->startedAt);
+        $length = 0;
+        $ids = $memory = '';
+
+        if ($this->verbose) {
+            $memory = ' '.round(memory_get_usage(true) / 1024 / 1024, 1).'MB';
+            [$ids, $length] = $this->identify($job);
+            $length += strlen($memory);
+        }
+
+        return "  {$this->paint(self::GRAY, $this->now()[0])} {$name}{$ids} "
+            .$this->dots($this->width - mb_strlen($name) - $length - strlen($times) - self::AROUND_NAME)
+            ." {$this->paint(self::GRAY, $times.$memory)} "
+            .match ($status) {
+                'success' => $this->paint(self::GREEN, 'DONE'),
+                'released_after_exception' => $this->paint(self::YELLOW, 'FAIL'),
+                default => $this->paint(self::RED, 'FAIL'),
+            };
+    }
+
+    /** @return array{string, int} the text, and how long Laravel takes it to be */
+    private function identify(Job $job): array
+    {
+        $id = self::clean((string) $job->getJobId());
+        $where = [$job->getConnectionName(), self::clean((string) $job->getQueue())];
+
+        return [
+            " {$this->paint(self::GRAY, $id)} {$this->paint(self::BLUE, $where[0])} {$this->paint(self::BLUE, $where[1])}",
+            mb_strlen($id.$where[0].$where[1]) + 2,
+        ];
+    }
+
+    /** Laravel's fields in Laravel's order, without those that are empty, and then ours. What a job has in both of its lines is encoded once. */
+    private function asJson(Job $job, string $status, ?Throwable $exception): string
+    {
+        $this->take($job);
+        [, $second, $zone] = $this->now();
+        $now = microtime(true);
+
+        $json = $status === 'starting' || $status === 'success' ? '{"level":"info",' : '{"level":"warning",';
+        $json .= "{$this->head}\"status\":\"{$status}\"";
+        $json .= match (true) {
+            $job->isDeleted() => ',"result":"deleted"',
+            $job->isReleased() => ',"result":"released"',
+            $job->hasFailed() => ',"result":"failed"',
+            default => '',
+        };
+        $json .= $this->attempts > 0 ? ",\"attempts\":{$this->attempts}" : '';
+        $json .= $exception === null ? '' : ','.rtrim(self::members(['exception' => $exception::class, 'message' => $exception->getMessage()]), ',');
+        $json .= sprintf(',"timestamp":"%s.%06d%s"', $second, (int) (fmod($now, 1) * 1e6), $zone);
+        $json .= $status === 'starting' || $this->startedAt === null ? '' : ',"duration":'.json_encode(round($now - $this->startedAt, 6));
+        $json .= $this->wait === null ? '' : ",\"wait\":{$this->wait}";
+
+        return $json.',"isolated":'.($this->isolated ? 'true' : 'false').',"pid":'.getmypid().'}';
+    }
+
+    /** @param  array<string, mixed>  $values */
+    private static function members(array $values): string
+    {
+        $values = array_filter($values);
+
+        return $values === [] ? '' : substr(json_encode($values, JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR), 1, -1).',';
+    }
+
+    /** @return array{string, string, string} */
+    private function now(): array
+    {
+        if ($this->second !== $second = time()) {
+            $now = (new DateTimeImmutable("@{$second}"))->setTimezone($this->zone);
+            $this->second = $second;
+            $this->texts = [$now->format('Y-m-d H:i:s'), $now->format('Y-m-d\TH:i:s'), $now->format('P')];
+        }
+
+        return $this->texts;
+    }
+
+    private function dots(int $count): string
+    {
+        return $count > 0 ? $this->paint(self::GRAY, str_repeat('.', $count)) : '';
+    }
+
+    /** @param  array{string, string}  $colour */
+    private function paint(array $colour, string $text): string
+    {
+        return $this->colours && $text !== '' ? "\e[{$colour[0]}m{$text}\e[{$colour[1]}m" : $text;
+    }
+
+    private function write(string $line): void
+    {
+        $this->output->writeln($line, OutputInterface::OUTPUT_RAW);
+    }
+
+    /** Names come from whoever queued the job: they must not steer the terminal or look like further lines. */
+    private static function clean(string $name): string
+    {
+        return preg_replace('/[\x00-\x1F\x7F]/', '?', $name) ?? '';
+    }
+}

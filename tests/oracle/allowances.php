@@ -1,0 +1,121 @@
+<?php
+
+/**
+ * The differences that are meant, by the keys of the table in docs/laravel.md. Each changes what queue:work did into what
+ * kqueue:run has to do instead, or takes away what cannot be compared. A case names those that concern it; whatever else
+ * differs fails. Null is what no trace shows, or no case here has: other tests look at it.
+ */
+
+declare(strict_types=1);
+
+return [
+    'isolated-events' => static function (array &$expected, array &$actual, string $mode): void {
+        if ($mode === 'isolated' && ($expected['places'] ?? []) !== []) {
+            $expected['places'] = ['jobs run in processes that take none'];
+        }
+    },
+
+    'lines' => static function (array &$expected, array &$actual): void {
+        if (! isset($expected['lines'])) {
+            return;
+        }
+
+        // Only with -v do lines have ids.
+        $lines = preg_grep('/<id>/', $expected['lines']) === [] ? preg_grep('/RUNNING/', $expected['lines'], PREG_GREP_INVERT) : $expected['lines'];
+        $lines = $sorted = array_values($lines);
+        sort($sorted);
+        $selfFailed = preg_match_all('/JobProcessed #\d+ \S*failed/', json_encode($expected['jobs']));
+
+        foreach ($lines as $number => $line) {
+            if ($selfFailed > 0 && str_contains($line, ' DONE') && ($lines === $sorted || str_contains($lines[$number - 1] ?? '', ' FAIL'))) {
+                unset($lines[$number]);
+                $selfFailed--;
+            }
+        }
+
+        $expected['lines'] = array_values($lines);
+    },
+
+    'json' => static function (array &$expected, array &$actual, string $mode): void {
+        foreach ($actual['json'] as $name => &$jobs) {
+            foreach ($name === '' ? [] : $jobs as &$entries) {
+                foreach ($entries as &$entry) {
+                    if (($entry['isolated'] ?? null) === ($mode === 'isolated') && is_int($entry['pid'] ?? null) && is_int($entry['wait'] ?? 0)) {
+                        unset($entry['isolated'], $entry['pid'], $entry['wait']);
+                    }
+                }
+            }
+        }
+    },
+
+    'timeout' => static function (array &$expected, array &$actual, string $mode): void {
+        $expected['exit'] = array_values(array_diff($expected['exit'], [137]));
+        unset($expected['places'], $actual['places']);
+
+        // One worker instead of two.
+        foreach (['worker', 'lines'] as $section) {
+            foreach ([&$expected, &$actual] as &$trace) {
+                $trace[$section] = array_is_list($trace[$section])
+                    ? preg_grep('/Worker STOPPED/', $trace[$section], PREG_GREP_INVERT)
+                    : array_filter($trace[$section], static fn (string $event): bool => ! preg_match('/^Worker(Starting|Stopping)/', $event), ARRAY_FILTER_USE_KEY);
+            }
+        }
+
+        foreach ($expected['jobs'] as &$jobs) {
+            foreach ($jobs as &$events) {
+                preg_match('/"displayName":"(.*?)"|TimeoutExceededException: (\S+) has/', implode($events), $name);
+                $exception = 'Illuminate\Queue\TimeoutExceededException: '.stripslashes($name[1]).($name[2] ?? '').' has timed out.';
+                $events = array_merge(...array_map(static function (string $event) use ($exception, $mode, &$expected): array {
+                    if (! preg_match('/^JobTimedOut (#\d+)( \S*failed)? /', $event, $match)) {
+                        return [$event];
+                    }
+
+                    $failed = ($match[2] ?? '') !== '';
+                    $failed || $expected['lines'][] = '  <time> KQueue\Tests\Oracle\App\Job … <duration> FAIL |98';
+
+                    return array_filter([
+                        $event,
+                        $failed ? null : "JobReleasedAfterException {$match[1]} released backoff=0 exception={$exception}",
+                        $mode === 'isolated' ? null : "JobAttempted {$match[1]} ".($failed ? 'deleted+failed' : 'released').' exception=KQueue\Exception\JobTimedOut: the job has run longer than its timeout allows',
+                        "reported {$exception}",
+                    ]);
+                }, $events));
+            }
+        }
+
+        sort($expected['lines']);
+        sort($actual['lines']);
+    },
+
+    'interruptible' => static function (array &$expected, array &$actual, string $mode): void {
+        if ($mode === 'isolated') {
+            $told = static fn (string $event): bool => ! preg_match('/JobInterrupted|interrupted\(\)/', $event);
+            $expected['order'] = array_values(array_filter($expected['order'], $told));
+
+            foreach ($expected['jobs'] as &$jobs) {
+                $jobs = array_map(static fn (array $events): array => array_values(array_filter($events, $told)), $jobs);
+            }
+        }
+    },
+
+    'verbose' => static function (array &$expected, array &$actual): void {
+        $more = array_values(preg_grep('/^  (Closed what|Each lane copies)/', $actual['lines'], PREG_GREP_INVERT));
+        count($more) === count($actual['lines']) - 2 && $actual['lines'] = $more;
+    },
+
+    'lost-connection' => static function (array &$expected, array &$actual): void {
+        unset($expected['worker'], $actual['worker'], $expected['lines'], $actual['lines']);
+    },
+
+    'exit' => null,
+    'death' => null,
+    'transaction' => null,
+    'order' => null,
+    'empty' => null,
+    'drain' => null,
+    'rest' => null,
+    'memory' => null,
+    'worker-events' => null,
+    'second-signal' => null,
+    'refused' => null,
+];

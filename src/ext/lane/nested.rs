@@ -86,7 +86,7 @@ pub(crate) fn run(
         if let Some(mut above) = (*lane).below.take()
             && let Some(own) = above.own.take()
         {
-            own.retire(&mut (*table).slots.functions);
+            own.retire(&mut (*table).slots);
         }
         (*table).count_ended();
     }

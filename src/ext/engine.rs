@@ -88,7 +88,7 @@ pub(crate) fn become_runner(link: MasterLink, options: &Options) {
 /// At the request's end: what is kept for a run that never came goes while PHP can still free it.
 pub(crate) fn leave_request() {
     PREPARED.with_borrow_mut(|prepared| *prepared = Prepared::default());
-    lane::functions::leave_request();
+    lane::leave_request();
 }
 
 /// At the runner's end: its children are let go.

@@ -23,6 +23,7 @@ pub(crate) mod symbols;
 pub(crate) mod waits;
 pub(crate) mod without;
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
@@ -697,16 +698,29 @@ pub(crate) fn drop_own(table: *mut Table) {
     }
 }
 
+thread_local! {
+    /// Templates of runs that are over.
+    static LEFT: RefCell<Vec<(Own, Slots)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// The template's values stay until the request ends, and PHP then throws all memory away. A debug build of PHP complains of that.
 impl Drop for Table {
     fn drop(&mut self) {
         if sys::ZEND_DEBUG != 0
             && let Some(template) = self.template.take()
         {
-            template.into_own().retire(&mut self.slots);
-            zend::take_exception();
+            let left = (template.into_own(), std::mem::take(&mut self.slots));
+            LEFT.with_borrow_mut(|all| all.push(left));
         }
     }
+}
+
+/// At the request's end, when PHP has called all destructors.
+pub(crate) fn leave_request() {
+    for (own, mut slots) in LEFT.take() {
+        own.retire(&mut slots);
+    }
+    functions::leave_request();
 }
 
 /// What a trial copy of the template cost.

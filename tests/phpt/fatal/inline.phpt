@@ -2,6 +2,8 @@
 A fatal error in an inline job: the jobs in flight end, nothing new starts, the process ends with PHP's message and 255
 --EXTENSIONS--
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --FILE--
 <?php
 require __DIR__.'/../lib/php.inc';

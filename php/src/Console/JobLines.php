@@ -128,7 +128,7 @@ final class JobLines
         }
 
         $this->take($job);
-        $this->note($job, $job instanceof ChildJob);
+        $this->note($job, ChildJob::is($job));
 
         if ($this->json) {
             $this->write($this->asJson($job, 'starting', null));
@@ -228,7 +228,7 @@ final class JobLines
         $this->take($job);
         [, $second, $zone] = $this->now();
         $now = microtime(true);
-        [$startedAt, $isolated] = $this->begun[$job] ?? [null, $job instanceof ChildJob];
+        [$startedAt, $isolated] = $this->begun[$job] ?? [null, ChildJob::is($job)];
 
         $json = $status === 'starting' || $status === 'success' ? '{"level":"info",' : '{"level":"warning",';
         $json .= "{$this->head}\"status\":\"{$status}\"";

@@ -36,4 +36,10 @@ final class ChildJob extends Job implements JobContract
 
         return $queue instanceof RedisQueue ? new ChildRedisJob($app, $engine, $queue, $request) : new self($app, $engine, $request);
     }
+
+    /** Whether this is such a job, of whichever class. */
+    public static function is(JobContract $job): bool
+    {
+        return $job instanceof self || $job instanceof ChildRedisJob;
+    }
 }

@@ -52,6 +52,12 @@ return [
         }
     },
 
+    'profile' => static function (array &$expected, array &$actual, string $mode): void {
+        if ($mode === 'inline') {
+            $actual['left'] = array_filter($actual['left'], static fn (string $key): bool => ! str_ends_with($key, 'kqueue:profile:costs'), ARRAY_FILTER_USE_KEY);
+        }
+    },
+
     'timeout' => static function (array &$expected, array &$actual, string $mode): void {
         $expected['exit'] = array_values(array_diff($expected['exit'], [137]));
         unset($expected['places'], $actual['places']);
@@ -115,8 +121,8 @@ return [
     },
 
     'verbose' => static function (array &$expected, array &$actual): void {
-        $more = array_values(preg_grep('/^  (Closed what|Each lane copies)/', $actual['lines'], PREG_GREP_INVERT));
-        count($more) === count($actual['lines']) - 2 && $actual['lines'] = $more;
+        $more = array_values(preg_grep('/^  (Closed what|Each lane copies|Hooks)/', $actual['lines'], PREG_GREP_INVERT));
+        count($more) === count($actual['lines']) - 3 && $actual['lines'] = $more;
     },
 
     'lost-connection' => static function (array &$expected, array &$actual): void {

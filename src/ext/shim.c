@@ -528,6 +528,13 @@ static void release(zend_string **string)
 	}
 }
 
+/* Output handlers that an ended lane left are not called. */
+void kq_output_drop(zend_output_globals *output)
+{
+	zend_stack_destroy(&output->handlers);
+	release(&output->output_start_filename);
+}
+
 /* The end of an ended lane's; functions that it did not call go uncalled. */
 void kq_request_drop(kq_request *request)
 {

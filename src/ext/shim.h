@@ -111,6 +111,7 @@ bool kq_has_hooked_properties(const zend_class_entry *class_entry);
 void kq_methods_with_statics(zend_class_entry *class_entry, void (*each)(void *, zend_op_array *), void *argument);
 void kq_declare_variables(HashTable *table, HashTable *declared);
 void kq_own_callable(zval *callable, zval *own);
+void kq_output_drop(zend_output_globals *output);
 void kq_request_exchange(kq_request *request);
 void kq_request_drop(kq_request *request);
 void kq_request_clear(void);

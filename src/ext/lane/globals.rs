@@ -206,7 +206,7 @@ impl Drop for Globals {
             sys::zend_stack_destroy(&raw mut self.error_handlers);
             sys::zend_stack_destroy(&raw mut self.error_handlers_reporting);
             sys::zend_stack_destroy(&raw mut self.exception_handlers);
-            sys::zend_stack_destroy(&raw mut self.output.handlers);
+            sys::kq_output_drop(&raw mut self.output);
             sys::kq_request_drop(&raw mut self.request);
             sys::kq_streams_drop(&raw mut self.streams);
         }

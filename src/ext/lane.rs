@@ -631,7 +631,7 @@ impl Table {
             .as_mut()
             .and_then(|lane| lane.own.take());
         if let Some(own) = own {
-            own.retire(&mut self.slots.functions);
+            own.retire(&mut self.slots);
         }
         self.lanes[lane as usize] = None;
         self.free.push(lane);
@@ -645,7 +645,7 @@ impl Table {
         let copy = template.clone_own(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
-        copy.retire(&mut self.slots.functions);
+        copy.retire(&mut self.slots);
         // Destructors of the copy may have thrown.
         zend::take_exception();
         // SAFETY: on the PHP thread.

@@ -276,6 +276,11 @@ void kq_reference_copy_sources(zend_reference *to, zend_property_info *info)
 	ZEND_REF_ADD_TYPE_SOURCE(to, info);
 }
 
+void kq_reference_drop_source(zend_reference *from, zend_property_info *info)
+{
+	ZEND_REF_DEL_TYPE_SOURCE(from, info);
+}
+
 /* The declared property behind a slot, if it is typed. */
 zend_property_info *kq_property_of_slot(zend_object *object, uint32_t slot)
 {

@@ -90,6 +90,7 @@ uint32_t kq_refcount(void *counted);
 uint32_t kq_gc_flags(void *counted);
 zend_reference *kq_new_reference(zval *holder);
 void kq_reference_copy_sources(zend_reference *to, zend_property_info *info);
+void kq_reference_drop_source(zend_reference *from, zend_property_info *info);
 bool kq_collect_cycles(void);
 bool kq_has_public_method(zend_object *object, const char *lower, size_t length);
 void kq_warn(const char *message);

@@ -1,6 +1,6 @@
 //! PHP's variables that live as long as a process: what a lane has of its own of them.
 
-use super::functions::{Functions, Tables};
+use super::functions::Tables;
 use super::statics::{Slots, Statics};
 use super::symbols::{self, Symbols};
 use super::without::Without;
@@ -42,8 +42,9 @@ impl Own {
     }
 
     /// The end, after the lane's: what is still here is dropped.
-    pub(crate) fn retire(mut self, functions: &mut Functions) {
-        self.functions.retire(functions);
+    pub(crate) fn retire(mut self, slots: &mut Slots) {
+        self.statics.retire(slots);
+        self.functions.retire(&mut slots.functions);
     }
 }
 

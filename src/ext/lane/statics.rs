@@ -146,8 +146,14 @@ impl Slots {
 
     /// The declaration of a typed static slot.
     pub(crate) fn typed_property(&self, slot: usize) -> *mut sys::zend_property_info {
-        let Slot { class, index, .. } = self.slots[slot];
-        // SAFETY: as in `name`.
+        self.slots[slot].typed_property()
+    }
+}
+
+impl Slot {
+    fn typed_property(self) -> *mut sys::zend_property_info {
+        let Self { class, index, .. } = self;
+        // SAFETY: as in `Slots::name`.
         let table = unsafe { &raw const (*class).properties_info };
         for entry in zend::entries(table) {
             // SAFETY: as in `name`; a type mask or pointer that is not zero means "typed".
@@ -160,6 +166,19 @@ impl Slots {
             }
         }
         ptr::null_mut()
+    }
+
+    /// Drops a value of this slot. A reference that other holders keep is no longer bound to the slot's type.
+    fn drop(self, value: &mut Value) {
+        if zend::kind(&raw const *value) == sys::IS_REFERENCE {
+            let property = self.typed_property();
+            if !property.is_null() {
+                // SAFETY: the engine, or the copy, has bound the reference in a typed slot to that slot's declaration.
+                unsafe { sys::kq_reference_drop_source(value.value.ref_, property) };
+            }
+        }
+        // SAFETY: the caller's own count.
+        unsafe { sys::kq_zval_drop(value) };
     }
 }
 
@@ -221,6 +240,13 @@ impl Statics {
     pub(crate) fn into_values(mut self) -> Vec<Value> {
         std::mem::take(&mut self.values)
     }
+
+    /// The end of an ended lane's values that were not dropped while they were live.
+    pub(crate) fn retire(&mut self, slots: &Slots) {
+        for (slot, mut value) in slots.slots.iter().zip(self.values.drain(..)) {
+            slot.drop(&mut value);
+        }
+    }
 }
 
 /// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
@@ -250,7 +276,7 @@ pub(crate) fn drop_live(slots: *const Slots) {
             unsafe {
                 let mut value = *slot.live;
                 sys::kq_zval_null(slot.live);
-                sys::kq_zval_drop(&raw mut value);
+                slot.drop(&mut value);
                 if zend::has_exception() {
                     sys::zend_clear_exception();
                 }

@@ -76,6 +76,12 @@ try {
 } catch (TypeError $error) {
     echo $error->getMessage(), "\n";
 }
+
+// A variable that a lane's typed property was tied to is free when the lane is gone.
+$outlives = 1;
+lanes(['ties' => function () use (&$outlives) { Refs::$typed = &$outlives; return Refs::$typed; }], cloned: false, fresh: true);
+$outlives = 'free';
+echo $outlives, "\n";
 ?>
 --EXPECT--
 A: ["A",65,{"typed":66},"Cannot assign string to reference held by property Refs::$typed of type int","Cannot assign array to reference held by property Refs::$typed of type int",66]
@@ -87,3 +93,5 @@ A: [2,2,3,"A","A",68,[1,"A"],"Cannot assign string to reference held by property
 B: [2,2,3,"B","B",69,[1,"B"],"Cannot assign string to reference held by property Refs::$typed of type int","Cannot assign string to reference held by property Refs::$list of type ?array"]
 ["untied",2,3,[],null]
 Cannot assign string to reference held by property Refs::$typed of type int
+ties: 1
+free

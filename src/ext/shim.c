@@ -520,6 +520,10 @@ void kq_request_exchange(kq_request *request)
 	EXCHANGE(PG(last_error_file), request->last_error_file);
 	EXCHANGE(JSON_G(error_code), request->json_error);
 	EXCHANGE(EG(exit_status), request->exit_status);
+	EXCHANGE(FG(wrapper_errors), request->wrapper_errors);
+	EXCHANGE(FG(pclose_wait), request->pclose_wait);
+	EXCHANGE(FG(tmp_host_buf), request->host_buffer);
+	EXCHANGE(FG(tmp_host_buf_len), request->host_buffer_size);
 #if PHP_VERSION_ID >= 80400
 	EXCHANGE(BG(last_http_headers), request->last_http_headers);
 #endif
@@ -554,6 +558,11 @@ void kq_request_drop(kq_request *request)
 	release(&request->strtok_string);
 	release(&request->last_error_message);
 	release(&request->last_error_file);
+	if (request->wrapper_errors) {
+		zend_hash_destroy(request->wrapper_errors);
+		FREE_HASHTABLE(request->wrapper_errors);
+	}
+	free(request->host_buffer);
 #if PHP_VERSION_ID >= 80400
 	zval_ptr_dtor(&request->last_http_headers);
 #endif

@@ -52,6 +52,10 @@ typedef struct kq_request {
 	zend_string *last_error_file;
 	php_json_error_code json_error;
 	int exit_status;
+	HashTable *wrapper_errors;
+	int pclose_wait;
+	char *host_buffer; /* what gethostbyname() found, or, while it looks, what libc writes to */
+	size_t host_buffer_size;
 #if PHP_VERSION_ID >= 80400
 	zval last_http_headers;
 #endif

@@ -212,10 +212,7 @@ extern "C" fn on_interrupt(may_throw: bool) {
         lane::sentence()
     } else {
         // An interrupt that is requested from here would come before the same operation again.
-        (
-            Sentence::Patience,
-            cancelled.then(|| Instant::now() + SOON),
-        )
+        (Sentence::Patience, cancelled.then(|| Instant::now() + SOON))
     };
     run.set_alarm(again);
     if sentence == Sentence::Patience && called(run) {

@@ -20,13 +20,17 @@ function show(string $when, array $stats): void
 $runtime = new KQueue\Runtime(concurrency: 2, isolated: 0);
 show('new', $runtime->stats());
 $runtime->onFailed(fn () => null);
-$runtime->dispatch(fn () => usleep(100000));
-$runtime->dispatch(function () { usleep(20000); throw new Exception; });
-$runtime->dispatch(fn () => usleep(150000));
-$runtime->dispatch(fn () => 1, delay: 0.12);
+$shown = false;
+// With two lanes, the timer gets that of the first job, as it ends; the third one waits for it.
+$runtime->dispatch(function () use ($runtime, &$shown) {
+    usleep(20000);
+    $runtime->after(0.0, function () use ($runtime, &$shown) { show('during', $runtime->stats()); $shown = true; });
+});
+$runtime->dispatch(function () { usleep(1000); throw new Exception; });
+$runtime->dispatch(function () use (&$shown) { while (! $shown) { usleep(1000); } });
+$runtime->dispatch(fn () => 1, delay: 1.0);
 $runtime->every(1000, fn () => 1);
 show('dispatched', $runtime->stats());
-$runtime->after(0.06, function () use ($runtime) { show('during', $runtime->stats()); });
 $runtime->run();
 show('after', $runtime->stats());
 echo implode(' ', array_keys($runtime->stats())), "\n";

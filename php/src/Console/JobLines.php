@@ -9,6 +9,7 @@ use DateTimeZone;
 use Illuminate\Contracts\Config\Repository as Config;
 use Illuminate\Contracts\Queue\Job;
 use KQueue\Isolated\ChildJob;
+use KQueue\Support\JobName;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Console\Terminal;
 use Throwable;
@@ -99,7 +100,7 @@ final class JobLines
 
         $this->job = WeakReference::create($job);
         $this->failed = false;
-        $name = (string) (($payload['displayName'] ?? $payload['job'] ?? '') ?: 'unreadable');
+        $name = JobName::in($payload);
         $this->name = self::clean($name);
         $this->attempts = $this->json || $wait > 0 ? $job->attempts() : null;
         $this->wait = $this->attempts > 1 ? null : $wait;

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Exceptions;
 
 use Illuminate\Contracts\Queue\Job;
+use KQueue\Support\JobName;
 use RuntimeException;
 
 /** A job took the process down that it shared with other jobs. */
@@ -12,8 +13,10 @@ final class RunnerDied extends RuntimeException
 {
     public static function during(Job $job, string $cause): self
     {
+        $name = JobName::of($job);
+
         return new self(
-            "The runner died while {$job->resolveName()} ran in it: {$cause}. "
+            "The runner died while {$name} ran in it: {$cause}. "
             ."Let it run in a process of its own: 'public ?bool \$isolated = true;', or add the class to config kqueue.isolate."
         );
     }

@@ -13,6 +13,7 @@ use KQueue\Lane\LaneWorker;
 use KQueue\Lane\Leftovers;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
+use KQueue\Support\JobName;
 use Throwable;
 
 /**
@@ -92,7 +93,7 @@ final class ChildWorker
 
     private function clearUp(): void
     {
-        $this->leftovers?->remove($this->job?->resolveName() ?? 'A job');
+        $this->leftovers?->remove($this->job === null ? 'A job' : JobName::of($this->job));
         $this->reconnect();
     }
 

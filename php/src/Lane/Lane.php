@@ -249,9 +249,11 @@ final class Lane
         $fresh = ! $isolated && ! $this->settings->fresh && ! $this->settings->inProcess && $this->says($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
+        $name = $this->lines->take($job);
+
         $this->engine->reserved([
             'id' => (string) $job->getJobId(),
-            'class' => $this->lines->take($job),
+            'class' => $name,
             'connection' => $this->settings->connection,
             'queue' => (string) $job->getQueue(),
             // Only the rescue asks for them; other drivers may have to ask their server.
@@ -274,7 +276,7 @@ final class Lane
                 $fresh => $this->runFresh($job),
                 default => $this->runInline($job),
             };
-            $reusable = $this->leftovers->remove($job->resolveName()) && $reusable && ! $this->worker->timedOut();
+            $reusable = $this->leftovers->remove($name) && $reusable && ! $this->worker->timedOut();
         } catch (Throwable $e) {
             // Thrown beside the job: by the exception handler, or by a timeout just before or after it.
             $this->worker->failBeside($job, $this->options, $e);

@@ -5,8 +5,9 @@
 //! Invariant: messages are read before deadlines are looked at (see `children`).
 //! Invariant: jobs are given back only when the runner and all its children are dead: nobody works on them any more.
 //!
-//! Stop signals (and SIGHUP, which is passed on as SIGTERM): the first is passed on to the runner, which drains; children are still served. The second ends everything
-//! at once, gives the jobs back, and the run returns 0, as an interrupted `queue:work` does.
+//! Stop signals (and SIGHUP, which is passed on as SIGTERM): the first is passed on to the runner, which drains, and told to
+//! the children, which are still served. The second ends everything at once, gives the jobs back, and the run returns 0, as
+//! an interrupted `queue:work` does.
 
 mod aftermath;
 mod report;
@@ -309,6 +310,9 @@ impl<'a> Master<'a> {
             _ => {}
         }
         self.tell(&Control::Signal { signal }, None);
+        if STOP.contains(&signal) {
+            self.children.values().for_each(|child| child.tell(signal));
+        }
     }
 
     fn obey(&mut self, message: Control) {

@@ -25,6 +25,11 @@ final class ChildWorker
     /** Of the fresh job in this lane; static, so that it is found from outside in whatever application is live. */
     private static ?LaneWorker $fresh = null;
 
+    /** What the master sends instead of a stop signal is this number less that signal's: a child ends when its job has ended. */
+    private const TOLD = 64;
+
+    private bool $listens = false;
+
     private ?Leftovers $leftovers = null;
 
     private ?Job $job = null;
@@ -50,7 +55,7 @@ final class ChildWorker
 
         try {
             $returned = $engine->contain(static function () use ($child, $request, &$result): void {
-                $result = $child($request);
+                $result = $child->run($request);
             });
 
             if (! $returned) {
@@ -70,8 +75,33 @@ final class ChildWorker
         self::$fresh?->interrupt($signal);
     }
 
-    /** @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob */
+    /** In an isolated child. */
     public function __invoke(string $request): string
+    {
+        if (! $this->listens) {
+            $this->listens = true;
+            $this->listen();
+        }
+
+        return $this->run($request);
+    }
+
+    /** Its jobs are told of stop signals; as in queue:work, only with PHP's pcntl. */
+    private function listen(): void
+    {
+        if (! extension_loaded('pcntl')) {
+            return;
+        }
+
+        pcntl_async_signals(true);
+
+        foreach ([SIGTERM, SIGINT, SIGQUIT] as $signal) {
+            pcntl_signal(self::TOLD - $signal, fn () => $this->worker->interrupt($signal));
+        }
+    }
+
+    /** @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob */
+    private function run(string $request): string
     {
         $this->leftovers = new Leftovers($this->app, $this->worker);
         $this->job = null;

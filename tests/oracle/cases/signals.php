@@ -78,7 +78,6 @@ $cases = [
             $scene->waitFor('handle 1');
             $scene->signal(SIGTERM);
             $scene->waitFor('WorkerInterrupted');
-            getenv('ORACLE_MODE') !== 'isolated' || $scene->go();
         },
         inOrder: true,
         allow: ['interruptible'],

@@ -80,7 +80,6 @@ $cases = [
             $scene->waitFor('WorkerInterrupted');
         },
         inOrder: true,
-        allow: ['interruptible'],
         needs: 'Illuminate\Contracts\Queue\Interruptible',
     ),
 

@@ -180,8 +180,9 @@ namespace KQueue {
          * @param callable(int $signal): void|null $onSignal called, outside of all lanes, for a signal to stop (the first one), to
          *                                 pause or to resume; must not throw. No lane runs meanwhile
          *
-         * @param callable('info'|'warning' $level, string $message): void|null $onMessage called, outside of all lanes, with a line
-         *                                 about the hooks at the start, and when jobs share a connection; must not throw
+         * @param callable('info'|'warning'|'error' $level, string $message): void|null $onMessage called, outside of all lanes, with a line
+         *                                 about the hooks at the start, when jobs share a connection, and when something went wrong below (no child
+         *                                 could be forked); must not throw
          *
          * @throws Exception\Unsupported the self-test refused the hooks
          * @throws Exception\EngineError the event loop cannot go on

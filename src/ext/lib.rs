@@ -8,6 +8,7 @@ mod check;
 mod child;
 mod concurrently;
 mod convert;
+mod diagnostics;
 mod engine;
 mod exceptions;
 mod hooks;
@@ -35,6 +36,7 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
         zend::sys::kq_register_exceptions();
         zend::sys::kq_minit();
     }
+    diagnostics::listen();
     0
 }
 

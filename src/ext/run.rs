@@ -108,6 +108,7 @@ impl Run {
         }
         let desk = Rc::clone(&self.desk);
         let result = runner::run(&desk, &mut self.table);
+        crate::diagnostics::tell();
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
         drop(guards);
         self.alarm = None;
@@ -148,7 +149,7 @@ pub(crate) fn tell(level: &str, text: &str) {
             let arguments = &mut [level_value.borrowed(), text_value.borrowed()];
             zend::call(callback.as_ptr(), arguments).0
         }
-        None if level == "warning" => {
+        None if level != "info" => {
             const E_USER_WARNING: i64 = 512;
             let text = zend::string(format!("KQueue: {text}").as_bytes());
             call_function(

@@ -31,7 +31,7 @@ interface Engine
     /**
      * @param  callable(): void  $lane
      * @param  (callable(int): void)|null  $onSignal
-     * @param  (callable('info'|'warning', string): void)|null  $onMessage
+     * @param  (callable('info'|'warning'|'error', string): void)|null  $onMessage
      */
     public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void;
 

@@ -136,7 +136,7 @@ final class Runner
         }
 
         try {
-            $this->app->make('log')->warning("KQueue: {$text}");
+            $this->app->make('log')->log($level, "KQueue: {$text}");
         } catch (Throwable $e) {
             $this->app->make(ExceptionHandler::class)->report($e);
         }

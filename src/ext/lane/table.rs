@@ -296,6 +296,7 @@ impl Lanes for Table {
         }
         self.leave(lane);
         self.collect_if_due();
+        crate::diagnostics::tell();
         // SAFETY: as above.
         unsafe {
             if (*lane).context.ended {

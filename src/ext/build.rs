@@ -83,7 +83,7 @@ fn main() {
     println!("cargo:rerun-if-changed=shim.c");
     println!("cargo:rerun-if-changed=waits.c");
     println!("cargo:rerun-if-changed=shim.h");
-    println!("cargo:rerun-if-changed=valgrind.c");
+    println!("cargo:rerun-if-changed=stacks.c");
     println!("cargo:rerun-if-env-changed=PHP_CONFIG");
     println!("cargo:rerun-if-env-changed=PHP");
 
@@ -98,7 +98,7 @@ fn main() {
     refuse_zts(&flags);
 
     cc::Build::new()
-        .files(["shim.c", "valgrind.c", "waits.c"])
+        .files(["shim.c", "stacks.c", "waits.c"])
         .flags(&flags)
         .flag("-std=gnu11")
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1")

@@ -160,7 +160,7 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
 
 void kq_minit(void);
-void kq_valgrind_minit(void);
+void kq_stacks_minit(void);
 /* A place in PHP code. */
 typedef struct kq_place { zend_string *file; uint32_t line; } kq_place;
 uint32_t kq_places(kq_place *places, uint32_t most);

@@ -34,6 +34,7 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
         zend::sys::kq_register_exceptions();
         zend::sys::kq_minit();
     }
+    runtime::tell_collector();
     0
 }
 

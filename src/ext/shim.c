@@ -120,6 +120,26 @@ void kq_context_destroy(kq_context *context)
 	}
 }
 
+/* ---- what the collector is told --------------------------------------------------------------------------------- */
+
+static void (*each_held)(zend_object *, void *);
+
+static HashTable *held_values(zend_object *object, zval **table, int *count)
+{
+	zend_get_gc_buffer *buffer = zend_get_gc_buffer_create();
+	each_held(object, buffer);
+	zend_get_gc_buffer_use(buffer, table, count);
+	return object->properties;
+}
+
+void kq_tell_collector(const zend_object_handlers *handlers, void (*held)(zend_object *, void *))
+{
+	each_held = held;
+	((zend_object_handlers *)handlers)->get_gc = held_values;
+}
+
+void kq_held(void *buffer, zval *value) { zend_get_gc_buffer_add_zval(buffer, value); }
+
 /* ---- calls into PHP -------------------------------------------------------------------------------------------- */
 
 static kq_ending ending_of_exception(void)

@@ -41,8 +41,8 @@ test-valgrind: ## Test kqueue.so alone in PHP 8.4 under valgrind; not the tests 
 	@tools/setup servers
 	@tools/phpt valgrind
 
-asan: ## Test kqueue.so, built with AddressSanitizer, alone in PHP 8.4; not the tests in tests/phpt/slow.txt
-	@tools/setup servers
+asan: ## Test kqueue.so, built with AddressSanitizer, alone in PHP 8.4
+	@tools/setup servers databases
 	@tools/phpt asan
 
 debug-php: ## Build PHP with its assertions (KQUEUE_PHP_SOURCE: a folder with its source) and test kqueue.so alone in it

@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite
 
-.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-valgrind debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
+.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test-phpt-82: ## Test kqueue.so alone in PHP 8.2, with servers
 test-valgrind: ## Test kqueue.so alone in PHP 8.4 under valgrind; not the tests in tests/phpt/slow.txt
 	@tools/setup servers
 	@tools/phpt valgrind
+
+asan: ## Test kqueue.so, built with AddressSanitizer, alone in PHP 8.4
+	@tools/setup servers databases
+	@tools/phpt asan
 
 debug-php: ## Build PHP with its assertions (KQUEUE_PHP_SOURCE: a folder with its source) and test kqueue.so alone in it
 	@tools/setup servers

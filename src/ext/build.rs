@@ -64,7 +64,7 @@ const SHIM: [&str; 10] = [
     "interrupts",
     "request",
     "settings",
-    "valgrind",
+    "stacks",
     "values",
     "variables",
     "waits",

@@ -75,10 +75,10 @@ struct BootWork {
 impl Work for Rc<BootWork> {
     fn run(&self, _lane: LaneId) {
         let (ending, _) = zend::call(zend::own_callable(&self.callable).as_ptr(), &mut []);
-        let exception = if ending == Ending::Threw {
-            zend::take_exception()
-        } else {
-            None
+        // An exit's is taken too: nobody else would free it.
+        let exception = match ending {
+            Ending::Threw | Ending::Exited => zend::take_exception(),
+            Ending::Returned | Ending::BailedOut => None,
         };
         *self.ending.borrow_mut() = Some((ending, exception));
     }

@@ -37,6 +37,7 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
         zend::sys::kq_minit();
     }
     diagnostics::listen();
+    runtime::tell_collector();
     0
 }
 

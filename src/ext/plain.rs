@@ -194,6 +194,20 @@ impl Plain {
         }
     }
 
+    /// Each value of PHP's that is held here.
+    pub(crate) fn each_value(&self, mut see: impl FnMut(&Owned)) {
+        for job in self.jobs.values() {
+            see(&job.given);
+            match &job.kind {
+                Kind::Inline { callable } | Kind::Timer { callable, .. } => see(callable),
+                Kind::Isolated { .. } => {}
+            }
+        }
+        for callback in self.callbacks.iter().flatten() {
+            see(callback);
+        }
+    }
+
     /// Adds a callback.
     pub(crate) fn on(&mut self, moment: Moment, callback: Owned) {
         self.callbacks[moment as usize].push(Rc::new(callback));

@@ -1,12 +1,16 @@
 //! KQueue\Runtime: each method converts in, delegates, converts out.
 #![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
+#![expect(unsafe_code, reason = "tells PHP's collector what is held")]
 
 use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ext_php_rs::boxed::ZBox;
+use ext_php_rs::class::RegisteredClass;
 use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendClassObject, ZendHashTable, Zval};
@@ -24,7 +28,7 @@ use crate::exceptions::Fault;
 use crate::lane::{Birth, Table};
 use crate::plain::{self, Moment, Plain, PlainWork};
 use crate::run::{self, Run, with_desk};
-use crate::zend::{self, Owned};
+use crate::zend::{self, Owned, sys};
 use crate::{check, hooks, process};
 
 /// How many isolated jobs a child runs before it is replaced.
@@ -306,6 +310,31 @@ impl Runtime {
         result?;
         Ok(run.error.take())
     }
+}
+
+/// In MINIT. Callbacks and timers use the runtime that holds them: without this, PHP's collector would not free any of it.
+pub(crate) fn tell_collector() {
+    // SAFETY: handlers are read by PHP only, which runs no code yet; they lie in a cell, so not in read-only memory.
+    unsafe {
+        sys::kq_tell_collector(
+            ptr::from_ref(Runtime::get_metadata().handlers()).cast(),
+            Some(each_held),
+        );
+    }
+}
+
+unsafe extern "C" fn each_held(object: *mut sys::zend_object, buffer: *mut c_void) {
+    // SAFETY: the collector's: an object with the handlers of this class. It changes nothing meanwhile.
+    let Some(runtime) = ZendClassObject::<Runtime>::from_zend_obj(unsafe { &*object.cast() })
+    else {
+        return;
+    };
+    // Told of less, the collector takes the rest for used elsewhere.
+    let Ok(plain) = runtime.plain.try_borrow() else {
+        return;
+    };
+    // SAFETY: a live value, and the buffer that this is called with.
+    plain.each_value(|value| unsafe { sys::kq_held(buffer, value.as_ptr()) });
 }
 
 fn callable(value: &Zval) -> Result<Owned, Fault> {

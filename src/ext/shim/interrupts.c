@@ -80,7 +80,7 @@ void kq_minit(void)
 {
 	next_interrupt = zend_interrupt_function;
 	zend_interrupt_function = on_interrupt;
-	kq_valgrind_minit();
+	kq_stacks_minit();
 }
 
 void kq_set_interrupt(void (*handler)(bool)) { interrupt_handler = handler; }

@@ -160,7 +160,10 @@ void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
 
 void kq_minit(void);
-void kq_valgrind_minit(void);
+void kq_stacks_minit(void);
+/* Objects with these handlers, which are writable, hold PHP's values elsewhere: `held` tells each of them by kq_held(). */
+void kq_tell_collector(const zend_object_handlers *handlers, void (*held)(zend_object *, void *));
+void kq_held(void *buffer, zval *value);
 /* A place in PHP code. */
 typedef struct kq_place { zend_string *file; uint32_t line; } kq_place;
 uint32_t kq_places(kq_place *places, uint32_t most);

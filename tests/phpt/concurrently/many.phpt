@@ -2,6 +2,8 @@
 concurrently(): a thousand at once, again and again, in flat memory
 --EXTENSIONS--
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --FILE--
 <?php
 require __DIR__.'/../lib/concurrently.inc';

@@ -2,6 +2,8 @@
 usage(): what a job has cost, and where a slice that holds the loop was
 --EXTENSIONS--
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --FILE--
 <?php
 use KQueue\Engine;

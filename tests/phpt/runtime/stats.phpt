@@ -2,6 +2,8 @@
 stats() before, during and after a run
 --EXTENSIONS--
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --FILE--
 <?php
 function show(string $when, array $stats): void

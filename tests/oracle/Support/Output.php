@@ -72,7 +72,7 @@ final class Output
         $width = str_contains($bare, '..') ? ' |'.mb_strlen($bare) : '';
 
         return preg_replace(
-            ['/\d+yrs .*?(?= \S*(DONE|FAIL))/', '/\e\[90m(\.+)\e\[39m/', '/[\d,.]+(ms|[wdhms])( \d+[dhms])* wait, /', '/\.{2,}/', '/(?<![\d.,])[\d.,]+(ms|s)\b/', '/(?<![\d.])[\d.]+ ?MB\b/', '/(?<= )\d+(?= (database|redis) )|(?<= )\w{32}(?= (database|redis) )/'],
+            ['/\d+yrs .*?(?= \S*(DONE|FAIL))/', '/\e\[90m(\.+)\e\[39m/', '/[\d,.]+(ms|[wdhms])( \d+[dhms])* wait, /', '/\.{2,}/', '/(?<![\d.,])[\d.,]+(ms|s)\b( \d+ms\b)?/', '/(?<![\d.])[\d.]+ ?MB\b/', '/(?<= )\d+(?= (database|redis) )|(?<= )\w{32}(?= (database|redis) )/'],
             ['', '$1', '', '…', '<duration>', '<memory>', '<id>'],
             $this->plain->text($line),
         ).$width;

@@ -74,12 +74,17 @@ return [
             }
         }
 
+        // Laravel 10 writes the row in the transaction that the job had open, and that ends with the process.
+        if (! property_exists(JobReleasedAfterException::class, 'backoff') && str_contains(json_encode($expected['jobs']), 'sleepsInTransaction')) {
+            $expected['left'] += array_filter($actual['left'], static fn (string $key): bool => str_starts_with($key, 'failed_jobs '), ARRAY_FILTER_USE_KEY);
+        }
+
         foreach ($expected['jobs'] as &$jobs) {
             foreach ($jobs as &$events) {
                 preg_match('/"displayName":"(.*?)"|TimeoutExceededException: (\S+) has/', implode($events), $name);
                 $exception = 'Illuminate\Queue\TimeoutExceededException: '.stripslashes($name[1]).($name[2] ?? '').' has timed out.';
                 $events = array_merge(...array_map(static function (string $event) use ($exception, $mode, &$expected): array {
-                    if (! preg_match('/^JobTimedOut (#\d+)( \S*failed)? /', $event, $match)) {
+                    if (! preg_match('/^JobTimedOut (#\d+)( \S*failed)?(?: |$)/', $event, $match)) {
                         return [$event];
                     }
 

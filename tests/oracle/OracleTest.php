@@ -5,9 +5,11 @@ declare(strict_types=1);
 namespace KQueue\Tests\Oracle;
 
 use Illuminate\Foundation\Application;
+use Illuminate\Queue\WorkerStopReason;
 use KQueue\Tests\Oracle\Support\Allowances;
 use KQueue\Tests\Oracle\Support\Cases;
 use KQueue\Tests\Oracle\Support\Difference;
+use KQueue\Tests\Oracle\Support\Installed;
 use KQueue\Tests\Oracle\Support\OracleCase;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
@@ -78,6 +80,10 @@ final class OracleTest extends TestCase
                 Allowances::apply([...array_diff($case->allow, [$key]), ...Allowances::ALWAYS], $expected, $actual, $mode);
                 $differs = $differs || Difference::between($expected, $actual) !== [];
             }
+        }
+
+        if (! $differs && ! Installed::has(WorkerStopReason::class)) {
+            self::markTestSkipped('What differs does not show with Laravel '.Application::VERSION.'.');
         }
 
         self::assertTrue($differs, "The case needs no allowance [{$key}] any more.");

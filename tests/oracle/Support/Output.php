@@ -15,7 +15,7 @@ final class Output
 
     public function __construct(string $output, private readonly Plain $plain)
     {
-        foreach (explode("\n", rtrim($output, "\n")) as $line) {
+        foreach ($output === '' ? [] : explode("\n", rtrim($output, "\n")) as $line) {
             $entry = str_starts_with($line, '{') ? json_decode($line, true) : null;
 
             if (is_array($entry)) {

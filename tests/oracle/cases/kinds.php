@@ -66,7 +66,7 @@ return [
         Queue::bulk([$scene->job('nothing')->with(['label' => 'bulk 1']), $scene->job('nothing')->with(['label' => 'bulk 2'])], '', $scene->queue);
     }),
 
-    'two of a unique job' => $does(static function (Scene $scene): void {
+    'two of a unique job' => $does(static function (Scene $scene) use ($lock): void {
         foreach ([1, 2] as $which) {
             $scene->push($scene->make(UniqueJob::class, 'triesLock', $lock(UniqueJob::class, $scene))->with(['uniqueId' => $scene->queue]));
         }

@@ -132,6 +132,9 @@ pub(crate) enum Sentence {
 /// The lane that is running; null in the scheduler. Read by hooks before anything else.
 static CURRENT: AtomicPtr<Lane> = AtomicPtr::new(ptr::null_mut());
 
+/// The suspended lane in whose world the scheduler's context calls something; null if there is none. To hooks no lane is running then.
+static VISITED: AtomicPtr<Lane> = AtomicPtr::new(ptr::null_mut());
+
 /// The running lane's number.
 pub(crate) fn current() -> Option<LaneId> {
     let lane = CURRENT.load(Ordering::Relaxed);
@@ -245,11 +248,21 @@ pub(crate) fn reset_settings() {
     }
 }
 
-/// The settings of the running lane, or of that which it helps. The closure must not switch lanes.
+/// The lane whose world is live: the running one, or a suspended one in which the scheduler's context calls something.
+fn live() -> *mut Lane {
+    let running = CURRENT.load(Ordering::Relaxed);
+    if running.is_null() {
+        VISITED.load(Ordering::Relaxed)
+    } else {
+        running
+    }
+}
+
+/// The settings of the lane whose world is live, or of that which it helps. The closure must not switch lanes.
 pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
-    let lane = CURRENT.load(Ordering::Relaxed);
+    let lane = live();
     if !lane.is_null() {
-        // SAFETY: the running lane and its owner; settings are looked at here and between turns only.
+        // SAFETY: it and its owner are alive; settings are looked at here and between turns only.
         body(unsafe { &mut (*Lane::world(lane)).settings });
     }
 }

@@ -106,14 +106,6 @@ return [
         sort($actual['lines']);
     },
 
-    'interruptible' => static function (array &$expected, array &$actual, string $mode): void {
-        if ($mode === 'isolated') {
-            foreach ([&$expected['order'], &$actual['order']] as &$order) {
-                $order = array_values(preg_grep('/WorkerInterrupted/', $order, PREG_GREP_INVERT));
-            }
-        }
-    },
-
     'unreadable' => static function (array &$expected): void {
         foreach ($expected['jobs'] as $name => $jobs) {
             if (str_ends_with($name, ': unnamed')) {

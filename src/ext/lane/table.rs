@@ -20,7 +20,7 @@ use super::settings::{self, Settings};
 use super::slices::{Cost, Slices};
 use super::statics::Slots;
 use super::without::Without;
-use super::{Birth, CURRENT, Insistence, Lane, Work, functions, names};
+use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, functions, names};
 use crate::run;
 use crate::zend::{self, Ending, Owned, sys};
 
@@ -102,7 +102,9 @@ impl Table {
         self.enter(lane, Instant::now());
         // The lane may have been suspended by a destructor while an exception was on its way: then no PHP code can run.
         if !zend::has_exception() {
+            VISITED.store(lane, Ordering::Relaxed);
             call_back(callback, signal);
+            VISITED.store(ptr::null_mut(), Ordering::Relaxed);
         }
         self.leave(lane);
     }

@@ -75,7 +75,6 @@ $cases = [
             $scene->signal(SIGTERM);
         },
         inOrder: true,
-        allow: ['interruptible'],
         needs: 'Illuminate\Contracts\Queue\Interruptible',
     ),
 

@@ -45,6 +45,15 @@ impl Desk {
         }
     }
 
+    /// After the lanes: so that what the runner does about a stop signal comes before what the jobs do.
+    pub(in crate::runner) fn tell_children(&mut self, signal: i32) {
+        if signals::STOP.contains(&signal)
+            && let Some(children) = &mut self.children
+        {
+            children.tell(signal);
+        }
+    }
+
     /// From here on signals do what they would without us.
     fn restore_handlers(&mut self) {
         if let Some(signals) = self.signals.take() {

@@ -70,7 +70,7 @@ test-docker: ## Build the image and try it
 test-matrix: build ## Run the suites with Laravel 10, and with Laravel 13 those drivers that `make test` leaves out
 	@tools/setup servers databases
 	@tools/php-tree trixie
-	@status=0; for suite in laravel e2e; do \
+	@status=0; for suite in laravel oracle e2e; do \
 	  KQUEUE_TREE=php84-trixie KQUEUE_TEST_MATRIX=1 tools/php .build/php84-trixie/bin/phpunit --colors=auto --fail-on-empty-test-suite --display-skipped -c tests/$$suite/phpunit.xml || status=1; \
 	done; exit $$status
 	@KQUEUE_TEST_MATRIX=1 $(PHPUNIT) --display-skipped -c tests/e2e/phpunit.xml --filter DriversTest

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E;
 
 use Illuminate\Database\Schema\Blueprint;
-use Illuminate\Database\SQLiteConnection;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\Trace;
@@ -113,10 +112,6 @@ final class DriversTest extends TestCase
     #[DataProvider('sharedDrivers')]
     public function test_it_shares_a_queue_with_queue_work(string $name): void
     {
-        if ($name === 'sqlite' && ! method_exists(SQLiteConnection::class, 'executeBeginTransactionStatement')) {
-            self::markTestSkipped('This Laravel cannot begin transactions of SQLite as writers: several workers make each other fail, with "database is locked".');
-        }
-
         $this->on($name);
         $runs = [
             $this->start('queue:work', [$name, '--sleep=0.1']),

@@ -8,6 +8,9 @@
 
 declare(strict_types=1);
 
+use Illuminate\Queue\Events\JobAttempted;
+use Illuminate\Queue\Events\JobReleasedAfterException;
+
 return [
     'isolated-events' => static function (array &$expected, array &$actual, string $mode): void {
         if ($mode === 'isolated' && ($expected['places'] ?? []) !== []) {
@@ -71,22 +74,28 @@ return [
             }
         }
 
+        // Laravel 10 writes the row in the transaction that the job had open, and that ends with the process.
+        if (! property_exists(JobReleasedAfterException::class, 'backoff') && str_contains(json_encode($expected['jobs']), 'sleepsInTransaction')) {
+            $expected['left'] += array_filter($actual['left'], static fn (string $key): bool => str_starts_with($key, 'failed_jobs '), ARRAY_FILTER_USE_KEY);
+        }
+
         foreach ($expected['jobs'] as &$jobs) {
             foreach ($jobs as &$events) {
                 preg_match('/"displayName":"(.*?)"|TimeoutExceededException: (\S+) has/', implode($events), $name);
                 $exception = 'Illuminate\Queue\TimeoutExceededException: '.stripslashes($name[1]).($name[2] ?? '').' has timed out.';
                 $events = array_merge(...array_map(static function (string $event) use ($exception, $mode, &$expected): array {
-                    if (! preg_match('/^JobTimedOut (#\d+)( \S*failed)? /', $event, $match)) {
+                    if (! preg_match('/^JobTimedOut (#\d+)( \S*failed)?(?: |$)/', $event, $match)) {
                         return [$event];
                     }
 
                     $failed = ($match[2] ?? '') !== '';
+                    $details = property_exists(JobReleasedAfterException::class, 'backoff') ? " backoff=0 exception={$exception}" : '';
                     $failed || $expected['lines'][] = '  <time> KQueue\Tests\Oracle\App\Job … <duration> FAIL |98';
 
                     return array_filter([
                         $event,
-                        $failed ? null : "JobReleasedAfterException {$match[1]} released backoff=0 exception={$exception}",
-                        $mode === 'isolated' ? null : "JobAttempted {$match[1]} ".($failed ? 'deleted+failed' : 'released').' exception=KQueue\Exception\JobTimedOut: the job has run longer than its timeout allows',
+                        $failed ? null : "JobReleasedAfterException {$match[1]} released{$details}",
+                        $mode === 'isolated' || ! class_exists(JobAttempted::class) ? null : "JobAttempted {$match[1]} ".($failed ? 'deleted+failed' : 'released').' exception=KQueue\Exception\JobTimedOut: the job has run longer than its timeout allows',
                         "reported {$exception}",
                     ]);
                 }, $events));
@@ -118,6 +127,7 @@ return [
         unset($expected['worker'], $actual['worker'], $expected['lines'], $actual['lines']);
     },
 
+    'interrupt' => null,
     'exit' => null,
     'death' => null,
     'transaction' => null,

@@ -20,6 +20,7 @@ use KQueue\Process\Rescue;
 use KQueue\Process\Runner;
 use KQueue\Process\ServerLimits;
 use KQueue\Process\Settings;
+use KQueue\Support\Laravel;
 use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
 use Symfony\Component\Console\Input\InputOption;
@@ -207,7 +208,7 @@ final class RunCommand extends WorkCommand
             childJobs: (int) ($config['child_jobs'] ?? 100),
             verbosity: $this->output->getVerbosity(),
             decorated: $this->output->isDecorated(),
-            restartedAt: Worker::$restartable ?? true ? $this->cache->get('illuminate:queue:restart') : null,
+            restartedAt: Laravel::isRestartable() ? $this->cache->get('illuminate:queue:restart') : null,
             startedAt: Settings::now(),
             fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
             autoSlice: (float) ($config['auto']['slice'] ?? 1.0),

@@ -20,6 +20,7 @@ use KQueue\Isolated\Observer;
 use KQueue\Isolated\Policy;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
+use KQueue\Support\Laravel;
 use Throwable;
 
 /**
@@ -228,8 +229,7 @@ final class Lane
             return $this->stop(0, $this->worker->hasLostConnection() ? 'lost_connection' : 'empty');
         }
 
-        // Laravel 10 does not have the option.
-        $seconds = (float) ($this->options->stopWhenEmptyFor ?? 0);
+        $seconds = Laravel::stopWhenEmptyFor($this->options);
         $idleFor = $this->engine->state()['last_finished'] ?? Settings::now() - $this->settings->startedAt;
 
         return $seconds > 0 && $idleFor >= $seconds && $this->stop(0, 'empty_for');

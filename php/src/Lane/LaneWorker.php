@@ -5,16 +5,15 @@ declare(strict_types=1);
 namespace KQueue\Lane;
 
 use Illuminate\Contracts\Queue\Job;
-use Illuminate\Contracts\Queue\Queue;
 use Illuminate\Database\ConnectionInterface;
 use Illuminate\Database\DatabaseManager;
 use Illuminate\Queue\Events\JobReleasedAfterException;
 use Illuminate\Queue\Events\JobTimedOut;
-use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\Worker;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
 use KQueue\Support\Laravel;
+use KQueue\Support\LaravelWorker;
 use PDO;
 use Throwable;
 
@@ -24,10 +23,9 @@ use Throwable;
  *
  * Laravel's timeout handler (SIGALRM, then SIGKILL to the process) is never registered; the engine throws into the lane instead.
  * Overrides handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e), whose signature is the same from
- * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun,
- * runJob, notifyJobOfSignal, timeoutForJob, calculateBackoff, causedByLostConnection and the markJobAsFailed methods.
+ * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
  */
-class LaneWorker extends Worker
+class LaneWorker extends LaravelWorker
 {
     /** Null outside of lanes, where there is no run to ask about. */
     protected ?Engine $engine = null;
@@ -90,15 +88,11 @@ class LaneWorker extends Worker
         $this->runJob($job, $connection, $options);
     }
 
-    /** A stop signal came: the running job is told, if it wants to know. Laravel 10 to 12 tell nobody. */
+    /** A stop signal came: the running job is told, if it wants to know. */
     public function interrupt(int $signal): void
     {
-        if (! method_exists($this, 'notifyJobOfSignal')) {
-            return;
-        }
-
         try {
-            $this->notifyJobOfSignal($signal);
+            $this->notify($signal);
         } catch (Throwable $e) {
             $this->report($e);
         }
@@ -118,38 +112,10 @@ class LaneWorker extends Worker
         return $seconds > 0 ? $seconds : null;
     }
 
-    /** Whether a job or the queue found its database gone. Before Laravel 13, it is shouldQuit that says so: nothing else sets it here. */
-    public function hasLostConnection(): bool
-    {
-        return $this->lostConnection ?? $this->shouldQuit;
-    }
-
-    /** Whether the application set shouldQuit. Before Laravel 13, it cannot be told from a lost connection, after which the run goes on. */
-    public function wasToldToQuit(): bool
-    {
-        return $this->shouldQuit && property_exists($this, 'lostConnection');
-    }
-
-    public function forgetLostConnection(): void
-    {
-        $this->{property_exists($this, 'lostConnection') ? 'lostConnection' : 'shouldQuit'} = false;
-    }
-
-    /** As Laravel decides it, and under the same condition. */
-    public function isLostConnection(Throwable $e): bool
-    {
-        return (self::$stopOnLostConnection ?? true) && $this->causedByLostConnection($e);
-    }
-
     /** @return int|string|null the time of the last queue:restart, to be compared only */
     public function restartedAt(): int|string|null
     {
         return $this->getTimestampOfLastQueueRestart();
-    }
-
-    public function memoryExitStatus(): int
-    {
-        return self::$memoryExceededExitCode ?? self::EXIT_MEMORY_LIMIT;
     }
 
     public function idles(string $connection, string $queue, WorkerOptions $options): void
@@ -259,29 +225,6 @@ class LaneWorker extends Worker
         }
 
         parent::handleJobException($connectionName, $job, $options, $e);
-    }
-
-    /** Which queues are known to be paused, so that it is announced once; whether a queue after the first had the last job. */
-    private function memory(Queue $queues): string
-    {
-        return serialize([$this->pausedQueues ?? [], $queues instanceof RedisQueue && Laravel::secondaryQueueHadJob($queues)]);
-    }
-
-    private function remember(Queue $queues, string $memory): void
-    {
-        if ($memory === '') {
-            return;
-        }
-
-        [$paused, $secondary] = unserialize($memory, ['allowed_classes' => false]);
-
-        if (property_exists($this, 'pausedQueues')) {
-            $this->pausedQueues = $paused;
-        }
-
-        if ($queues instanceof RedisQueue) {
-            Laravel::secondaryQueueHadJob($queues, $secondary);
-        }
     }
 
     /** Libraries may have wrapped the engine's exception, or thrown their own because a wait was cut short. */

@@ -13,11 +13,12 @@ use Illuminate\Queue\Events\WorkerResuming;
 use Illuminate\Queue\Events\WorkerStarting;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\RedisQueue;
+use Illuminate\Queue\Worker;
 use Illuminate\Queue\WorkerOptions;
 use Illuminate\Queue\WorkerStopReason;
 
 /**
- * Where Laravel 10 to 13 differ; checked against 13.31.
+ * Where Laravel 10 to 13 differ; checked against 13.31. What workers inherit is in LaravelWorker.php.
  *
  * Events that a version does not have are null. An event that takes fewer arguments than it is given ignores the rest, as
  * PHP functions do.
@@ -74,6 +75,18 @@ final class Laravel
     public static function stopReason(?string $reason): ?object
     {
         return $reason !== null && enum_exists(WorkerStopReason::class) ? WorkerStopReason::tryFrom($reason) : null;
+    }
+
+    /** Whether queue:restart concerns workers. */
+    public static function isRestartable(): bool
+    {
+        return Worker::$restartable ?? true;
+    }
+
+    /** Seconds without a job after which a run is to end (0: none); Laravel 10 does not have the option. */
+    public static function stopWhenEmptyFor(WorkerOptions $options): float
+    {
+        return (float) ($options->stopWhenEmptyFor ?? 0);
     }
 
     /** Since Laravel 11, the class of the command remembers that its listeners were registered, for whatever application. */

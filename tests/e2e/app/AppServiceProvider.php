@@ -18,6 +18,8 @@ final class AppServiceProvider extends ServiceProvider
             $this->app['config']->set($key, $value);
         }
 
+        ImmediateConnection::installIfNeeded();
+
         $this->callAfterResolving('queue', static fn ($queues) => $queues->addConnector('file', static fn () => new FileConnector));
 
         if (getenv('KQUEUE_TEST_HORIZON')) {

@@ -5,14 +5,15 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E\App;
 
 use Closure;
+use Illuminate\Bus\Queueable;
 use Illuminate\Contracts\Queue\ShouldQueue;
-use Illuminate\Foundation\Queue\Queueable;
+use Illuminate\Queue\InteractsWithQueue;
 use Illuminate\Support\Facades\Log;
 
 /** Remembers something, waits, and looks whether that is still there. */
 final class DeskJob implements ShouldQueue
 {
-    use Queueable;
+    use InteractsWithQueue, Queueable;
 
     public function __construct(public string $whose, public bool $waits = true) {}
 

@@ -22,7 +22,7 @@ final class OracleCase
      * @param  bool  $mayIdle  whether it is idle in between depends on how fast it is, and is not compared
      * @param  bool  $restarted  the worker is started again when it was killed, as a process manager does
      * @param  bool  $byDefault  the worker is told neither connection nor queue
-     * @param  class-string|null  $needs  what the installed Laravel has to have
+     * @param  string|null  $needs  what the installed Laravel has to have, in the words of Installed; else the case is skipped
      * @param  array<string, string>  $environment
      */
     public function __construct(
@@ -41,6 +41,11 @@ final class OracleCase
         public readonly ?string $needs = null,
         public readonly array $environment = [],
     ) {}
+
+    public function canBePlayed(): bool
+    {
+        return $this->needs === null || Installed::has($this->needs);
+    }
 
     /** @param  list<string>  $connections  of which it gets the one of this number, if it is for several */
     public function onOneOf(array $connections, int $number): self

@@ -15,7 +15,7 @@ final class Output
 
     public function __construct(string $output, private readonly Plain $plain)
     {
-        foreach (explode("\n", rtrim($output, "\n")) as $line) {
+        foreach ($output === '' ? [] : explode("\n", rtrim($output, "\n")) as $line) {
             $entry = str_starts_with($line, '{') ? json_decode($line, true) : null;
 
             if (is_array($entry)) {
@@ -72,7 +72,7 @@ final class Output
         $width = str_contains($bare, '..') ? ' |'.mb_strlen($bare) : '';
 
         return preg_replace(
-            ['/\d+yrs .*?(?= \S*(DONE|FAIL))/', '/\e\[90m(\.+)\e\[39m/', '/[\d,.]+(ms|[wdhms])( \d+[dhms])* wait, /', '/\.{2,}/', '/(?<![\d.,])[\d.,]+(ms|s)\b/', '/(?<![\d.])[\d.]+ ?MB\b/', '/(?<= )\d+(?= (database|redis) )|(?<= )\w{32}(?= (database|redis) )/'],
+            ['/\d+yrs .*?(?= \S*(DONE|FAIL))/', '/\e\[90m(\.+)\e\[39m/', '/[\d,.]+(ms|[wdhms])( \d+[dhms])* wait, /', '/\.{2,}/', '/(?<![\d.,])[\d.,]+(ms|s)\b( \d+ms\b)?/', '/(?<![\d.])[\d.]+ ?MB\b/', '/(?<= )\d+(?= (database|redis) )|(?<= )\w{32}(?= (database|redis) )/'],
             ['', '$1', '', '…', '<duration>', '<memory>', '<id>'],
             $this->plain->text($line),
         ).$width;

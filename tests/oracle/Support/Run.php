@@ -44,10 +44,15 @@ final class Run
 
         do {
             $worker = $this->start($case, implode(',', array_keys($this->cases)));
+            reset($scenes)->worker = $worker;
 
             if (! $this->shared && $case->meanwhile !== null && $exits === []) {
-                reset($scenes)->worker = $worker;
                 ($case->meanwhile)(reset($scenes));
+            }
+
+            if ($this->shared && ! Installed::has('--stop-when-empty-for')) {
+                reset($scenes)->waitUntilQuiet(1.5);
+                reset($scenes)->signal(SIGTERM);
             }
 
             $exits[] = $worker->wait();
@@ -133,9 +138,15 @@ final class Run
 
     private function start(OracleCase $case, string $queues): Process
     {
-        $arguments = $this->shared ? self::SHARED : $case->arguments;
+        $arguments = str_replace('{queue}', $queues, $this->shared ? self::SHARED : $case->arguments);
 
-        $arguments = str_replace('{queue}', $queues, $arguments);
+        if (! Installed::has('--json')) {
+            $arguments = str_replace('--json', '--quiet', $arguments);
+        }
+
+        if ($this->shared && ! Installed::has('--stop-when-empty-for')) {
+            $arguments = array_values(preg_grep('/^--stop-when-empty-for=/', $arguments, PREG_GREP_INVERT));
+        }
 
         if (! $case->byDefault && ! preg_grep('/^--queue=/', $arguments)) {
             $arguments[] = "--queue={$queues}";

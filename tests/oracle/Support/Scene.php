@@ -8,6 +8,7 @@ use Closure;
 use Illuminate\Bus\PendingBatch;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Foundation\Application;
+use Illuminate\Queue\Events\WorkerIdle;
 use Illuminate\Support\Facades\Bus;
 use KQueue\Tests\E2E\App\Row;
 use KQueue\Tests\E2E\Support\Process;
@@ -114,9 +115,23 @@ final class Scene
         touch("{$this->folder}/go");
     }
 
+    /** Returns when the worker has taken note of it. */
     public function signal(int $signal): void
     {
+        $event = match ($signal) {
+            SIGUSR2 => 'WorkerPausing',
+            SIGCONT => 'WorkerResuming',
+            default => 'WorkerInterrupted',
+        };
+        $before = count($this->record($event));
         $this->worker->signal($signal);
+
+        if (Installed::has("Illuminate\\Queue\\Events\\{$event}")) {
+            $this->waitFor($event, $before + 1);
+        } else {
+            // Nothing tells: it only has to be sooner than what the case does next.
+            usleep(500_000);
+        }
     }
 
     /** @return list<array<string, mixed>> what the worker did so far */
@@ -134,10 +149,37 @@ final class Scene
         $this->waitUntil(fn (): bool => count($this->record($beginning)) >= $times, "{$beginning} ({$times} times)");
     }
 
+    /** Until the worker has looked for a job and found none. */
+    public function waitUntilIdle(): void
+    {
+        Installed::has(WorkerIdle::class) ? $this->waitFor('WorkerIdle') : $this->waitFor('JobPopping', 2);
+    }
+
+    /** Until nothing has happened for so long but that the worker looks for jobs. */
+    public function waitUntilQuiet(float $seconds): void
+    {
+        $this->waitFor('JobPopping');
+        [$seen, $since] = [0, microtime(true)];
+
+        $this->waitUntil(function () use ($seconds, &$seen, &$since): bool {
+            $count = count(array_filter($this->record(), static fn (array $entry): bool => ! preg_match('/^(Looping|JobPopping)/', $entry['what'])));
+            $count === $seen || [$seen, $since] = [$count, microtime(true)];
+
+            return microtime(true) - $since >= $seconds;
+        }, "{$seconds} seconds without a job");
+    }
+
     public function waitUntil(callable $condition, string $what): void
     {
-        for ($end = microtime(true) + 30; ! $condition(); usleep(10_000)) {
-            if (microtime(true) > $end || $this->worker !== null && ! $this->worker->isRunning()) {
+        for ($end = microtime(true) + 30; ; usleep(10_000)) {
+            // Asked before, so that what it did at last is seen.
+            $goesOn = $this->worker === null || $this->worker->isRunning();
+
+            if ($condition()) {
+                return;
+            }
+
+            if (microtime(true) > $end || ! $goesOn) {
                 throw new RuntimeException("Waited in vain for: {$what}. The worker printed:\n{$this->worker?->output()}");
             }
         }

@@ -4,14 +4,16 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Oracle\App;
 
+use Illuminate\Bus\Queueable;
 use Illuminate\Contracts\Queue\ShouldQueue;
-use Illuminate\Foundation\Queue\Queueable;
+use Illuminate\Queue\InteractsWithQueue;
+use Illuminate\Queue\SerializesModels;
 use Throwable;
 
 /** An ordinary Laravel job that does one of Actions. */
 class Job implements ShouldQueue
 {
-    use Queueable;
+    use InteractsWithQueue, Queueable, SerializesModels;
 
     /** What the job is called in the comparison. */
     public string $label;

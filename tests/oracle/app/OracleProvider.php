@@ -11,11 +11,13 @@ use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Mail\Events\MessageSent;
 use Illuminate\Queue\Events\JobPopping;
 use Illuminate\Queue\Events\JobProcessing;
+use Illuminate\Queue\Events\JobQueued;
 use Illuminate\Queue\Events\Looping;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\Queue;
 use Illuminate\Support\Facades\RateLimiter;
 use Illuminate\Support\ServiceProvider;
+use Illuminate\Support\Str;
 use Throwable;
 
 /** Makes of the application of tests/e2e one that records what happens, and whose every store can be looked into. */
@@ -58,6 +60,8 @@ final class OracleProvider extends ServiceProvider
 
         Queue::createPayloadUsing(static fn (?string $connection, ?string $queue, array $payload): array => array_filter([
             'label' => is_object($payload['data']['command'] ?? null) ? $payload['data']['command']->label ?? null : null,
+            // Where the event does not tell.
+            'queue' => property_exists(JobQueued::class, 'queue') ? null : Str::after((string) $queue, 'queues:'),
         ]));
 
         $this->app['events']->listen(Happened::class, WhenHappened::class);

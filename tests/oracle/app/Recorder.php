@@ -95,8 +95,9 @@ final class Recorder
     private function queued(string $name, object $event): void
     {
         $payload = json_decode($event->payload, true);
-        $queue = $event->queue ?? config("queue.connections.{$event->connectionName}.queue");
-        $delay = is_int($event->delay) || $event->delay === null ? $event->delay : 'a time';
+        $queue = $payload['queue'] ?? $event->queue ?? config("queue.connections.{$event->connectionName}.queue");
+        $delay = $event->delay ?? null;
+        $delay = is_int($delay) || $delay === null ? $delay : 'a time';
 
         $this->write('event', rtrim("{$name} ".($delay === null ? '' : "delay={$delay}")), [
             'queue' => $queue, 'uuid' => (string) ($payload['uuid'] ?? ''), 'label' => self::label($payload), 'attempt' => 0,

@@ -4,13 +4,15 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Oracle\App;
 
+use Illuminate\Bus\Queueable;
 use Illuminate\Contracts\Queue\ShouldQueue;
-use Illuminate\Foundation\Queue\Queueable;
+use Illuminate\Queue\InteractsWithQueue;
+use Illuminate\Queue\SerializesModels;
 
 /** Has what it needs injected, and __invoke() instead of handle(). */
 final class SelfHandling implements ShouldQueue
 {
-    use Queueable;
+    use InteractsWithQueue, Queueable, SerializesModels;
 
     public string $label = 'invoked';
 

@@ -95,7 +95,7 @@ final class Wiring
         $app['queue']->after(static fn () => Recorder::did('after'));
         $app['queue']->exceptionOccurred(static fn () => Recorder::did('exception occurred'));
         $app['queue']->failing(static fn () => Recorder::did('failing'));
-        $app['queue']->starting(static fn () => Recorder::did('starting'));
+        method_exists($app['queue'], 'starting') && $app['queue']->starting(static fn () => Recorder::did('starting'));
         $app['queue']->stopping(static fn () => Recorder::did('stopping'));
     }
 

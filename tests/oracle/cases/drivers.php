@@ -47,7 +47,7 @@ return [
         $scene->job('nothing')->with(['label' => 'second'])->delay(2), $scene->job('nothing')->with(['label' => 'first'])->delay(1),
     ), ['--max-jobs=2', '--sleep=0.1'], inOrder: true, mayIdle: true),
     'a job that comes while it is idle' => new OracleCase(static fn () => null, ['--max-jobs=1', '--sleep=0.1'], static function (Scene $scene): void {
-        $scene->waitFor('WorkerIdle');
+        $scene->waitUntilIdle();
         $scene->pushNothing('a');
     }, inOrder: true),
     'an exception before the job is fired by the queue' => new OracleCase(

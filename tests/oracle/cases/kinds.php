@@ -4,6 +4,9 @@
 
 declare(strict_types=1);
 
+use Illuminate\Bus\UniqueLock;
+use Illuminate\Queue\CallQueuedClosure;
+use Illuminate\Queue\Events\UniqueJobSkipped;
 use Illuminate\Support\Facades\Bus;
 use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\DB;
@@ -32,12 +35,15 @@ use KQueue\Tests\Oracle\Support\OracleCase;
 use KQueue\Tests\Oracle\Support\Scene;
 
 $does = static fn (Closure $before, ?string $needs = null): OracleCase => new OracleCase($before, needs: $needs);
+$lock = static fn (string $class, Scene $scene): string => Closure::bind(
+    static fn (UniqueLock $lock): string => $lock->getKey($scene->make($class, 'nothing')->with(['uniqueId' => $scene->queue])), null, UniqueLock::class,
+)(new UniqueLock(app('cache.store')));
 $person = static fn (Scene $scene): Person => Person::create(['owner' => $scene->queue, 'kind' => 'person']);
 
 return [
     'a closure' => $does(static fn (Scene $scene) => dispatch(Actions::closure('runs'))->onQueue($scene->queue)),
     'a closure that throws, with a catch' => $does(static fn (Scene $scene) => dispatch(Actions::closure('throws'))->onQueue($scene->queue)->catch(Actions::catching())),
-    'a named closure' => $does(static fn (Scene $scene) => dispatch(Actions::closure('runs'))->onQueue($scene->queue)->name('a name')),
+    'a named closure' => $does(static fn (Scene $scene) => dispatch(Actions::closure('runs'))->onQueue($scene->queue)->name('a name'), CallQueuedClosure::class.'::name'),
     'a closure by Queue::push' => $does(static fn (Scene $scene) => Queue::push(Actions::closure('pushed'), '', $scene->queue)),
     'a job with __invoke and injected arguments' => $does(static fn (Scene $scene) => $scene->push((new SelfHandling)->onQueue($scene->queue))),
     'a command with a handler of its own' => $does(static fn (Scene $scene) => $scene->push((new Command)->onQueue($scene->queue))),
@@ -60,18 +66,18 @@ return [
         Queue::bulk([$scene->job('nothing')->with(['label' => 'bulk 1']), $scene->job('nothing')->with(['label' => 'bulk 2'])], '', $scene->queue);
     }),
 
-    'two of a unique job' => $does(static function (Scene $scene): void {
+    'two of a unique job' => $does(static function (Scene $scene) use ($lock): void {
         foreach ([1, 2] as $which) {
-            $scene->push($scene->make(UniqueJob::class, 'triesLock', "laravel_unique_job:KQueue\\Tests\\Oracle\\App\\UniqueJob:{$scene->queue}")->with(['uniqueId' => $scene->queue]));
+            $scene->push($scene->make(UniqueJob::class, 'triesLock', $lock(UniqueJob::class, $scene))->with(['uniqueId' => $scene->queue]));
         }
     }),
     'a unique job keeps its lock while it is retried' => $does(static fn (Scene $scene) => $scene->push(
-        $scene->make(UniqueJob::class, 'triesLock', "laravel_unique_job:KQueue\\Tests\\Oracle\\App\\UniqueJob:{$scene->queue}", 2)->with(['uniqueId' => $scene->queue, 'tries' => 2]),
+        $scene->make(UniqueJob::class, 'triesLock', $lock(UniqueJob::class, $scene), 2)->with(['uniqueId' => $scene->queue, 'tries' => 2]),
     )),
     'a unique job that fails gives its lock back' => $does(static fn (Scene $scene) => $scene->push($scene->make(UniqueJob::class, 'throws')->with(['uniqueId' => $scene->queue]))),
     'a unique job that is released keeps its lock' => $does(static fn (Scene $scene) => $scene->push($scene->make(UniqueJob::class, 'releases', 9, 300)->with(['uniqueId' => $scene->queue, 'tries' => 2]))),
     'a job that is unique until it is processed' => $does(static fn (Scene $scene) => $scene->push(
-        $scene->make(UniqueUntilProcessingJob::class, 'triesLock', "laravel_unique_job:KQueue\\Tests\\Oracle\\App\\UniqueUntilProcessingJob:{$scene->queue}")->with(['uniqueId' => $scene->queue]),
+        $scene->make(UniqueUntilProcessingJob::class, 'triesLock', $lock(UniqueUntilProcessingJob::class, $scene))->with(['uniqueId' => $scene->queue]),
     )),
     'a job that is unique until it is processed, and retried' => $does(static fn (Scene $scene) => $scene->push(
         $scene->make(UniqueUntilProcessingJob::class, 'throwsBelow', 2)->with(['uniqueId' => $scene->queue, 'tries' => 2]),
@@ -135,7 +141,7 @@ return [
     'a unique listener' => $does(static function (Scene $scene): void {
         Happened::dispatch($scene->queue, 'once');
         Happened::dispatch($scene->queue, 'once');
-    }),
+    }, UniqueJobSkipped::class),
     'a mailable' => $does(static fn (Scene $scene) => Mail::to('someone@example.com')->queue((new Letter('hello'))->onQueue($scene->queue))),
     'a mailable in another language' => $does(static fn (Scene $scene) => Mail::to('someone@example.com')->locale('de')->queue((new Letter('hallo'))->onQueue($scene->queue))),
     'a mailable that cannot be written' => $does(static fn (Scene $scene) => Mail::to('someone@example.com')->queue((new Letter('unwritable'))->onQueue($scene->queue))),

@@ -4,6 +4,10 @@
 
 declare(strict_types=1);
 
+use Illuminate\Foundation\Exceptions\Handler as ExceptionHandler;
+use Illuminate\Queue\QueueManager;
+use Illuminate\Queue\Worker;
+use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\Schema;
 use KQueue\Tests\Oracle\Support\OracleCase;
 use KQueue\Tests\Oracle\Support\Scene;
@@ -11,10 +15,10 @@ use KQueue\Tests\Oracle\Support\Scene;
 $empty = ['--stop-when-empty', '--sleep=0'];
 $nothing = static fn (string ...$labels): Closure => static fn (Scene $scene) => $scene->pushNothing(...$labels);
 $connection = static fn (): string => getenv('KQUEUE_TEST_CONNECTION');
-$wired = static fn (string $wiring, ?Closure $before = null, array $arguments = []): OracleCase => new OracleCase(
-    $before ?? $nothing('a', 'b'), ['--stop-when-empty', '--sleep=0', ...$arguments], wiring: [$wiring], inOrder: true,
+$wired = static fn (string $wiring, ?Closure $before = null, ?string $needs = null): OracleCase => new OracleCase(
+    $before ?? $nothing('a', 'b'), $empty, wiring: [$wiring], inOrder: true, needs: $needs,
 );
-$waits = static fn (string $for): Closure => static fn (Scene $scene) => $scene->waitFor($for);
+$pause = QueueManager::class.'::pause';
 
 $cases = [
     'a Looping listener that objects three times' => $wired('loopingVeto'),
@@ -27,8 +31,8 @@ $cases = [
     'a JobProcessed listener throws' => $wired('throwsInProcessed'),
     'a JobExceptionOccurred listener throws' => $wired('throwsInOccurred', static fn (Scene $scene) => $scene->push($scene->job('throws')->with(['tries' => 2]))),
     'a JobFailed listener throws' => $wired('throwsInFailed', static fn (Scene $scene) => $scene->push($scene->job('throws'))),
-    'an exception that is not to be retried' => $wired('dontRetry', static fn (Scene $scene) => $scene->push($scene->job('throwsLogic')->with(['tries' => 5]), $scene->job('throws')->with(['tries' => 2]))),
-    'exceptions of jobs are not reported' => $wired('unreported', static fn (Scene $scene) => $scene->push($scene->job('throws'))),
+    'an exception that is not to be retried' => $wired('dontRetry', static fn (Scene $scene) => $scene->push($scene->job('throwsLogic')->with(['tries' => 5]), $scene->job('throws')->with(['tries' => 2])), ExceptionHandler::class.'::dontRetry'),
+    'exceptions of jobs are not reported' => $wired('unreported', static fn (Scene $scene) => $scene->push($scene->job('throws')), Worker::class.'::reportJobExceptions'),
     'an exception that reports itself' => $wired('reportsItself', static fn (Scene $scene) => $scene->push($scene->job('throwsLogic'))),
 
     'an old restart signal' => new OracleCase(static function (Scene $scene): void {
@@ -52,55 +56,55 @@ $cases = [
         $scene->push($scene->job('artisan', 'cache:clear'), $scene->job('nothing')->with(['label' => 'stays']));
     }, ['--sleep=0.1'], inOrder: true, on: ['database']),
     'queue:restart where workers do not look for it' => new OracleCase(
-        static fn (Scene $scene) => $scene->push($scene->job('artisan', 'queue:restart'), $scene->job('nothing')->with(['label' => 'runs'])), $empty, wiring: ['notRestartable'], inOrder: true,
+        static fn (Scene $scene) => $scene->push($scene->job('artisan', 'queue:restart'), $scene->job('nothing')->with(['label' => 'runs'])), $empty, wiring: ['notRestartable'], inOrder: true, needs: Worker::class.'::restartable',
     ),
 
     'a paused queue' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushOn('paused', 'stays');
         $scene->pushOn('other', 'runs');
         $scene->app['queue']->pause($connection(), "{$scene->queue}-paused");
-    }, ['--queue={queue}-paused,{queue}-other', ...$empty], inOrder: true),
+    }, ['--queue={queue}-paused,{queue}-other', ...$empty], inOrder: true, needs: $pause),
     'a queue is resumed' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushNothing('a');
         $scene->app['queue']->pause($connection(), $scene->queue);
     }, ['--sleep=0.1', '--max-jobs=1'], static function (Scene $scene) use ($connection): void {
         $scene->waitFor('WorkerQueuePaused');
         $scene->app['queue']->resume($connection(), $scene->queue);
-    }, inOrder: true),
+    }, inOrder: true, needs: $pause),
     'a queue is paused and resumed while it runs' => new OracleCase($nothing('a'), ['--sleep=0.1', '--max-jobs=2'], static function (Scene $scene) use ($connection): void {
         $scene->waitFor('JobAttempted');
         $scene->app['queue']->pause($connection(), $scene->queue);
         $scene->waitFor('WorkerQueuePaused');
         $scene->pushNothing('b');
         $scene->app['queue']->resume($connection(), $scene->queue);
-    }, inOrder: true, mayIdle: true),
+    }, inOrder: true, mayIdle: true, needs: $pause),
     'queue:pause and queue:resume' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushNothing('a');
         $scene->artisan('queue:pause', ['queue' => "{$connection()}:{$scene->queue}"]);
     }, ['--sleep=0.1', '--max-jobs=1', '--json'], static function (Scene $scene) use ($connection): void {
         $scene->waitFor('WorkerQueuePaused');
         $scene->artisan('queue:resume', ['queue' => "{$connection()}:{$scene->queue}"]);
-    }, inOrder: true),
+    }, inOrder: true, needs: $pause),
     'all queues are paused' => new OracleCase(static function (Scene $scene): void {
         $scene->pushNothing('stays');
         $scene->app['queue']->pauseAll();
-    }, ['--queue={queue},{queue}-other', ...$empty], inOrder: true),
+    }, ['--queue={queue},{queue}-other', ...$empty], inOrder: true, needs: QueueManager::class.'::pauseAll'),
     'all queues are resumed' => new OracleCase(static function (Scene $scene): void {
         $scene->pushNothing('a');
         $scene->app['queue']->pauseAll();
     }, ['--sleep=0.1', '--max-jobs=1'], static function (Scene $scene): void {
         $scene->waitFor('WorkerQueuePaused');
         $scene->app['queue']->resumeAll();
-    }, inOrder: true),
+    }, inOrder: true, needs: QueueManager::class.'::pauseAll'),
     'a queue is paused for a while' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushNothing('a');
         $scene->app['queue']->pauseFor($connection(), $scene->queue, 2);
-    }, ['--sleep=0.1', '--max-jobs=1'], inOrder: true),
+    }, ['--sleep=0.1', '--max-jobs=1'], inOrder: true, needs: QueueManager::class.'::pauseFor'),
     'paused queues where workers do not look for it' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushNothing('a');
         $scene->app['queue']->pause($connection(), $scene->queue);
-    }, $empty, wiring: ['notPausable'], inOrder: true),
-    'neither restart nor pause is looked for' => new OracleCase($nothing('a'), $empty, wiring: ['withoutPolling'], inOrder: true),
+    }, $empty, wiring: ['notPausable'], inOrder: true, needs: Worker::class.'::pausable'),
+    'neither restart nor pause is looked for' => $wired('withoutPolling', $nothing('a'), QueueManager::class.'::withoutInterruptionPolling'),
 
     'the queue cannot be read' => new OracleCase(static fn () => Schema::drop('jobs'), $empty, static fn () => null, static function (): void {
         Schema::create('jobs', static fn ($table) => $table->id());
@@ -119,7 +123,7 @@ $cases = [
     'a job loses its connection, and is retried' => new OracleCase(
         static fn (Scene $scene) => $scene->push($scene->job('lostConnection')->with(['tries' => 3, 'backoff' => 200])), $empty, allow: ['lost-connection'],
     ),
-    'lost connections do not end the worker' => $wired('keepsRunning', static fn (Scene $scene) => $scene->push($scene->job('lostConnection'), $scene->job('nothing'))),
+    'lost connections do not end the worker' => $wired('keepsRunning', static fn (Scene $scene) => $scene->push($scene->job('lostConnection'), $scene->job('nothing')), Worker::class.'::stopOnLostConnection'),
 
     'what a job leaves to the next' => new OracleCase(
         static fn (Scene $scene) => $scene->push($scene->job('leavesThings'), $scene->job('looks', 'context', 'log context', 'scoped', 'singleton', 'static', 'locale')),
@@ -130,11 +134,11 @@ $cases = [
         static fn (Scene $scene) => $scene->push(...array_map(static fn () => $scene->job('looks', 'scoped', 'singleton', 'static'), [1, 2, 3])), $empty, inOrder: true,
     ),
     'context does not reach the next job' => new OracleCase(static function (Scene $scene): void {
-        Illuminate\Support\Facades\Context::add('who', 'the first');
+        Context::add('who', 'the first');
         $scene->push($scene->job('looks', 'context'));
-        Illuminate\Support\Facades\Context::flush();
+        Context::flush();
         $scene->push($scene->job('looks', 'context')->with(['label' => 'second']));
-    }, $empty, inOrder: true),
+    }, $empty, inOrder: true, needs: Context::class),
     'a job that is reserved already' => new OracleCase(static function (Scene $scene) use ($connection): void {
         $scene->pushNothing('taken', 'free');
         $scene->app['queue']->connection($connection())->pop($scene->queue);

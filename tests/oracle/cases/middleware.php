@@ -26,6 +26,8 @@ $through = static fn (callable $middleware, string $action = 'nothing', array $p
     $scene->job($action, ...$arguments)->with($properties)->through([$middleware($scene->queue)]),
 );
 $one = static fn (callable $middleware, string $action = 'nothing', array $properties = [], mixed ...$arguments): OracleCase => new OracleCase($through($middleware, $action, $properties, ...$arguments));
+/** The same, if the installed Laravel has what the middleware needs. */
+$where = static fn (string $needs, callable $middleware, string $action = 'nothing', array $properties = []): OracleCase => new OracleCase($through($middleware, $action, $properties), needs: $needs);
 $settles = static fn (string $how, array $properties = []): OracleCase => $one(static fn (): Settling => new Settling($how), 'nothing', $properties);
 
 /** The same while somebody else holds the lock of WithoutOverlapping. */
@@ -72,7 +74,7 @@ return [
     'RateLimited, above: released' => new OracleCase(static function (Scene $scene) use ($through): void {
         app('Illuminate\Cache\RateLimiter')->hit(md5("one{$scene->queue}"), 3600);
         $through(static fn () => (new RateLimited('one'))->releaseAfter(200), 'nothing', ['tries' => 2])($scene);
-    }),
+    }, needs: RateLimited::class.'::releaseAfter'),
     'RateLimited, above: released until the limit ends' => new OracleCase(static function (Scene $scene) use ($through): void {
         app('Illuminate\Cache\RateLimiter')->hit(md5("one{$scene->queue}"), 1000);
         $through(static fn () => new RateLimited('one'), 'nothing', ['tries' => 2])($scene);
@@ -81,25 +83,27 @@ return [
         app('Illuminate\Cache\RateLimiter')->hit(md5("one{$scene->queue}"), 3600);
         $through(static fn () => (new RateLimited('one'))->dontRelease())($scene);
     }),
-    'RateLimited counts each attempt' => $one(static fn () => (new RateLimited('one'))->releaseAfter(200), 'throws', ['tries' => 3]),
+    'RateLimited counts each attempt' => $where(RateLimited::class.'::releaseAfter', static fn () => (new RateLimited('one'))->releaseAfter(200), 'throws', ['tries' => 3]),
     'RateLimitedWithRedis, below the limit' => $redis(static fn () => new RateLimitedWithRedis('many')),
-    'RateLimitedWithRedis counts each attempt' => $redis(static fn () => (new RateLimitedWithRedis('one'))->releaseAfter(200), 'throws', ['tries' => 3]),
+    'RateLimitedWithRedis counts each attempt' => new OracleCase(
+        $through(static fn () => (new RateLimitedWithRedis('one'))->releaseAfter(200), 'throws', ['tries' => 3]), on: ['redis'], needs: RateLimited::class.'::releaseAfter',
+    ),
 
     'ThrottlesExceptions, no exception' => $one(static fn (string $key) => (new ThrottlesExceptions(2, 1000))->by($key)),
     'ThrottlesExceptions, below: released' => $one(static fn (string $key) => (new ThrottlesExceptions(5, 1000))->by($key), 'throwsBelow', ['tries' => 3], 2),
     'ThrottlesExceptions, above: held back' => $one(static fn (string $key) => (new ThrottlesExceptions(2, 1000))->by($key), 'throws', ['tries' => 5]),
     'ThrottlesExceptions with a backoff' => $one(static fn (string $key) => (new ThrottlesExceptions(2, 1000))->by($key)->backoff(5), 'throws', ['tries' => 5]),
     'ThrottlesExceptions by job' => $one(static fn () => (new ThrottlesExceptions(2, 1000))->byJob(), 'throws', ['tries' => 5]),
-    'ThrottlesExceptions that reports' => $strict('reports', 1),
-    'ThrottlesExceptions of others' => $strict('throttles others', 2),
-    'ThrottlesExceptions that deletes' => $strict('deletes', 2),
-    'ThrottlesExceptions that fails' => $strict('fails', 2),
+    'ThrottlesExceptions that reports' => $strict('reports', 1, ThrottlesExceptions::class.'::report'),
+    'ThrottlesExceptions of others' => $strict('throttles others', 2, ThrottlesExceptions::class.'::when'),
+    'ThrottlesExceptions that deletes' => $strict('deletes', 2, ThrottlesExceptions::class.'::deleteWhen'),
+    'ThrottlesExceptions that fails' => $strict('fails', 2, ThrottlesExceptions::class.'::failWhen'),
     'ThrottlesExceptionsWithRedis, no exception' => $redis(static fn (string $key) => (new ThrottlesExceptionsWithRedis(2, 1000))->by($key)),
     'ThrottlesExceptionsWithRedis, above: held back' => $redis(static fn (string $key) => (new ThrottlesExceptionsWithRedis(2, 1000))->by($key), 'throws', ['tries' => 5]),
 
-    'Skip, when' => $one(static fn () => Skip::when(true)),
-    'Skip, unless' => $one(static fn () => Skip::unless(true)),
-    'Release, when' => new OracleCase($through(static fn () => Release::when(true, 200), 'nothing', ['tries' => 2]), needs: Release::class),
+    'Skip, when' => $where(Skip::class, static fn () => Skip::when(true)),
+    'Skip, unless' => $where(Skip::class, static fn () => Skip::unless(true)),
+    'Release, when' => $where(Release::class, static fn () => Release::when(true, 200), 'nothing', ['tries' => 2]),
     'FailOnException, of a class' => $strict('fails for this class', 5, needs: FailOnException::class),
     'FailOnException, of another class' => $strict('fails for another class', 2, needs: FailOnException::class),
     'SkipIfBatchCancelled' => new OracleCase(static function (Scene $scene): void {

@@ -4,6 +4,8 @@
 
 declare(strict_types=1);
 
+use Illuminate\Queue\QueueManager;
+use Illuminate\Queue\Worker;
 use KQueue\Tests\Oracle\Support\OracleCase;
 use KQueue\Tests\Oracle\Support\Scene;
 
@@ -54,7 +56,7 @@ $cases = [
     'popUsing takes from paused queues too' => new OracleCase(static function (Scene $scene): void {
         $scene->pushNothing('a');
         $scene->app['queue']->pause(getenv('KQUEUE_TEST_CONNECTION'), $scene->queue);
-    }, ['--name=backwards', ...$empty], wiring: ['popBackwards'], inOrder: true),
+    }, ['--name=backwards', ...$empty], wiring: ['popBackwards'], inOrder: true, needs: QueueManager::class.'::pause'),
     '--daemon' => new OracleCase($nothing('a'), ['--daemon', ...$empty], inOrder: true),
 
     '--once runs one job' => new OracleCase($nothing('a', 'b'), ['--once', '--sleep=0'], inOrder: true),
@@ -64,11 +66,11 @@ $cases = [
     '--once knows no timeout' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('sleeps', 1.5)->with(['timeout' => 1])), ['--once', '--sleep=0', '--timeout=1'], inOrder: true),
     '--once in maintenance mode' => new OracleCase($down, ['--once', '--sleep=0'], inOrder: true),
     '--once in maintenance mode, forced' => new OracleCase($down, ['--once', '--force', '--sleep=0'], inOrder: true),
-    '--once with --json' => new OracleCase($nothing('a', 'b'), ['--once', '--json', '--sleep=0'], inOrder: true),
+    '--once with --json' => new OracleCase($nothing('a', 'b'), ['--once', '--json', '--sleep=0'], inOrder: true, needs: '--json'),
     '--once does not look at the queues that are paused' => new OracleCase(static function (Scene $scene): void {
         $scene->pushNothing('a');
         $scene->app['queue']->pause(getenv('KQUEUE_TEST_CONNECTION'), $scene->queue);
-    }, ['--once', '--sleep=0'], inOrder: true),
+    }, ['--once', '--sleep=0'], inOrder: true, needs: QueueManager::class.'::pause'),
     '--once, by priority' => new OracleCase(static function (Scene $scene): void {
         $scene->pushOn('low', 'low');
         $scene->pushOn('high', 'high');
@@ -79,8 +81,8 @@ $cases = [
         $empty,
     ),
     '--stop-when-empty leaves delayed jobs' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('nothing')->delay(500)), $empty, inOrder: true),
-    '--stop-when-empty-for' => new OracleCase($nothing('a'), ['--stop-when-empty-for=1', '--sleep=0.2'], inOrder: true, needs: 'Illuminate\Queue\WorkerStopReason'),
-    '--stop-when-empty-for, nothing there' => new OracleCase($none, ['--stop-when-empty-for=1', '--sleep=0.2'], inOrder: true, needs: 'Illuminate\Queue\WorkerStopReason'),
+    '--stop-when-empty-for' => new OracleCase($nothing('a'), ['--stop-when-empty-for=1', '--sleep=0.2'], inOrder: true, needs: '--stop-when-empty-for'),
+    '--stop-when-empty-for, nothing there' => new OracleCase($none, ['--stop-when-empty-for=1', '--sleep=0.2'], inOrder: true, needs: '--stop-when-empty-for'),
 
     '--delay is a backoff' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('throws')), ['--delay=200', '--tries=3', ...$empty], inOrder: true),
     '--backoff' => new OracleCase($throws, ['--backoff=200', '--tries=3', ...$empty], inOrder: true),
@@ -108,7 +110,7 @@ $cases = [
     '--memory ends it after a job' => new OracleCase($nothing('a', 'b'), ['--memory=1', '--sleep=0'], inOrder: true),
     '--memory ends it when idle' => new OracleCase($none, ['--memory=1', '--sleep=0'], inOrder: true),
     '--memory=0 is without limit' => new OracleCase($nothing('a', 'b'), ['--memory=0', ...$empty], inOrder: true),
-    'another exit status for --memory' => new OracleCase($nothing('a'), ['--memory=1', '--sleep=0'], wiring: ['memoryExitCode'], inOrder: true),
+    'another exit status for --memory' => new OracleCase($nothing('a'), ['--memory=1', '--sleep=0'], wiring: ['memoryExitCode'], inOrder: true, needs: Worker::class.'::memoryExceededExitCode'),
     '--rest' => new OracleCase($nothing('a', 'b'), ['--rest=0.2', ...$empty], inOrder: true),
     '--sleep as a fraction' => new OracleCase($nothing('a'), ['--stop-when-empty', '--sleep=0.3'], inOrder: true),
 
@@ -129,7 +131,7 @@ $cases = [
     'the job\'s timeout 0 counts before --timeout' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('sleeps', 1.5)->with(['timeout' => 0])), ['--timeout=1', ...$empty], inOrder: true),
     'all options at once' => new OracleCase($nothing('a', 'b'), [
         '--name=w', '--stop-when-empty', '--stop-when-empty-for=5', '--backoff=3', '--max-jobs=10', '--max-time=50', '--force', '--memory=1000', '--sleep=0', '--rest=0', '--timeout=20', '--tries=2', '--json',
-    ], inOrder: true),
+    ], inOrder: true, needs: '--stop-when-empty-for'),
 ];
 
 // What a driver has nothing to do with is tried with one of them.

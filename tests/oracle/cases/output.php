@@ -4,10 +4,12 @@
 
 declare(strict_types=1);
 
+use Illuminate\Queue\Console\WorkCommand;
 use KQueue\Tests\Oracle\App\Actions;
 use KQueue\Tests\Oracle\App\MethodJob;
 use KQueue\Tests\Oracle\Support\OracleCase;
 use KQueue\Tests\Oracle\Support\Scene;
+use Symfony\Component\Console\Output\OutputInterface;
 
 $mixed = static function (Scene $scene): void {
     $scene->push(
@@ -15,25 +17,25 @@ $mixed = static function (Scene $scene): void {
         $scene->job('releases', 2)->with(['tries' => 2]), $scene->job('deletes'),
     );
 };
-$case = static fn (array $arguments, array $environment = [], array $config = [], array $allow = []): OracleCase => new OracleCase(
-    $mixed, ['--stop-when-empty', '--sleep=0', ...$arguments], environment: $environment, config: $config, allow: $allow, inOrder: true, on: ['database'],
+$case = static fn (array $arguments, array $environment = [], array $config = [], array $allow = [], ?string $needs = null): OracleCase => new OracleCase(
+    $mixed, ['--stop-when-empty', '--sleep=0', ...$arguments], environment: $environment, config: $config, allow: $allow, needs: $needs, inOrder: true, on: ['database'],
 );
 
 return [
     'lines of jobs' => $case([]),
     'lines of jobs, by many lanes' => new OracleCase($mixed, ['--stop-when-empty', '--sleep=0']),
-    'lines of jobs, verbose' => $case(['-v'], ['COLUMNS' => '160'], allow: ['verbose']),
+    'lines of jobs, verbose' => $case(['-v'], ['COLUMNS' => '160'], allow: ['verbose'], needs: WorkCommand::class.'::writeOutputForCli'),
     'lines of jobs, in colour' => $case(['--ansi']),
     'lines of jobs, in a narrow terminal' => $case([], ['COLUMNS' => '40']),
     'lines of jobs, in a wide terminal' => $case([], ['COLUMNS' => '150']),
     'lines of jobs, in another time zone' => $case([], config: ['queue.output_timezone' => 'Asia/Tokyo']),
     'quiet' => $case(['-q']),
-    'silent' => $case(['--silent']),
-    'as JSON' => $case(['--json']),
-    'as JSON, by many lanes' => new OracleCase($mixed, ['--stop-when-empty', '--sleep=0', '--json']),
-    'as JSON, verbose' => $case(['--json', '-v'], allow: ['verbose']),
-    'as JSON, quiet' => $case(['--json', '-q']),
-    'as JSON, in another time zone' => $case(['--json'], config: ['queue.output_timezone' => 'Asia/Tokyo']),
+    'silent' => $case(['--silent'], needs: OutputInterface::class.'::VERBOSITY_SILENT'),
+    'as JSON' => $case(['--json'], needs: '--json'),
+    'as JSON, by many lanes' => new OracleCase($mixed, ['--stop-when-empty', '--sleep=0', '--json'], needs: '--json'),
+    'as JSON, verbose' => $case(['--json', '-v'], allow: ['verbose'], needs: '--json'),
+    'as JSON, quiet' => $case(['--json', '-q'], needs: '--json'),
+    'as JSON, in another time zone' => $case(['--json'], config: ['queue.output_timezone' => 'Asia/Tokyo'], needs: '--json'),
     'names that jobs give themselves' => new OracleCase(static function (Scene $scene): void {
         $scene->push($scene->make(MethodJob::class, 'nothing'));
         dispatch(Actions::closure('prints its file'))->onQueue($scene->queue);

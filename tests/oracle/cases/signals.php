@@ -4,24 +4,24 @@
 
 declare(strict_types=1);
 
+use Illuminate\Queue\Events\WorkerInterrupted;
 use KQueue\Tests\Oracle\App\InterruptibleJob;
 use KQueue\Tests\Oracle\Support\OracleCase;
 use KQueue\Tests\Oracle\Support\Scene;
 
-$during = static fn (int $signal): OracleCase => new OracleCase(static function (Scene $scene): void {
+$during = static fn (int $signal, ?string $needs = null): OracleCase => new OracleCase(static function (Scene $scene): void {
     $scene->push($scene->job('waits'));
     $scene->pushNothing('stays');
 }, ['--sleep=0.1'], static function (Scene $scene) use ($signal): void {
     $scene->waitFor('handle 1');
     $scene->signal($signal);
-    $scene->waitFor('WorkerInterrupted');
     $scene->go();
-}, inOrder: true);
+}, inOrder: true, needs: $needs);
 
-$idle = static fn (int $signal): OracleCase => new OracleCase(static fn () => null, ['--sleep=0.1'], static function (Scene $scene) use ($signal): void {
-    $scene->waitFor('WorkerIdle');
+$idle = static fn (int $signal, ?string $needs = null): OracleCase => new OracleCase(static fn () => null, ['--sleep=0.1'], static function (Scene $scene) use ($signal): void {
+    $scene->waitUntilIdle();
     $scene->signal($signal);
-}, inOrder: true);
+}, inOrder: true, needs: $needs);
 
 /** A job that overruns its timeout of one second. */
 $late = static fn (Closure $before, array $arguments = ['--stop-when-empty', '--sleep=0']): OracleCase => new OracleCase(
@@ -30,25 +30,23 @@ $late = static fn (Closure $before, array $arguments = ['--stop-when-empty', '--
 
 $cases = [
     'SIGTERM while a job runs' => $during(SIGTERM),
-    'SIGINT while a job runs' => $during(SIGINT),
+    'SIGINT while a job runs' => $during(SIGINT, WorkerInterrupted::class),
     'SIGQUIT while a job runs' => $during(SIGQUIT),
     'SIGTERM while it is idle' => $idle(SIGTERM),
-    'SIGINT while it is idle' => $idle(SIGINT),
+    'SIGINT while it is idle' => $idle(SIGINT, WorkerInterrupted::class),
     'SIGQUIT while it is idle' => $idle(SIGQUIT),
     'SIGTERM while a job that will be retried runs' => new OracleCase(
         static fn (Scene $scene) => $scene->push($scene->job('waitsThenThrows')->with(['tries' => 2])), ['--sleep=0.1'],
         static function (Scene $scene): void {
             $scene->waitFor('handle 1');
             $scene->signal(SIGTERM);
-            $scene->waitFor('WorkerInterrupted');
             $scene->go();
         },
         inOrder: true,
     ),
     'SIGUSR2 pauses, SIGCONT resumes' => new OracleCase(static fn () => null, ['--sleep=0.1', '--max-jobs=1'], static function (Scene $scene): void {
-        $scene->waitFor('WorkerIdle');
+        $scene->waitUntilIdle();
         $scene->signal(SIGUSR2);
-        $scene->waitFor('WorkerPausing');
         $scene->pushNothing('a');
         usleep(500_000);
         $scene->signal(SIGCONT);
@@ -59,16 +57,14 @@ $cases = [
     }, ['--sleep=0.1', '--max-jobs=2'], static function (Scene $scene): void {
         $scene->waitFor('handle 1');
         $scene->signal(SIGUSR2);
-        $scene->waitFor('WorkerPausing');
         $scene->go();
-        $scene->waitFor('JobAttempted');
+        $scene->waitFor('JobProcessed');
         usleep(400_000);
         $scene->signal(SIGCONT);
     }, inOrder: true),
     'SIGTERM while it is paused' => new OracleCase(static fn () => null, ['--sleep=0.1'], static function (Scene $scene): void {
-        $scene->waitFor('WorkerIdle');
+        $scene->waitUntilIdle();
         $scene->signal(SIGUSR2);
-        $scene->waitFor('WorkerPausing');
         $scene->pushNothing('stays');
         $scene->signal(SIGTERM);
     }, inOrder: true),
@@ -77,7 +73,6 @@ $cases = [
         static function (Scene $scene): void {
             $scene->waitFor('handle 1');
             $scene->signal(SIGTERM);
-            $scene->waitFor('WorkerInterrupted');
         },
         inOrder: true,
         needs: 'Illuminate\Contracts\Queue\Interruptible',
@@ -91,6 +86,7 @@ $cases = [
         config: ['queue.connections.database.retry_after' => 2, 'queue.connections.redis.retry_after' => 2],
         allow: ['timeout'],
         restarted: true,
+        needs: '--stop-when-empty-for',
     ),
     'failOnTimeout' => $late(static fn (Scene $scene) => $scene->push($scene->job('sleeps', 5)->with(['timeout' => 1, 'tries' => 5, 'failOnTimeout' => true]))),
     'a timeout that is the last exception it may have' => $late(static fn (Scene $scene) => $scene->push($scene->job('sleeps', 5)->with(['timeout' => 1, 'tries' => 5, 'maxExceptions' => 1]))),

@@ -347,7 +347,8 @@ pub enum Control {
         /// Its deadline passed while it lived.
         overdue: bool,
     },
-    /// Master to runner: a stop, pause or resume signal reached the master.
+    /// Master to runner: a stop, pause or resume signal reached the master. Runner to master: its lanes have been told of this stop
+    /// signal, and now the children are to be.
     Signal {
         /// Its number.
         signal: i32,

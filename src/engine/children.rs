@@ -247,6 +247,11 @@ impl Children {
         }
     }
 
+    /// The lanes have been told of this stop signal; now their children are.
+    pub fn tell(&mut self, signal: i32) {
+        self.link.send(&Control::Signal { signal });
+    }
+
     /// How a child ended, once [`Received::Closed`] was read and the master has reaped it; none until then. Asking for it
     /// lets go of the child. After [`Ending::NotStarted`] the lane should line up again: its job has not begun. (Several
     /// of these in a row are reported as what they are, so this cannot go on for ever.)

@@ -5,8 +5,9 @@
 //! Invariant: messages are read before deadlines are looked at (see `children`).
 //! Invariant: jobs are given back only when the runner and all its children are dead: nobody works on them any more.
 //!
-//! Stop signals (and SIGHUP, which is passed on as SIGTERM): the first is passed on to the runner, which drains; children are still served. The second ends everything
-//! at once, gives the jobs back, and the run returns 0, as an interrupted `queue:work` does.
+//! Stop signals (and SIGHUP, which is passed on as SIGTERM): the first is passed on to the runner, which drains, and once its
+//! lanes know of it told to the children, which are still served. The second ends everything at once, gives the jobs back, and the run returns 0, as
+//! an interrupted `queue:work` does.
 
 mod aftermath;
 mod report;
@@ -332,6 +333,9 @@ impl<'a> Master<'a> {
                 self.with_child(child, |process| process.terminate(now, grace));
             }
             Control::Leave { child } => self.with_child(child, |process| process.leave(now, grace)),
+            Control::Signal { signal } if STOP.contains(&signal) => {
+                self.children.values().for_each(|child| child.tell(signal));
+            }
             other => say(&format!(
                 "the runner sent a message that only the master sends: {other:?}"
             )),

@@ -96,6 +96,11 @@ impl Process {
         }
     }
 
+    /// Lets its job know that this stop signal came.
+    pub(crate) fn tell(&self, stop: i32) {
+        send(self.pid, signals::told(stop));
+    }
+
     /// The process has ended but is not reaped. If it did not end of its own accord, whatever it had started ends too.
     fn clear_group(&self, crashed: bool) {
         if crashed || matches!(self.stage, Stage::Terminating(_) | Stage::Killed) {

@@ -190,6 +190,7 @@ fn tell(desk: &Shared, lanes: &mut dyn Lanes) {
     let signals = desk.borrow_mut().take_signals();
     for signal in signals {
         lanes.signalled(signal);
+        desk.borrow_mut().tell_children(signal);
     }
 }
 

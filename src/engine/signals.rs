@@ -23,6 +23,12 @@ pub const PAUSE: i32 = libc::SIGUSR2;
 /// Go on reserving.
 pub const RESUME: i32 = libc::SIGCONT;
 
+/// How a child is told of a stop signal, which it must not obey: its job ends first. Real-time signals, which hardly any program uses;
+/// the PHP side knows the same numbers.
+pub(crate) fn told(stop: i32) -> i32 {
+    64 - stop
+}
+
 /// Written by the handler, taken by [`Signals::take`]: one bit per signal number.
 static PENDING: AtomicU64 = AtomicU64::new(0);
 /// Written by `install` and `drop`: the eventfd, or -1.
@@ -159,6 +165,10 @@ pub(crate) fn reset_in_new_process(parent: i32) {
         if old != libc::SIG_DFL && old != libc::SIG_IGN {
             set_handler(signal, libc::SIG_DFL, 0);
         }
+    }
+    for signal in STOP {
+        // Until the process wants to know.
+        set_handler(told(signal), libc::SIG_IGN, 0);
     }
     // A write to a closed socket is an error, not a death; reading from or writing to the terminal from a background
     // process group is an error, not a stop.

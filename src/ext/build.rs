@@ -56,6 +56,20 @@ const TYPES: &[&str] = &[
     "Bucket",
     "kq_.*",
 ];
+/// The C sources, in `shim/`.
+const SHIM: [&str; 11] = [
+    "calls",
+    "collector",
+    "contexts",
+    "functions",
+    "interrupts",
+    "request",
+    "settings",
+    "stacks",
+    "values",
+    "variables",
+    "waits",
+];
 const VARS: &[&str] = &[
     "executor_globals",
     "compiler_globals",
@@ -80,10 +94,7 @@ const VARS: &[&str] = &[
 ];
 
 fn main() {
-    println!("cargo:rerun-if-changed=shim.c");
-    println!("cargo:rerun-if-changed=waits.c");
-    println!("cargo:rerun-if-changed=shim.h");
-    println!("cargo:rerun-if-changed=stacks.c");
+    println!("cargo:rerun-if-changed=shim");
     println!("cargo:rerun-if-env-changed=PHP_CONFIG");
     println!("cargo:rerun-if-env-changed=PHP");
 
@@ -98,7 +109,7 @@ fn main() {
     refuse_zts(&flags);
 
     cc::Build::new()
-        .files(["shim.c", "stacks.c", "waits.c"])
+        .files(SHIM.map(|name| format!("shim/{name}.c")))
         .flags(&flags)
         .flag("-std=gnu11")
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1")
@@ -111,7 +122,7 @@ fn main() {
     println!("cargo:rustc-link-arg=-Wl,-z,nodelete");
 
     let mut builder = bindgen::Builder::default()
-        .header("shim.h")
+        .header("shim/shim.h")
         .clang_args(&flags)
         .clang_arg("-D_GNU_SOURCE")
         .derive_default(false)

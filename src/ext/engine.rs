@@ -14,8 +14,6 @@ use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendHashTable, Zval};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
-use kqueue_engine::children::Children;
-use kqueue_engine::link::MasterLink;
 use kqueue_engine::master::{self, Plan};
 use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::{Desk, Pause, Wake};
@@ -30,71 +28,13 @@ use crate::lane::clone::Template;
 use crate::lane::names::Name;
 use crate::lane::own::Own;
 use crate::lane::{self, Birth, Table, Work, nested, slices};
+use crate::prepared::{After, Options, PREPARED, board};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
 use crate::{check, child, hooks, process};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
-
-/// What supervise() was told.
-#[derive(Clone)]
-pub(crate) struct Options {
-    children: usize,
-    memory_limit_mb: u64,
-    grace: Duration,
-    child_jobs: u32,
-    board: Arc<Scoreboard>,
-}
-
-/// What a runner process keeps between the calls of its PHP code.
-#[derive(Default)]
-struct Prepared {
-    children: Option<Children>,
-    options: Option<Options>,
-    table: Option<Table>,
-    /// What the last run left to be asked for.
-    after: After,
-}
-
-#[derive(Default, Clone)]
-struct After {
-    status: i32,
-    reason: Option<String>,
-    signal: Option<i32>,
-    reserved: u64,
-    finished: u64,
-    last_finished: Option<Instant>,
-    suspensions: u64,
-}
-
-thread_local! {
-    static PREPARED: RefCell<Prepared> = RefCell::new(Prepared::default());
-}
-
-/// In the new runner: keeps its way to the master.
-pub(crate) fn become_runner(link: MasterLink, options: &Options) {
-    PREPARED.with_borrow_mut(|prepared| {
-        prepared.children = Some(Children::new(
-            link,
-            Arc::clone(&options.board),
-            options.children,
-            options.child_jobs,
-        ));
-        prepared.options = Some(options.clone());
-    });
-}
-
-/// At the request's end: what is kept for a run that never came goes while PHP can still free it.
-pub(crate) fn leave_request() {
-    PREPARED.with_borrow_mut(|prepared| *prepared = Prepared::default());
-    lane::leave_request();
-}
-
-/// At the runner's end: its children are let go.
-pub(crate) fn leave_runner() {
-    PREPARED.with_borrow_mut(|prepared| prepared.children = None);
-}
 
 /// What a lane of a Laravel run does: one PHP callable, once.
 struct LaneWork(Owned);
@@ -688,15 +628,6 @@ fn here(method: &str) -> Result<LaneId, Fault> {
     }
     lane::current_owner()
         .ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
-}
-
-fn board() -> Option<Arc<Scoreboard>> {
-    PREPARED.with_borrow(|prepared| {
-        prepared
-            .options
-            .as_ref()
-            .map(|options| Arc::clone(&options.board))
-    })
 }
 
 /// Over the whole run, runners that died included; without a master this runner's own count.

@@ -14,6 +14,7 @@ mod hooks;
 mod isolated;
 mod lane;
 mod plain;
+mod prepared;
 mod process;
 mod run;
 mod runtime;
@@ -46,7 +47,7 @@ extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
 
 /// RSHUTDOWN
 extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
-    engine::leave_request();
+    prepared::leave_request();
     lane::guards::request_ends();
     0
 }

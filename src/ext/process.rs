@@ -10,7 +10,7 @@ use kqueue_engine::scoreboard::{JobInfo, Lost, now_ms};
 
 use crate::child::{self, Reply};
 use crate::convert::{self, Map};
-use crate::engine;
+use crate::prepared::{self, Options};
 use crate::zend::{self, Ending, Owned};
 use crate::{plain, run};
 
@@ -37,15 +37,15 @@ pub(crate) struct Laravel {
     pub(crate) runner: Owned,
     pub(crate) child: Owned,
     pub(crate) rescue: Owned,
-    pub(crate) options: engine::Options,
+    pub(crate) options: Options,
 }
 
 impl Program for Laravel {
     fn runner(&mut self, link: MasterLink) -> i32 {
         forget_parent();
-        engine::become_runner(link, &self.options);
+        prepared::become_runner(link, &self.options);
         let (ending, result) = zend::call(self.runner.as_ptr(), &mut []);
-        engine::leave_runner();
+        prepared::leave_runner();
         finish(ending, &result, "the runner")
     }
 

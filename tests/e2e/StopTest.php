@@ -230,6 +230,23 @@ final class StopTest extends TestCase
         }
     }
 
+    public function test_interruptible_jobs_are_told_in_their_own_processes(): void
+    {
+        if (! interface_exists(Interruptible::class)) {
+            self::markTestSkipped('This Laravel tells jobs of no signals.');
+        }
+
+        $this->push(new InterruptibleAct('untilInterrupted'), new InterruptibleAct('untilInterrupted', true));
+        $run = $this->start('kqueue:run', ['--sleep=0.1', '--isolate', '--isolated=2']);
+        $this->waitForStarts(2);
+        $run->signal(SIGINT);
+
+        self::assertSame(0, $run->wait(20), $run->output());
+        self::assertSame([SIGINT, SIGINT], array_column(Trace::all('interrupted'), 'detail'));
+        self::assertCount(2, Trace::all('end'));
+        self::assertSame(0, $this->app['queue']->size());
+    }
+
     /** It never waits, so nothing but an interrupt can tell it. */
     public function test_a_job_that_computes_is_told_of_a_stop_signal(): void
     {

@@ -97,17 +97,6 @@ return [
         sort($actual['lines']);
     },
 
-    'interruptible' => static function (array &$expected, array &$actual, string $mode): void {
-        if ($mode === 'isolated') {
-            $told = static fn (string $event): bool => ! preg_match('/JobInterrupted|interrupted\(\)/', $event);
-            $expected['order'] = array_values(array_filter($expected['order'], $told));
-
-            foreach ($expected['jobs'] as &$jobs) {
-                $jobs = array_map(static fn (array $events): array => array_values(array_filter($events, $told)), $jobs);
-            }
-        }
-    },
-
     'unreadable' => static function (array &$expected): void {
         foreach ($expected['jobs'] as $name => $jobs) {
             if (str_ends_with($name, ': unnamed')) {

@@ -73,6 +73,9 @@ final class JobLines
     /** The part of its JSON that stays the same. */
     private string $head = '';
 
+    /** @var array{string, int}|null what identifies it: the text, and how long Laravel takes it to be */
+    private ?array $ids = null;
+
     public function __construct(private readonly OutputInterface $output, private readonly bool $json, Config $config)
     {
         $this->zone = new DateTimeZone($config->get('queue.output_timezone') ?: $config->get('app.timezone') ?: date_default_timezone_get());
@@ -100,6 +103,7 @@ final class JobLines
 
         $this->job = WeakReference::create($job);
         $this->failed = false;
+        $this->ids = null;
         $name = JobName::in($payload);
         $this->name = self::clean($name);
         $this->attempts = $this->json || $wait > 0 ? $job->attempts() : null;
@@ -211,13 +215,17 @@ final class JobLines
             };
     }
 
-    /** @return array{string, int} the text, and how long Laravel takes it to be */
+    /** @return array{string, int} see $ids */
     private function identify(Job $job): array
     {
+        if ($this->ids !== null) {
+            return $this->ids;
+        }
+
         $id = self::clean((string) $job->getJobId());
         $where = [$job->getConnectionName(), self::clean((string) $job->getQueue())];
 
-        return [
+        return $this->ids = [
             " {$this->paint(self::GRAY, $id)} {$this->paint(self::BLUE, $where[0])} {$this->paint(self::BLUE, $where[1])}",
             mb_strlen($id.$where[0].$where[1]) + 2,
         ];

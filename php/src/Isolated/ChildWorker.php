@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace KQueue\Isolated;
 
+use Closure;
 use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Contracts\Queue\Interruptible;
 use Illuminate\Queue\Jobs\Job;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Contracts\Engine;
@@ -24,6 +26,9 @@ final class ChildWorker
 {
     /** Of the fresh job in this lane; static, so that it is found from outside in whatever application is live. */
     private static ?LaneWorker $fresh = null;
+
+    /** What the master sends instead of a stop signal is this number less that signal's: a child ends when its job has ended. */
+    private const TOLD = 64;
 
     private ?Leftovers $leftovers = null;
 
@@ -50,7 +55,7 @@ final class ChildWorker
 
         try {
             $returned = $engine->contain(static function () use ($child, $request, &$result): void {
-                $result = $child($request);
+                $result = $child->run($request);
             });
 
             if (! $returned) {
@@ -70,8 +75,32 @@ final class ChildWorker
         self::$fresh?->interrupt($signal);
     }
 
-    /** @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob */
+    /** In an isolated child. */
     public function __invoke(string $request): string
+    {
+        return $this->run($request, $this->listen(...));
+    }
+
+    /** A job is told of stop signals if it wants to be: others are not to be woken from sleep(). As in queue:work, only with PHP's pcntl. */
+    private function listen(Job $job): void
+    {
+        if (! extension_loaded('pcntl')) {
+            return;
+        }
+
+        $wants = is_a($job->payload()['data']['commandName'] ?? '', Interruptible::class, true);
+        pcntl_async_signals(true);
+
+        foreach ([SIGTERM, SIGINT, SIGQUIT] as $signal) {
+            pcntl_signal(self::TOLD - $signal, $wants ? fn () => $this->worker->interrupt($signal) : SIG_IGN);
+        }
+    }
+
+    /**
+     * @param  (Closure(Job): void)|null  $prepare
+     * @return string empty, or why the job could not be run; how a job ended that ran was told by ChildJob
+     */
+    private function run(string $request, ?Closure $prepare = null): string
     {
         $this->leftovers = new Leftovers($this->app, $this->worker);
         $this->job = null;
@@ -80,6 +109,7 @@ final class ChildWorker
             $values = unserialize($request, ['allowed_classes' => false]);
             $this->job = ChildJob::of($this->app, $this->engine, $values);
 
+            $prepare && $prepare($this->job);
             $this->worker->startAfresh();
             $this->worker->run($values['connection'], $this->job, $this->options);
 

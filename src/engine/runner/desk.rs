@@ -4,13 +4,14 @@
 //! of an earlier wait.
 //! Invariant: `waits` and `deadlines` hold exactly what the slots name, so both stay as small as the number of lanes.
 
+mod deadlines;
+mod events;
 mod permits;
+mod shared;
 
 use std::cell::RefCell;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::ops::Bound;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,12 +20,12 @@ use kqueue_core::permits::Permits;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 
 use super::output::Output;
-use super::{Clash, Descriptors, NoChild, Pause, Then, Wake};
-use crate::children::{ChildId, Children, Notice};
+use super::{Clash, Descriptors, Pause, Then, Wake};
+use crate::children::Children;
 use crate::interpose::Woken;
-use crate::reactor::{READING, Reactor, Refusal, Token};
+use crate::reactor::{Reactor, Refusal, Token};
 use crate::scoreboard::now_ms;
-use crate::signals::{self, Signals};
+use crate::signals::Signals;
 
 /// Tokens of the loop's own descriptors; a lane's token is `generation << 32 | lane`, with the top bit clear.
 const SIGNALS: Token = 1 << 63;
@@ -172,105 +173,6 @@ impl Desk {
     /// The last stop signal.
     pub fn last_signal(&self) -> Option<i32> {
         self.last_signal
-    }
-
-    /// The lane's job must end by then; None: no limit. A cancellation that was under way is over.
-    pub fn set_deadline(&mut self, lane: LaneId, deadline: Option<Instant>) {
-        let Some(slot) = self.slots.get_mut(lane as usize) else {
-            return;
-        };
-        if let Some(old) = slot.deadline.take() {
-            self.deadlines.remove(&(old, lane));
-        }
-        slot.deadline = deadline;
-        slot.cancelled = false;
-        slot.overdue = false;
-        if let Some(moment) = deadline {
-            self.deadlines.insert((moment, lane));
-        }
-    }
-
-    /// The next deadline of a job in flight: when an alarm for a lane that never waits should ring. One that has passed needs no
-    /// alarm: the loop sees it before it lets that lane go on.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let passed = Bound::Excluded((Instant::now(), LaneId::MAX));
-        let mut coming = self.deadlines.range((passed, Bound::Unbounded));
-        coming.next().map(|(moment, _)| *moment)
-    }
-
-    /// Whether the running lane is being cancelled. That it has overrun its deadline without waiting is found out here.
-    pub fn check_deadline(&mut self, lane: LaneId) -> bool {
-        if self.slots.get(lane as usize).is_none() {
-            return false;
-        }
-        let owner = self.owner(lane);
-        let deadline = self.slots[owner as usize].deadline;
-        if deadline.is_some_and(|moment| moment <= Instant::now()) {
-            self.cancel(owner, true);
-        }
-        self.is_cancelled(lane)
-    }
-
-    /// Whether it is its job's deadline that a lane is being cancelled for.
-    pub fn is_overdue(&self, lane: LaneId) -> bool {
-        let slot = self.slots.get(lane as usize);
-        slot.is_some_and(|slot| slot.overdue)
-    }
-
-    /// One of the lanes beside another has failed: those that help with the same are cancelled.
-    pub fn cancel_beside(&mut self, lane: LaneId) {
-        let parent = self.slots.get(lane as usize).and_then(|slot| slot.parent);
-        let Some(parent) = parent else { return };
-        for other in self.slots[parent as usize].beside.clone() {
-            if other != lane {
-                self.cancel(other, false);
-            }
-        }
-    }
-
-    /// Whether the lane is being cancelled: its waits fail at once.
-    pub fn is_cancelled(&self, lane: LaneId) -> bool {
-        let slot = self.slots.get(lane as usize);
-        slot.is_some_and(|slot| slot.cancelled)
-    }
-
-    /// Whether the lane's job has overrun its deadline. The lane has taken notice, so it may wait again.
-    pub fn timed_out(&mut self, lane: LaneId) -> bool {
-        self.slots.get_mut(lane as usize).is_some_and(|slot| {
-            slot.cancelled = false;
-            slot.overdue
-        })
-    }
-
-    /// Whether a lane may send on a descriptor. False: another one is in the middle of using it; the lane is to ask again after
-    /// [`Pause::Turn`].
-    ///
-    /// For lanes that help with the same job that is from the first request to something else; lanes of different jobs should not
-    /// share a connection, and only keep out of each other's answers.
-    pub fn claim(&mut self, lane: LaneId, fd: RawFd) -> bool {
-        if let Some(&holder) = self.held.get(&fd)
-            && holder != lane
-            && self.owner(holder) == self.owner(lane)
-        {
-            return false;
-        }
-        let reader = self.reactor.reader(fd).filter(|reader| *reader < SIGNALS);
-        let first = reader.map(|reader| (reader & 0xffff_ffff) as LaneId);
-        let apart = |first: &LaneId| self.owner(*first) != self.owner(lane);
-        let busy = first.filter(|first| apart(first) && self.reads_only(*first, fd));
-        let clash = busy.and_then(|first| Clash::over(fd, first, lane, Then::SendsLater));
-        if let Some(slot) = self.slots.get_mut(lane as usize) {
-            slot.clash = clash;
-        }
-        clash.is_none()
-    }
-
-    /// Whether this descriptor is all that a lane waits for, and to read from it: it is in the middle of some call on it.
-    fn reads_only(&self, lane: LaneId, fd: RawFd) -> bool {
-        let State::Waiting(fds) = self.slots[lane as usize].state else {
-            return false;
-        };
-        matches!(fds.get(), [only] if only.fd == fd && only.events & READING != 0)
     }
 
     /// The lane's job has ended.
@@ -510,52 +412,6 @@ impl Desk {
         }
     }
 
-    /// Takes note of what a lane that may share connections waits for, and lets go of what it does not wait for any more.
-    fn hold(&mut self, lane: LaneId, pause: &Pause) {
-        if self.slots[lane as usize].parent.is_none() {
-            return;
-        }
-        let fds = match pause {
-            // It only stepped aside.
-            Pause::Wait {
-                fds,
-                timeout: Some(Duration::ZERO),
-            } if fds.get().is_empty() => return,
-            Pause::Wait { fds, .. } => fds.get(),
-            _ => &[],
-        };
-        let mut released = false;
-        for fd in std::mem::take(&mut self.slots[lane as usize].holds) {
-            if fds.iter().any(|wanted| wanted.fd == fd) {
-                self.slots[lane as usize].holds.push(fd);
-            } else {
-                self.held.remove(&fd);
-                released = true;
-            }
-        }
-        if released {
-            self.wake_senders();
-        }
-        for fd in fds.iter().filter(|fd| fd.fd >= 0) {
-            if let Entry::Vacant(free) = self.held.entry(fd.fd) {
-                free.insert(lane);
-                self.slots[lane as usize].holds.push(fd.fd);
-            }
-        }
-    }
-
-    /// Lanes that wait for their turn to send ask again.
-    fn wake_senders(&mut self) {
-        if self.turns == 0 {
-            return;
-        }
-        for lane in 0..self.slots.len() as LaneId {
-            if matches!(self.slots[lane as usize].state, State::AwaitsTurn) {
-                self.wake(lane, Wake::Woken(Woken::Ready));
-            }
-        }
-    }
-
     /// The lane that has the job: this one, or the one that it helps.
     fn owner(&self, mut lane: LaneId) -> LaneId {
         while let Some(parent) = self.slots[lane as usize].parent {
@@ -671,215 +527,6 @@ impl Desk {
             self.wake_after(lane, time);
         }
         clash
-    }
-
-    fn clash(&self, fd: RawFd, other: Token, second: LaneId) -> Option<Clash> {
-        if other >= SIGNALS {
-            return None;
-        }
-        let first = (other & 0xffff_ffff) as LaneId;
-        if self.reads_only(first, fd) && self.reads_only(second, fd) {
-            return Clash::over(fd, first, second, Then::Fails);
-        }
-        // Lanes that run beside each other for one job share its connections on purpose.
-        let apart = self.owner(first) != self.owner(second);
-        apart
-            .then(|| Clash::over(fd, first, second, Then::Waits))
-            .flatten()
-    }
-
-    fn expire(&mut self) {
-        if self.waits.is_empty() && self.deadlines.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        while let Some(&(moment, lane)) = self.waits.first()
-            && moment <= now
-        {
-            match self.slots[lane as usize].state {
-                State::Idle => self.wake(lane, Wake::News),
-                State::InLine => {
-                    self.slots[lane as usize].wakes_at = None;
-                    self.waits.remove(&(moment, lane));
-                    self.step_out(lane);
-                }
-                _ => self.wake(lane, Wake::Woken(Woken::TimedOut)),
-            }
-        }
-        while let Some(&(moment, lane)) = self.deadlines.first()
-            && moment <= now
-        {
-            self.cancel(lane, true);
-        }
-    }
-
-    /// The lane must end, since its deadline has passed or what it helps with has failed: ends its wait; its hooks and the interrupt
-    /// handler do the rest. So must those beside it: it waits for them.
-    fn cancel(&mut self, lane: LaneId, overdue: bool) {
-        let slot = &mut self.slots[lane as usize];
-        if let Some(moment) = slot.deadline.take() {
-            self.deadlines.remove(&(moment, lane));
-        }
-        slot.cancelled = true;
-        slot.overdue |= overdue;
-        match slot.state {
-            State::Waiting(_) | State::AwaitsNotice | State::AwaitsTurn => {
-                self.wake(lane, Wake::Woken(Woken::Cancelled));
-            }
-            State::WantsChild => {
-                if let Some(children) = &mut self.children {
-                    children.leave_line(u64::from(lane));
-                }
-                self.wake(lane, Wake::Child(Err(NoChild::Overdue)));
-            }
-            State::WantsPermit => {
-                self.permits.give_up(lane);
-                self.wake(lane, Wake::Woken(Woken::Cancelled));
-            }
-            State::Free
-            | State::Ready
-            | State::Running
-            | State::InLine
-            | State::Idle
-            | State::Joining => {}
-        }
-        for other in self.slots[lane as usize].beside.clone() {
-            self.cancel(other, overdue);
-        }
-    }
-
-    /// The lane's turn for a child has come.
-    fn give(&mut self, lane: LaneId, child: ChildId) {
-        if matches!(self.slots[lane as usize].state, State::WantsChild) {
-            self.wake(lane, Wake::Child(Ok(child)));
-        } else if let Some(children) = &mut self.children {
-            children.abandon(child);
-        }
-    }
-
-    /// What could not be sent to the master at once is sent when it takes more.
-    fn watch_control(&mut self) {
-        let Some(children) = &self.children else {
-            return;
-        };
-        let for_write = children.control_wants_write();
-        if for_write != self.control_for_write {
-            self.control_for_write = for_write;
-            let events = libc::POLLIN | if for_write { libc::POLLOUT } else { 0 };
-            self.reactor.change(children.control_fd(), events, CONTROL);
-        }
-    }
-
-    fn handle_all(&mut self, tokens: &mut Vec<Token>) {
-        for token in tokens.drain(..) {
-            self.handle(token);
-        }
-    }
-
-    fn handle(&mut self, token: Token) {
-        match token {
-            SIGNALS => self.handle_signals(),
-            CONTROL => self.handle_control(),
-            token => {
-                let lane = (token & 0xffff_ffff) as LaneId;
-                if self.token(lane) == token
-                    && matches!(self.slots[lane as usize].state, State::Waiting(_))
-                {
-                    self.wake(lane, Wake::Woken(Woken::Ready));
-                }
-            }
-        }
-    }
-
-    fn handle_signals(&mut self) {
-        let arrived = self.signals.as_ref().map(Signals::take).unwrap_or_default();
-        for signal in arrived {
-            if signals::STOP.contains(&signal) {
-                if self.told_to_stop {
-                    self.restore_handlers();
-                    signals::raise(signal);
-                }
-                self.told_to_stop = true;
-            }
-            self.on_signal(signal);
-        }
-    }
-
-    /// From here on signals do what they would without us.
-    fn restore_handlers(&mut self) {
-        if let Some(signals) = self.signals.take() {
-            self.reactor.forget(signals.fd(), SIGNALS);
-        }
-    }
-
-    fn on_signal(&mut self, signal: i32) {
-        match signal {
-            signals::PAUSE => {
-                self.untold.push(signal);
-                self.pause(true);
-            }
-            signals::RESUME => {
-                self.untold.push(signal);
-                self.pause(false);
-            }
-            signal => {
-                // Ctrl-C reaches this process twice: from the terminal, and from its master.
-                if self.last_signal.replace(signal).is_none() {
-                    self.untold.push(signal);
-                }
-                self.stop(0, "interrupted");
-            }
-        }
-    }
-
-    fn handle_control(&mut self) {
-        let Some(children) = &mut self.children else {
-            return;
-        };
-        match children.read_control() {
-            Ok(notices) => {
-                for notice in notices {
-                    if let Notice::Signal(signal) = notice {
-                        self.on_signal(signal);
-                    }
-                }
-            }
-            Err(error) => {
-                // Without a master there are no children, but the jobs in lanes can still end well.
-                tracing::error!(%error, "the run stops");
-                self.reactor.forget(children.control_fd(), CONTROL);
-                self.stop(1, "error");
-                self.refuse_children();
-            }
-        }
-        for lane in 0..self.slots.len() as LaneId {
-            if matches!(self.slots[lane as usize].state, State::AwaitsNotice) {
-                self.wake(lane, Wake::Woken(Woken::Ready));
-            }
-        }
-    }
-
-    fn can_have_child(&mut self) -> Result<&mut Children, NoChild> {
-        let children = self.children.as_mut().ok_or(NoChild::Disabled)?;
-        if children.is_orphaned() {
-            return Err(NoChild::MasterGone);
-        }
-        if children.limit() == 0 {
-            return Err(NoChild::Disabled);
-        }
-        Ok(children)
-    }
-
-    /// Lanes that want a child would wait for ever.
-    fn refuse_children(&mut self) {
-        for lane in 0..self.slots.len() as LaneId {
-            if matches!(self.slots[lane as usize].state, State::WantsChild) {
-                if let Some(children) = &mut self.children {
-                    children.leave_line(u64::from(lane));
-                }
-                self.wake(lane, Wake::Child(Err(NoChild::MasterGone)));
-            }
-        }
     }
 
     /// When something happens that no descriptor tells of.

@@ -272,7 +272,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
     let (_, _, guard) = &GUARDS[NUMBER];
     // SAFETY: stored before this handler was put in place.
     let original: Handler = unsafe { mem::transmute(ORIGINALS[NUMBER].load(Ordering::Relaxed)) };
-    if super::current().is_none() || PAST.get() || run::forked() {
+    if super::live().is_null() || PAST.get() || run::forked() {
         // SAFETY: the call as it came.
         unsafe { original(frame, result) };
         return;

@@ -54,7 +54,7 @@ pub(crate) fn run(
         }));
         sys::executor_globals.error_reporting = sys::kq_base_error_reporting();
         (*table).bring_in(lane);
-        super::begin(lane);
+        super::table::begin(lane);
     }
     let argument = zend::string(request);
     let (ending, result) = zend::call(

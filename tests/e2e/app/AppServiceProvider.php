@@ -51,7 +51,7 @@ final class AppServiceProvider extends ServiceProvider
         }
 
         if ($veto = getenv('KQUEUE_TEST_VETO')) {
-            $this->app['events']->listen(Looping::class, static fn () => ! is_file($veto));
+            $this->app['events']->listen(Looping::class, static fn () => is_file($veto) ? false : null);
         }
 
         if ($class = getenv('KQUEUE_TEST_RESOLVED')) {

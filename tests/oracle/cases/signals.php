@@ -78,10 +78,8 @@ $cases = [
             $scene->waitFor('handle 1');
             $scene->signal(SIGTERM);
             $scene->waitFor('WorkerInterrupted');
-            getenv('ORACLE_MODE') !== 'isolated' || $scene->go();
         },
         inOrder: true,
-        allow: ['interruptible'],
         needs: 'Illuminate\Contracts\Queue\Interruptible',
     ),
 

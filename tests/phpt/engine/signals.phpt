@@ -8,12 +8,18 @@ posix
 use KQueue\Engine;
 
 class World { public static string $name = 'base'; }
+/** Of this lane, or of the process. */
+function setting(?string $value = null): string
+{
+    return $value === null ? ini_get('user_agent') : (string) ini_set('user_agent', $value);
+}
 // What lanes share is what their callable holds: static properties and global variables are each lane's own.
 $shared = (object) ['log' => [], 'told' => [], 'next' => 0];
 $note = static function (int $number, int $signal) use ($shared): void {
     echo ", signal $signal";
     $shared->told[$number] = true;
     $shared->log[] = "signal $signal for job $number in ".World::$name;
+    setting("told $number");
     usleep(1000);    // a real wait: no other lane runs meanwhile
 };
 $lane = static function () use ($shared, $note): void {
@@ -39,13 +45,14 @@ $lane = static function () use ($shared, $note): void {
             $number === 1 ? KQueue\concurrently([fn () => usleep(200000), fn () => usleep(100000)]) : usleep(200000);
         }
         $ok = World::$name === "lane $number" && ob_get_clean() === "output of $number".(isset($shared->told[$number]) ? ", signal 15" : '');
+        $ok = $ok && setting() === (isset($shared->told[$number]) ? "told $number" : '');
         Engine::finished();
         $shared->log[] = "job $number ended ".($ok ? 'well' : 'in another world');
     }
 };
 Engine::run($lane, 10, false, function (int $signal) use ($shared) {
     $state = Engine::state();
-    $shared->log[] = "signal $signal for the run in ".World::$name.', stopping: '.json_encode($state['stopping']).', jobs: '.$state['in_flight'];
+    $shared->log[] = "signal $signal for the run in ".World::$name.setting().', stopping: '.json_encode($state['stopping']).', jobs: '.$state['in_flight'];
     throw new Exception('nobody hears of it');
 });
 $log = $shared->log;

@@ -1,4 +1,4 @@
-/* What only C can say: Zend's macros, setjmp, fiber contexts. It decides nothing. */
+/* What only C can say: Zend's macros, setjmp, fiber contexts. It decides nothing; callers are in zend.rs and lane/. All runs on the PHP thread. */
 #ifndef KQ_SHIM_H
 #define KQ_SHIM_H
 

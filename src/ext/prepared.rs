@@ -1,0 +1,80 @@
+//! What a runner process keeps between the calls of its PHP code: its way to the master, the template, and what the last run left.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kqueue_engine::children::Children;
+use kqueue_engine::link::MasterLink;
+use kqueue_engine::scoreboard::Scoreboard;
+
+use crate::lane::{self, Table};
+
+/// What supervise() was told.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) children: usize,
+    pub(crate) memory_limit_mb: u64,
+    pub(crate) grace: Duration,
+    pub(crate) child_jobs: u32,
+    pub(crate) board: Arc<Scoreboard>,
+}
+
+/// What a runner process keeps between the calls of its PHP code.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) children: Option<Children>,
+    pub(crate) options: Option<Options>,
+    pub(crate) table: Option<Table>,
+    /// What the last run left to be asked for.
+    pub(crate) after: After,
+}
+
+#[derive(Default, Clone)]
+pub(crate) struct After {
+    pub(crate) status: i32,
+    pub(crate) reason: Option<String>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) reserved: u64,
+    pub(crate) finished: u64,
+    pub(crate) last_finished: Option<Instant>,
+    pub(crate) suspensions: u64,
+}
+
+thread_local! {
+    pub(crate) static PREPARED: RefCell<Prepared> = RefCell::new(Prepared::default());
+}
+
+/// In the new runner: keeps its way to the master.
+pub(crate) fn become_runner(link: MasterLink, options: &Options) {
+    PREPARED.with_borrow_mut(|prepared| {
+        prepared.children = Some(Children::new(
+            link,
+            Arc::clone(&options.board),
+            options.children,
+            options.child_jobs,
+        ));
+        prepared.options = Some(options.clone());
+    });
+}
+
+/// At the request's end: what is kept for a run that never came goes while PHP can still free it.
+pub(crate) fn leave_request() {
+    PREPARED.with_borrow_mut(|prepared| *prepared = Prepared::default());
+    lane::leave_request();
+}
+
+/// At the runner's end: its children are let go.
+pub(crate) fn leave_runner() {
+    PREPARED.with_borrow_mut(|prepared| prepared.children = None);
+}
+
+/// The memory shared with the master, if there is one.
+pub(crate) fn board() -> Option<Arc<Scoreboard>> {
+    PREPARED.with_borrow(|prepared| {
+        prepared
+            .options
+            .as_ref()
+            .map(|options| Arc::clone(&options.board))
+    })
+}

@@ -57,8 +57,9 @@ const TYPES: &[&str] = &[
     "kq_.*",
 ];
 /// The C sources, in `shim/`.
-const SHIM: [&str; 10] = [
+const SHIM: [&str; 11] = [
     "calls",
+    "collector",
     "contexts",
     "functions",
     "interrupts",

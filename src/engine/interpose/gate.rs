@@ -28,7 +28,7 @@ static PROCESS: AtomicI32 = AtomicI32::new(0);
 static BLOCKS: AtomicU32 = AtomicU32::new(0);
 /// Suspensions made. Written on the PHP thread only.
 static WAITS: AtomicU64 = AtomicU64::new(0);
-/// The waiter, behind one more pointer since it is a fat one. Each install leaks 16 bytes.
+/// The waiter, behind one more pointer since it is a fat one. Each other waiter leaks 16 bytes, as hooks may be using the one before.
 static WAITER: AtomicPtr<&'static dyn Waiter> = AtomicPtr::new(std::ptr::null_mut());
 /// Whether the fork handler is registered.
 static HANDLED: AtomicBool = AtomicBool::new(false);
@@ -48,7 +48,11 @@ pub(super) fn own(waiter: &'static dyn Waiter) -> Result<(), InterposeError> {
         }
         HANDLED.store(true, Ordering::Relaxed);
     }
-    WAITER.store(Box::leak(Box::new(waiter)), Ordering::Release);
+    // SAFETY: null, or leaked below.
+    let current = unsafe { WAITER.load(Ordering::Relaxed).as_ref() };
+    if !current.is_some_and(|current| std::ptr::eq(*current, waiter)) {
+        WAITER.store(Box::leak(Box::new(waiter)), Ordering::Release);
+    }
     PROCESS.store(process(), Ordering::Relaxed);
     PHP_THREAD.store(thread(), Ordering::Relaxed);
     BLOCKS.store(0, Ordering::Relaxed);

@@ -37,19 +37,103 @@ static bool may_throw_before(const zend_execute_data *frame)
 	}
 }
 
+static bool is_call(const zend_op *opline)
+{
+	return opline->opcode == ZEND_DO_FCALL || opline->opcode == ZEND_DO_ICALL || opline->opcode == ZEND_DO_FCALL_BY_NAME;
+}
+
+#if PHP_VERSION_ID < 80300
+
+static bool is_of(zend_uchar type, znode_op operand, uint32_t variable)
+{
+	return (type & (IS_TMP_VAR | IS_VAR)) && operand.var == variable;
+}
+
+/* Frees what an operation would have taken, unless a later one takes it too: that the engine frees. */
+static void drop_taken(zend_execute_data *frame, uint32_t number, zend_uchar type, znode_op operand)
+{
+	if (!(type & (IS_TMP_VAR | IS_VAR))) {
+		return;
+	}
+	const zend_op_array *code = &frame->func->op_array;
+	for (int i = 0; i < code->last_live_range; i++) {
+		const zend_live_range *range = &code->live_range[i];
+		if (range->start <= number && number < range->end && (range->var & ~ZEND_LIVE_MASK) == operand.var) {
+			return;
+		}
+	}
+	zval value;
+	ZVAL_COPY_VALUE(&value, ZEND_CALL_VAR(frame, operand.var));
+	ZVAL_UNDEF(ZEND_CALL_VAR(frame, operand.var));
+	zval_ptr_dtor(&value);
+}
+
+/* Of other operations the first operand may be a class, or a place. */
+static bool takes_two_values(const zend_op *opline)
+{
+	return (opline->opcode >= ZEND_ADD && opline->opcode <= ZEND_POW) || opline->opcode == ZEND_FAST_CONCAT
+		|| (opline->opcode >= ZEND_BOOL_XOR && opline->opcode <= ZEND_IS_SMALLER_OR_EQUAL) || opline->opcode == ZEND_SPACESHIP
+		|| opline->opcode == ZEND_FETCH_DIM_R || opline->opcode == ZEND_FETCH_DIM_IS;
+}
+
+/*
+ * What the next operation would have done for the engine, if an exception came before it: after a call it takes the result, or ends
+ * the @ in front of it. The engine takes that for done. Later versions do not serve interrupts there.
+ */
+static void finish_call_before(zend_execute_data *frame, const zend_op *next)
+{
+	const zend_op_array *code = &frame->func->op_array;
+	uint32_t number = next - code->opcodes;
+	if (number == 0 || !is_call(next - 1)) {
+		return;
+	}
+	if (next->opcode == ZEND_END_SILENCE) {
+		zend_long level = Z_LVAL_P(ZEND_CALL_VAR(frame, next->op1.var));
+		if (E_HAS_ONLY_FATAL_ERRORS(EG(error_reporting)) && !E_HAS_ONLY_FATAL_ERRORS(level)) {
+			EG(error_reporting) = (int)level;
+		}
+		return;
+	}
+	const zend_op *data = number + 1 < code->last && next[1].opcode == ZEND_OP_DATA ? next + 1 : NULL;
+	bool first = is_of(next->op1_type, next->op1, next[-1].result.var), second = is_of(next->op2_type, next->op2, next[-1].result.var);
+	if (!(next[-1].result_type & (IS_TMP_VAR | IS_VAR))) {
+		return;
+	}
+	if (second && next->opcode == ZEND_ROPE_END) {
+		zend_string **parts = (zend_string **)ZEND_CALL_VAR(frame, next->op1.var);
+		for (uint32_t i = 0; i < next->extended_value; i++) {
+			zend_string_release(parts[i]);
+		}
+	}
+	if (first || (second && takes_two_values(next))) {
+		drop_taken(frame, number, next->op1_type, next->op1);
+	}
+	if (second || (first && takes_two_values(next))) {
+		drop_taken(frame, number, next->op2_type, next->op2);
+	}
+	if (data && is_of(data->op1_type, data->op1, next[-1].result.var)) {
+		drop_taken(frame, number, data->op1_type, data->op1);
+	}
+}
+
+#endif
+
 static void on_interrupt(zend_execute_data *frame)
 {
 	if (next_interrupt) {
 		next_interrupt(frame);
 	}
 	if (interrupt_handler && !EG(exception)) {
+#if PHP_VERSION_ID < 80300
+		const zend_op *next = frame->func && ZEND_USER_CODE(frame->func->type) ? frame->opline : NULL;
+#endif
 		interrupt_handler(may_throw_before(frame));
+#if PHP_VERSION_ID < 80300
+		if (next && EG(exception)) {
+			finish_call_before(frame, next);
+		}
+#endif
 	}
-}
-
-static bool is_call(const zend_op *opline)
-{
-	return opline->opcode == ZEND_DO_FCALL || opline->opcode == ZEND_DO_ICALL || opline->opcode == ZEND_DO_FCALL_BY_NAME;
 }
 
 /*

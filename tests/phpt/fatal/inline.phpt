@@ -15,9 +15,9 @@ $runtime->onFailed(function ($id) { echo "$id failed\n"; });
 register_shutdown_function(function () { echo "shutdown function\n"; });
 class Witness { public function __destruct() { echo "destructor\n"; } }
 $witness = new Witness;
-$runtime->dispatch(function () { usleep(150000); $x = json_encode([1, 2]); echo "1 goes on: $x\n"; usleep(100000); });
+$runtime->dispatch(function () { usleep(150000); $x = json_encode([1, 2]); echo "1 goes on: $x\n"; usleep(100000); $GLOBALS['first'] = true; });
 $runtime->dispatch(function () { usleep(20000); FATAL; echo "never\n"; });
-$runtime->dispatch(function () { try { usleep(700000); } finally { echo "3 ends\n"; } });
+$runtime->dispatch(function () { try { do { usleep(20000); } while (! isset($GLOBALS['first'])); } finally { echo "3 ends\n"; } });
 $runtime->dispatch(function () { echo "4 starts\n"; });
 $runtime->run();
 echo "after run\n";
@@ -53,14 +53,14 @@ Fatal error: Cannot %s in Command line code%s
 3 finished
 
 == memory, isolated 0: status 255, signal 0
-Fatal error: Allowed memory size of N bytes exhausted (tried to allocate N bytes) in Command line code on line 8
+Fatal error: Allowed memory size of N bytes exhausted%S (tried to allocate N bytes) in Command line code on line 8
 1 goes on: [1,2]
 1 finished
 3 ends
 3 finished
 
 == memory, isolated 1: status 255, signal 0
-Fatal error: Allowed memory size of N bytes exhausted (tried to allocate N bytes) in Command line code on line 8
+Fatal error: Allowed memory size of N bytes exhausted%S (tried to allocate N bytes) in Command line code on line 8
 1 goes on: [1,2]
 1 finished
 3 ends

@@ -40,7 +40,7 @@ SIGABRT: KQueue\Exception\ChildDied: the job's isolated child was killed by sign
 the next: "fine"
 neighbours: 30
 
-Fatal error: Allowed memory size of 33554432 bytes exhausted (tried to allocate %d bytes) in %sjobs.inc on line %d
+Fatal error: Allowed memory size of 33554432 bytes exhausted%S (tried to allocate %d bytes) in %sjobs.inc on line %d
 memory: KQueue\Exception\ChildDied: the job's isolated child died: out of memory at 32 MB
 
 Fatal error: Cannot %sclass Twice%sin %s

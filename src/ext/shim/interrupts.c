@@ -76,7 +76,7 @@ static bool takes_two_values(const zend_op *opline)
 
 /*
  * What the next operation would have done for the engine, if an exception came before it: after a call it takes the result, or ends
- * the @ in front of it. The engine takes that for done. Only PHP 8.2 serves an interrupt during a call of C code there.
+ * the @ in front of it. The engine takes that for done. Before PHP 8.4 an interrupt during a call of C code is served there.
  */
 static void finish_call_before(zend_execute_data *frame, const zend_op *next)
 {

@@ -42,7 +42,7 @@ static bool is_call(const zend_op *opline)
 	return opline->opcode == ZEND_DO_FCALL || opline->opcode == ZEND_DO_ICALL || opline->opcode == ZEND_DO_FCALL_BY_NAME;
 }
 
-#if PHP_VERSION_ID < 80300
+#if PHP_VERSION_ID < 80400
 
 static bool is_of(zend_uchar type, znode_op operand, uint32_t variable)
 {
@@ -78,7 +78,7 @@ static bool takes_two_values(const zend_op *opline)
 
 /*
  * What the next operation would have done for the engine, if an exception came before it: after a call it takes the result, or ends
- * the @ in front of it. The engine takes that for done. Later versions do not serve interrupts there.
+ * the @ in front of it. The engine takes that for done. Before PHP 8.4 an interrupt during a call of C code is served there.
  */
 static void finish_call_before(zend_execute_data *frame, const zend_op *next)
 {
@@ -124,11 +124,11 @@ static void on_interrupt(zend_execute_data *frame)
 		next_interrupt(frame);
 	}
 	if (interrupt_handler && !EG(exception)) {
-#if PHP_VERSION_ID < 80300
+#if PHP_VERSION_ID < 80400
 		const zend_op *next = frame->func && ZEND_USER_CODE(frame->func->type) ? frame->opline : NULL;
 #endif
 		interrupt_handler(may_throw_before(frame));
-#if PHP_VERSION_ID < 80300
+#if PHP_VERSION_ID < 80400
 		if (next && EG(exception)) {
 			finish_call_before(frame, next);
 		}

@@ -1,6 +1,7 @@
 --TEST--
 Interleaved jobs have their own ini settings, time zone, locale, encodings, directory, umask, environment and seed
 --EXTENSIONS--
+libxml
 kqueue
 mbstring
 --FILE--

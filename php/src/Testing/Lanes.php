@@ -76,7 +76,7 @@ final class Lanes
         // Lanes and this test hold the same object: it is in no static property.
         $run = new stdClass;
         $run->waiting = array_map($this->work(...), $jobs);
-        $run->begun = 0;
+        $run->begun = $run->awake = 0;
         $run->accounts = [];
         $run->objects = null;
         $run->changed = [];
@@ -101,6 +101,11 @@ final class Lanes
 
                 for ($run->begun++; $together && $run->begun < $count && ! Engine::timedOut();) {
                     usleep(200);
+                }
+
+                // Otherwise the last could be through its job before the others have woken.
+                for ($run->awake++; $together && $run->awake < $count && ! Engine::timedOut();) {
+                    usleep(1);
                 }
 
                 $run->accounts[$key] = self::account($app, $work, $before, $observe, $together);

@@ -46,7 +46,7 @@ asan: ## Test kqueue.so, built with AddressSanitizer, alone in PHP 8.4
 	@tools/phpt asan
 
 debug-php: ## Build PHP with its assertions (KQUEUE_PHP_SOURCE: a folder with its source) and test kqueue.so alone in it
-	@tools/setup servers
+	@tools/setup servers databases
 	@tools/phpt debug
 
 fuzz: ## Fuzz everything that decodes bytes, SECONDS=60 for each

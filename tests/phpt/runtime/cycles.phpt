@@ -29,6 +29,18 @@ foreach (['callbacks', 'timers', 'a job that waits', 'a job that has run'] as $h
     echo $runtime->get() ? 'still there' : 'gone', "\n";
 }
 
+// With it goes the process that makes its children.
+$children = fn () => trim(shell_exec('pgrep -P '.getmypid().' -x '.escapeshellarg(trim(file_get_contents('/proc/self/comm')))) ?? '');
+$runtime = new KQueue\Runtime(isolated: 1);
+$runtime->onFinished(fn () => $runtime->stats());
+echo 'processes: ', $children() === '' ? 'none' : 'one', ', ';
+unset($runtime);
+gc_collect_cycles();
+for ($end = microtime(true) + 20; $children() !== '' && microtime(true) < $end;) {
+    usleep(10000);
+}
+echo $children() === '' ? 'none' : 'one', "\n";
+
 // The collector runs in jobs and callbacks, and what is used stays.
 $runtime = new KQueue\Runtime(isolated: 0, concurrency: 2);
 $seen = [];
@@ -50,4 +62,5 @@ a job that waits: there, a job goes
 gone
 a job goes
 a job that has run: there, gone
+processes: one, none
 17 calls

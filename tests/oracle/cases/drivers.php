@@ -44,7 +44,7 @@ return [
     'a payload that is no JSON, which Redis refuses' => $redis(static fn (Scene $scene) => Queue::pushRaw('{"job": broken', $scene->queue)),
     'a delayed job becomes due while it waits' => new OracleCase(static fn (Scene $scene) => $scene->push($scene->job('nothing')->delay(1)), ['--max-jobs=1', '--sleep=0.1'], inOrder: true, mayIdle: true),
     'delayed jobs in the order in which they are due' => new OracleCase(static fn (Scene $scene) => $scene->push(
-        $scene->job('nothing')->with(['label' => 'second'])->delay(2), $scene->job('nothing')->with(['label' => 'first'])->delay(1),
+        $scene->job('nothing')->with(['label' => 'second'])->delay(5), $scene->job('nothing')->with(['label' => 'first'])->delay(1),
     ), ['--max-jobs=2', '--sleep=0.1'], inOrder: true, mayIdle: true),
     'a job that comes while it is idle' => new OracleCase(static fn () => null, ['--max-jobs=1', '--sleep=0.1'], static function (Scene $scene): void {
         $scene->waitUntilIdle();

@@ -4,12 +4,12 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E;
 
-use Illuminate\Database\Schema\Blueprint;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\Support\Driver;
 use KQueue\Tests\E2E\Support\Process;
+use KQueue\Tests\E2E\Support\Tables;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\DataProvider;
 
@@ -188,15 +188,7 @@ final class DriversTest extends TestCase
     {
         $schema = $this->app['db']->connection($connection)->getSchemaBuilder();
         $schema->dropIfExists('jobs');
-        $schema->create('jobs', function (Blueprint $table): void {
-            $table->id();
-            $table->string('queue')->index();
-            $table->longText('payload');
-            $table->unsignedTinyInteger('attempts');
-            $table->unsignedInteger('reserved_at')->nullable();
-            $table->unsignedInteger('available_at');
-            $table->unsignedInteger('created_at');
-        });
+        Tables::createJobs($schema);
     }
 
     private function pushUntilAllTake(int $workers): void

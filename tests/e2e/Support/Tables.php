@@ -12,15 +12,7 @@ final class Tables
 {
     public static function create(Builder $schema): void
     {
-        $schema->create('jobs', function (Blueprint $table): void {
-            $table->id();
-            $table->string('queue')->index();
-            $table->longText('payload');
-            $table->unsignedTinyInteger('attempts');
-            $table->unsignedInteger('reserved_at')->nullable();
-            $table->unsignedInteger('available_at');
-            $table->unsignedInteger('created_at');
-        });
+        self::createJobs($schema);
 
         $schema->create('failed_jobs', function (Blueprint $table): void {
             $table->id();
@@ -50,6 +42,19 @@ final class Tables
             $table->string('owner');
             $table->string('kind');
             $table->unsignedInteger('parent_id')->nullable();
+        });
+    }
+
+    public static function createJobs(Builder $schema): void
+    {
+        $schema->create('jobs', function (Blueprint $table): void {
+            $table->id();
+            $table->string('queue')->index();
+            $table->longText('payload');
+            $table->unsignedTinyInteger('attempts');
+            $table->unsignedInteger('reserved_at')->nullable();
+            $table->unsignedInteger('available_at');
+            $table->unsignedInteger('created_at');
         });
     }
 }

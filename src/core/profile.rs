@@ -25,6 +25,17 @@ pub struct Slice {
     pub cpu: Duration,
     /// Bytes that PHP's allocator had handed out more at its end than at its beginning.
     pub memory: i64,
+    /// Of both, what went into code that the process had not had yet. The job that meets it first says nothing of its class by that.
+    pub loading: Loading,
+}
+
+/// What it took to load code: files that were compiled for the first time, classes that autoloaders found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loading {
+    /// Processor time.
+    pub cpu: Duration,
+    /// Bytes that stayed.
+    pub memory: i64,
 }
 
 /// What one job has cost.
@@ -36,9 +47,9 @@ pub struct Usage {
     pub cpu: Duration,
     /// The longest slice, with whatever kept it from the processor.
     pub longest: Duration,
-    /// The most processor time of one slice.
+    /// The most processor time of one slice, without loading.
     pub longest_cpu: Duration,
-    /// The most memory it had beyond what was there before it, in bytes, as seen at the ends of slices.
+    /// The most memory it had beyond what was there before it, in bytes, as seen at the ends of slices; without loaded code.
     pub memory: u64,
     /// What it has now; less than nothing if it freed what was there before.
     held: i64,
@@ -49,8 +60,10 @@ impl Usage {
     pub fn add(&mut self, slice: Slice) -> bool {
         self.slices += 1;
         self.cpu += slice.cpu;
-        self.longest_cpu = self.longest_cpu.max(slice.cpu);
-        self.held = self.held.saturating_add(slice.memory);
+        let own = slice.cpu.saturating_sub(slice.loading.cpu);
+        self.longest_cpu = self.longest_cpu.max(own);
+        let own = slice.memory.saturating_sub(slice.loading.memory);
+        self.held = self.held.saturating_add(own);
         self.memory = self.memory.max(u64::try_from(self.held).unwrap_or(0));
         let longest = slice.wall > self.longest;
         self.longest = self.longest.max(slice.wall);

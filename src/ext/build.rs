@@ -57,12 +57,13 @@ const TYPES: &[&str] = &[
     "kq_.*",
 ];
 /// The C sources, in `shim/`.
-const SHIM: [&str; 11] = [
+const SHIM: [&str; 12] = [
     "calls",
     "collector",
     "contexts",
     "functions",
     "interrupts",
+    "loading",
     "request",
     "settings",
     "stacks",

@@ -475,6 +475,16 @@ pub(crate) fn memory_usage() -> usize {
     unsafe { sys::zend_memory_usage(false) }
 }
 
+/// What went into loading code that the process had not had yet, since the last call of this.
+pub(crate) fn take_loading() -> kqueue_core::profile::Loading {
+    // SAFETY: on the PHP thread; reads and sets the shim's own counters.
+    let loading = unsafe { sys::kq_take_loading() };
+    kqueue_core::profile::Loading {
+        cpu: std::time::Duration::from_nanos(loading.nanoseconds),
+        memory: loading.bytes,
+    }
+}
+
 /// What exit() was given.
 pub(crate) fn exit_status() -> i32 {
     // SAFETY: reads a global.

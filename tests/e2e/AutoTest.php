@@ -70,6 +70,27 @@ final class AutoTest extends TestCase
         self::assertStringNotContainsString('isolated', $this->log());
     }
 
+    /** A job that meets classes first pays for their loading, once for all: that says nothing of its class. */
+    public function test_loading_classes_is_not_held_against_the_job_that_needs_them_first(): void
+    {
+        $method = static fn (int $i): string => "public function f{$i}(array \$a): array { \$b = []; foreach (\$a as \$k => \$v) { \$b[\"{\$k} {\$i}\"] = match (true) {"
+            .' $v > 1 => [$v => fn ($x) => $x + $v, "a" => [1, 2, 3, $v]], is_string($v) => strlen($v) + ord($v[0]), default => $v ?? self::class }; } return $b; }';
+
+        for ($i = 0; $i < 300; $i++) {
+            file_put_contents("{$this->folder}/Loaded{$i}.php", "<?php class Loaded{$i} { ".implode("\n", array_map($method, range(1, 250))).' }');
+        }
+
+        $this->push(new UnruledAct('loads', $this->folder, 300), new UnruledAct('nothing'));
+        $run = $this->kqueue(['--memory=2000'], ['KQUEUE_AUTO_SLICE' => '0.2', 'KQUEUE_AUTO_MEMORY' => '20']);
+        self::assertSame(0, $run->wait(), $run->output());
+
+        $profile = json_decode($this->command('kqueue:profile', ['--json'])->output(), true)[UnruledAct::class];
+        self::assertGreaterThan(0.3, $profile['longest_slice'], 'the loading was heavy enough');
+        self::assertNull($profile['isolated'], $this->log());
+        self::assertSame(2, $profile['jobs']);
+        self::assertStringContainsString('held the loop', $this->log(), 'the others had to wait, and that is told');
+    }
+
     /** @param  list<string>  $arguments */
     private function command(string $name, array $arguments): Process
     {

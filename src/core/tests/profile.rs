@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kqueue_core::profile::{Meter, Slice, Usage};
+use kqueue_core::profile::{Loading, Meter, Slice, Usage};
 use proptest::prelude::*;
 
 fn ms(ms: u64) -> Duration {
@@ -14,6 +14,7 @@ fn slice(wall: u64, cpu: u64, memory: i64) -> Slice {
         wall: ms(wall),
         cpu: ms(cpu),
         memory,
+        loading: Loading::default(),
     }
 }
 
@@ -38,6 +39,31 @@ fn a_job_that_frees_what_was_there_before_has_used_nothing() {
     assert_eq!(usage.memory, 0);
     usage.add(slice(1, 1, 3000));
     assert_eq!(usage.memory, 2000);
+}
+
+#[test]
+fn code_that_is_loaded_first_is_not_the_jobs_own() {
+    let mut usage = Usage::default();
+    let loading = Loading {
+        cpu: ms(1500),
+        memory: 4000,
+    };
+    assert!(usage.add(Slice {
+        loading,
+        ..slice(2000, 1700, 5000)
+    }));
+    assert_eq!((usage.longest_cpu, usage.memory), (ms(200), 1000));
+    assert_eq!(
+        (usage.longest, usage.cpu),
+        (ms(2000), ms(1700)),
+        "the others had to wait for all of it"
+    );
+    // A reading of the slice that is less than that of the loading, by another clock.
+    usage.add(Slice {
+        loading,
+        ..slice(1400, 1400, 3000)
+    });
+    assert_eq!((usage.longest_cpu, usage.memory), (ms(200), 1000));
 }
 
 #[test]

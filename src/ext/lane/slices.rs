@@ -61,6 +61,8 @@ impl Slices {
         self.began = now;
         self.memory = zend::memory_usage();
         self.places.clear();
+        // What was loaded between two slices is nobody's.
+        zend::take_loading();
         let moment = now - self.origin;
         if self.meter.is_stale(moment) {
             self.meter.mark(moment, thread_time());
@@ -86,6 +88,7 @@ impl Slices {
                 .meter
                 .cpu(self.began - self.origin, now - self.origin, thread_time),
             memory: zend::memory_usage() as i64 - self.memory as i64,
+            loading: zend::take_loading(),
         };
         if cost.usage.add(slice) {
             cost.places = std::mem::take(&mut self.places);

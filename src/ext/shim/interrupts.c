@@ -190,14 +190,20 @@ static int collect_without_switch(void)
 /* Another lane would see the class as "being loaded" and fail. */
 static zend_class_entry *autoload_without_switch(zend_string *name, zend_string *lower)
 {
+	kq_load load = kq_load_begins();
 	blocks++;
 	zend_class_entry *found = engine_autoload(name, lower);
 	blocks--;
+	/* A class that is not found is looked for again. */
+	if (found) {
+		kq_load_ends(&load);
+	}
 	return found;
 }
 
 void kq_runner_hooks(bool on)
 {
+	kq_loading_hooks(on);
 	if (on && !engine_gc) {
 		engine_gc = gc_collect_cycles;
 		gc_collect_cycles = collect_without_switch;

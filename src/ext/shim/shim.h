@@ -74,6 +74,19 @@ typedef struct kq_random {
 	php_random_status_state_mt19937 state;
 } kq_random;
 
+/* Processor time, and what the allocator handed out. */
+typedef struct kq_loading {
+	uint64_t nanoseconds;
+	int64_t bytes;
+} kq_loading;
+
+/* Code that is being loaded: in which slice, and what had been spent by then. */
+typedef struct kq_load {
+	uint64_t slice;
+	kq_loading spent;
+	kq_loading began;
+} kq_load;
+
 bool kq_context_init(kq_context *context, void (*main)(void *), void *argument);
 void kq_context_enter(kq_context *context); /* from the scheduler; returns when the lane suspends or ends */
 void kq_context_leave(kq_context *context); /* from the lane, back to the scheduler */
@@ -170,6 +183,10 @@ uint32_t kq_places(kq_place *places, uint32_t most);
 void kq_set_interrupt(void (*handler)(bool may_throw));
 void kq_request_interrupt(void);
 void kq_runner_hooks(bool on);
+void kq_loading_hooks(bool on);
+kq_load kq_load_begins(void);
+void kq_load_ends(const kq_load *load);
+kq_loading kq_take_loading(void);
 bool kq_switch_blocked(void);
 void kq_enter_block(void);
 void kq_leave_block(void);

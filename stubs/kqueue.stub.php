@@ -136,6 +136,9 @@ namespace KQueue {
         /** All methods are static. */
         public function __construct() {}
 
+        /** How many processors this process may use at once: as its affinity and its control group's quota allow. */
+        public static function cores(): int {}
+
         /**
          * Makes the calling process the master: forks the runner from its image, forks isolated children on demand, forwards
          * signals, replaces a runner that dies. Returns when the run is over. The caller must hold no open connection.

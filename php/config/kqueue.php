@@ -62,7 +62,8 @@ return [
     'worker' => (bool) env('KQUEUE_WORKER', false),
 
     /*
-     * How many isolated jobs run at once; null is the number of CPU cores. `--isolated` overrides it.
+     * How many isolated jobs run at once; null is the number of CPU cores that the process may use (its affinity, as of taskset or
+     * cpusets, and the quota of its control group, as of `docker run --cpus`). `--isolated` overrides it.
      */
     'isolated' => env('KQUEUE_ISOLATED'),
 

@@ -14,6 +14,11 @@ final class NativeEngine implements Contracts\Engine
         return extension_loaded('kqueue');
     }
 
+    public function cores(): int
+    {
+        return Native::cores();
+    }
+
     public function supervise(array $options, callable $runner, callable $child, callable $rescue): int
     {
         return Native::supervise($options, $runner, $child, $rescue);

@@ -91,6 +91,10 @@ pub struct Engine;
 
 #[php_impl]
 impl Engine {
+    pub fn cores() -> i64 {
+        std::thread::available_parallelism().map_or(1, |cores| cores.get() as i64)
+    }
+
     pub fn supervise(
         options: &ZendHashTable,
         runner: &Zval,

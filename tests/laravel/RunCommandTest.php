@@ -94,6 +94,14 @@ final class RunCommandTest extends TestCase
         self::assertSame(['isolated' => 3, 'memory_limit' => 99, 'grace' => 1.5, 'child_jobs' => 7], self::$engine->options);
     }
 
+    public function test_there_are_as_many_isolated_jobs_as_cores_that_the_process_may_use(): void
+    {
+        self::$engine->cores = 5;
+        $this->kqueue();
+
+        self::assertSame(5, self::$engine->options['isolated']);
+    }
+
     public function test_memory_grows_with_the_number_of_lanes_unless_it_is_given(): void
     {
         self::assertSame(128 + 2 * 50, (int) $this->workerOptions()->memory);

@@ -127,7 +127,7 @@ final class RunCommand extends WorkCommand
     private function addOwnOptions(): void
     {
         $this->addOption('concurrency', null, InputOption::VALUE_REQUIRED, 'The number of jobs to run at once (default: config kqueue.concurrency, 50)');
-        $this->addOption('isolated', null, InputOption::VALUE_REQUIRED, 'The number of isolated jobs to run at once (default: config kqueue.isolated, the number of CPU cores)');
+        $this->addOption('isolated', null, InputOption::VALUE_REQUIRED, 'The number of isolated jobs to run at once (default: config kqueue.isolated, the number of CPU cores that it may use)');
         $this->addOption('isolate', null, InputOption::VALUE_NONE, 'Run every job isolated, in a process of its own');
 
         $this->addOption('fresh', null, InputOption::VALUE_NONE, 'Run every job in a pristine lane: nothing that a job changes is seen by the next');
@@ -184,7 +184,7 @@ final class RunCommand extends WorkCommand
 
         $config = $this->laravel->make('config')->get('kqueue');
         $concurrency = $this->integer('concurrency', $config['concurrency'] ?? 50, 100_000);
-        $isolated = $this->integer('isolated', $config['isolated'] ?? self::cores(), 1024);
+        $isolated = $this->integer('isolated', $config['isolated'] ?? $this->engine->cores(), 1024);
         // More lanes than processes would only hold jobs that wait, while their reservation runs out.
         $concurrency = $this->option('isolate') ? min($concurrency, $isolated) : $concurrency;
         $worker = get_object_vars($this->gatherWorkerOptions());
@@ -324,10 +324,5 @@ final class RunCommand extends WorkCommand
             new ChildWorker($this->laravel, $this->engine, $worker, $options),
             new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? new Profile($this->cache) : null),
         );
-    }
-
-    private static function cores(): int
-    {
-        return max(1, substr_count((string) @file_get_contents('/proc/cpuinfo'), "processor\t"));
     }
 }

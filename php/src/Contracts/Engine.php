@@ -14,6 +14,9 @@ interface Engine
     /** Whether the extension is there. Nothing else may be called if it is not. */
     public function available(): bool;
 
+    /** How many processors this process may use at once. */
+    public function cores(): int;
+
     /**
      * @param  array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int}  $options
      * @param  callable(): int  $runner

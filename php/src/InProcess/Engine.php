@@ -45,6 +45,11 @@ final class Engine implements Contracts\Engine
         return true;
     }
 
+    public function cores(): int
+    {
+        return 1;
+    }
+
     public function supervise(array $options, callable $runner, callable $child, callable $rescue): int
     {
         throw $this->impossible();

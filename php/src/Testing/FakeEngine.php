@@ -87,6 +87,9 @@ final class FakeEngine implements Engine
     /** @var array<string, string> */
     public array $notes = [];
 
+    /** How many processors the run may use at once. */
+    public int $cores = 2;
+
     /** @var array<string, mixed> what usage() reports of the job that has just run; forgotten with the next one */
     public array $usage = [];
 
@@ -127,6 +130,11 @@ final class FakeEngine implements Engine
     public function available(): bool
     {
         return $this->available;
+    }
+
+    public function cores(): int
+    {
+        return $this->cores;
     }
 
     public function supervise(array $options, callable $runner, callable $child, callable $rescue): int

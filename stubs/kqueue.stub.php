@@ -160,10 +160,13 @@ namespace KQueue {
         public static function supervise(array $options, mixed $runner, mixed $child, mixed $rescue): int {}
 
         /**
-         * In the runner: calls $boot in a pristine lane (statics as declared) and keeps its statics as the template that lanes
-         * are cloned from.
+         * In the runner: makes the process as it is now the template that lanes are cloned from, as if each were forked from it:
+         * static properties, static variables of functions, global variables, handlers of errors, shutdown functions.
          *
-         * @param callable(): void        $boot
+         * With $boot, which is called in a pristine lane (statics as declared), that lane's become the template instead, and the
+         * process stays as it is.
+         *
+         * @param (callable(): void)|null $boot
          * @param list<class-string>|null $shared classes whose objects all lanes share instead of copying
          *
          * @return array{objects: int, closures: int, arrays: int, shared_arrays: int, bytes: int, seconds: float, refused: list<string>, destructors: list<string>}

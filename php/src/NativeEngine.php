@@ -24,7 +24,7 @@ final class NativeEngine implements Contracts\Engine
         return Native::supervise($options, $runner, $child, $rescue);
     }
 
-    public function template(callable $boot, array $shared): array
+    public function template(?callable $boot, array $shared): array
     {
         return Native::template($boot, $shared);
     }

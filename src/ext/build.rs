@@ -37,6 +37,7 @@ const FUNCTIONS: &[&str] = &[
     "zval_add_ref",
     "rc_dtor_func",
     "zend_stack_init",
+    "zend_stack_push",
     "zend_stack_destroy",
     "php_output_activate",
     "zend_lookup_class",

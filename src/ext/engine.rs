@@ -23,7 +23,7 @@ use kqueue_engine::signals::{STOP, Signals};
 use crate::convert::{self, Map};
 use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
-use crate::lane::audit::audit;
+use crate::lane::audit::{Audit, audit};
 use crate::lane::clone::Template;
 use crate::lane::names::Name;
 use crate::lane::own::Own;
@@ -82,6 +82,40 @@ impl Work for Rc<BootWork> {
         };
         *self.ending.borrow_mut() = Some((ending, exception));
     }
+}
+
+/// The work of a table that has no lanes yet.
+struct Nothing;
+
+impl Work for Nothing {
+    fn run(&self, _lane: LaneId) {}
+}
+
+/// A template that `boot` makes in a lane of its own. None: it threw, and that is PHP's to tell.
+fn booted(boot: &Zval, shared: &[String]) -> PhpResult<Option<(Table, Audit)>> {
+    let work = Rc::new(BootWork {
+        callable: convert::own(boot),
+        ending: RefCell::new(None),
+    });
+    let mut table = Table::new(Box::new(Rc::clone(&work)), Birth::Declared, None);
+    table.boot_template().map_err(Fault::engine)?;
+    match work.ending.borrow_mut().take() {
+        Some((Ending::Returned, _)) => {}
+        Some((Ending::Threw, Some(exception))) => {
+            zend::throw_object(exception);
+            return Ok(None);
+        }
+        Some((Ending::BailedOut, _)) => zend::bailout(),
+        _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
+    }
+    let own = table
+        .take_own(0)
+        .unwrap_or_else(|| Own::declared(&mut table.slots));
+    let mut template = Template::new(own, shared);
+    table.discard(0);
+    let found = audit(&mut template, &table.slots);
+    table.template = Some(template);
+    Ok(Some((table, found)))
 }
 
 /// See stubs/kqueue.stub.php.
@@ -146,29 +180,17 @@ impl Engine {
             return Err(Fault::argument("template() comes before run()").into());
         }
         let shared = shared.map(convert::texts).unwrap_or_default();
-        let work = Rc::new(BootWork {
-            callable: convert::own(boot),
-            ending: RefCell::new(None),
-        });
-        let mut table = Table::new(Box::new(Rc::clone(&work)), Birth::Declared, None);
-        table.boot_template().map_err(Fault::engine)?;
-        match work.ending.borrow_mut().take() {
-            Some((Ending::Returned, _)) => {}
-            Some((Ending::Threw, Some(exception))) => {
-                zend::throw_object(exception);
-                return Ok(ZendHashTable::new());
+        let (mut table, found) = if boot.is_null() {
+            let mut table = Table::new(Box::new(Nothing), Birth::Declared, None);
+            let found = table.take_process(&shared);
+            (table, found)
+        } else {
+            match booted(boot, &shared)? {
+                Some(made) => made,
+                None => return Ok(ZendHashTable::new()),
             }
-            Some((Ending::BailedOut, _)) => zend::bailout(),
-            _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
-        }
-        let own = table
-            .take_own(0)
-            .unwrap_or_else(|| Own::declared(&mut table.slots));
-        let mut template = Template::new(own, &shared);
-        table.discard(0);
-        let found = audit(&mut template, &table.slots);
-        let trial = table.trial(&mut template);
-        table.template = Some(template);
+        };
+        let trial = table.trial();
         PREPARED.with_borrow_mut(|prepared| prepared.table = Some(table));
         Ok(Map::new()
             .long("objects", trial.counts.objects)
@@ -210,8 +232,10 @@ impl Engine {
         let board = options.as_ref().map(|options| Arc::clone(&options.board));
         let work = Box::new(LaneWork(convert::own(lane)));
         let mut table = match (cloned, table) {
-            (true, Some(table)) => table.reuse(work, Birth::Cloned, board),
-            (true, None) => {
+            (true, Some(table)) if table.template.is_some() => {
+                table.reuse(work, Birth::Cloned, board)
+            }
+            (true, _) => {
                 return Err(Fault::argument("lanes can be cloned only after template()").into());
             }
             (false, Some(table)) => table.reuse(work, Birth::Declared, board),

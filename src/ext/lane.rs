@@ -12,6 +12,7 @@ pub(crate) mod clone;
 pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod guards;
+pub(crate) mod handlers;
 pub(crate) mod names;
 pub(crate) mod nested;
 pub(crate) mod own;

@@ -91,9 +91,36 @@ final class RunCommand extends WorkCommand
     public function listenInLane(array $input, LaneOutput $output): void
     {
         $this->setLaravel(app());
-        $this->setInput($input = new ArrayInput($input, $this->getDefinition()));
-        $this->setOutput(new OutputStyle($input, $output));
+        $this->setInput(new ArrayInput($input, $this->getDefinition()));
+        $this->writeTo($output);
         $this->listenForEvents();
+    }
+
+    /**
+     * Calls something while this command writes as it does in lanes.
+     *
+     * @template T
+     *
+     * @param  callable(): T  $callback
+     * @return T
+     */
+    public function writingTo(LaneOutput $output, callable $callback): mixed
+    {
+        [$own, $lines] = [$this->output, $this->lines];
+        $this->writeTo($output);
+
+        try {
+            return $callback();
+        } finally {
+            $this->setOutput($own);
+            $this->lines = $lines;
+        }
+    }
+
+    private function writeTo(LaneOutput $output): void
+    {
+        $this->setOutput(new OutputStyle($this->input, $output));
+        $this->lines = null;
 
         // Here and not in each lane: it asks the terminal for its width.
         $this->lines();

@@ -26,10 +26,11 @@ interface Engine
     public function supervise(array $options, callable $runner, callable $child, callable $rescue): int;
 
     /**
+     * @param  (callable(): mixed)|null  $boot  null: the process as it is now is the template
      * @param  list<class-string>  $shared
      * @return array{objects: int, closures: int, arrays: int, shared_arrays: int, bytes: int, seconds: float, refused: list<string>, destructors: list<string>}
      */
-    public function template(callable $boot, array $shared): array;
+    public function template(?callable $boot, array $shared): array;
 
     /**
      * @param  callable(): void  $lane

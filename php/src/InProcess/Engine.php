@@ -55,7 +55,7 @@ final class Engine implements Contracts\Engine
         throw $this->impossible();
     }
 
-    public function template(callable $boot, array $shared): array
+    public function template(?callable $boot, array $shared): array
     {
         throw $this->impossible();
     }

@@ -20,7 +20,8 @@ use Symfony\Component\VarDumper\Dumper\CliDumper;
 use Symfony\Component\VarDumper\Dumper\HtmlDumper;
 
 /**
- * The application that lanes are copied from: booted, with a worker and the command's listeners, no job ever run in it.
+ * What lanes are copied from: the process as it is where queue:work would enter its loop, with a worker, no job ever run in it. What
+ * PHP does once per process (files that are required once, what class files do as they are loaded) is in it, as it is after a fork.
  *
  * Nothing in it may hold an open connection, a resource or a generator; what it holds is copied for each lane.
  */
@@ -39,19 +40,49 @@ final class Template
         'Symfony\Component\VarDumper\Dumper\AbstractDumper',
     ];
 
-    /** @param  array<string, mixed>  $settings */
+    /**
+     * Makes the process, with its booted application, what lanes are copied from.
+     *
+     * @return array<string, mixed> what the engine found in it, see Engine::template()
+     */
+    public static function take(Application $app, Settings $settings): array
+    {
+        $engine = $app->make(Engine::class);
+        self::prepare($app, $settings);
+
+        return $app->make(RunCommand::class)->writingTo(
+            self::output($engine, $settings),
+            static fn (): array => $engine->template(null, [...self::SHARED, ...$settings->shared]),
+        );
+    }
+
+    /**
+     * A lane's own application, where the process's cannot be copied.
+     *
+     * @param  array<string, mixed>  $settings
+     */
     public static function boot(array $settings): Application
     {
         $settings = Settings::fromArray($settings);
         $app = self::application($settings->bootstrap);
 
         $app->make(Kernel::class)->bootstrap();
+        self::prepare($app, $settings);
+        $app->make(RunCommand::class)->listenInLane($settings->input, self::output($app->make(Engine::class), $settings));
+
+        return $app;
+    }
+
+    private static function prepare(Application $app, Settings $settings): void
+    {
         LimitedConnector::install($app, $settings->maxConnections);
-
         $app->instance('queue.worker', self::worker($app, $settings));
-        $app->make(RunCommand::class)->listenInLane($settings->input, new LaneOutput($app->make(Engine::class), $settings->verbosity, $settings->decorated));
+        self::settle($app);
+    }
 
-        return self::settle($app);
+    private static function output(Engine $engine, Settings $settings): LaneOutput
+    {
+        return new LaneOutput($engine, $settings->verbosity, $settings->decorated);
     }
 
     /** Makes what every job needs, and closes what cannot be copied. */

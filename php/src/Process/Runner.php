@@ -54,9 +54,10 @@ final class Runner
         // All lanes share it, so one job could never be told by it; --memory ends the runner after its jobs instead.
         ini_set('memory_limit', '-1');
 
+        $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
+
         $this->fire($this->settings->once ? null : Laravel::workerStarting($this->settings->connection, $this->settings->queue, $this->options));
 
-        $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
         $settings = $this->settings->withLanes($cloned)->toArray();
 
         $this->engine->run(
@@ -73,8 +74,7 @@ final class Runner
     /** @return bool whether lanes can be copied from it */
     private function makeTemplate(): bool
     {
-        $settings = $this->settings->toArray();
-        $audit = $this->engine->template(static fn () => Template::boot($settings), [...Template::SHARED, ...$this->settings->shared]);
+        $audit = Template::take($this->app, $this->settings);
 
         if ($audit['refused'] !== []) {
             $this->warnOf($audit['refused']);

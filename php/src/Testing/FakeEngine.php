@@ -8,6 +8,9 @@ use Closure;
 use Illuminate\Container\Container;
 use Illuminate\Support\Facades\Facade;
 use KQueue\Contracts\Engine;
+use KQueue\Lane\Template;
+use KQueue\Process\Runner;
+use KQueue\Process\Settings;
 use KQueue\Support\Laravel;
 use LogicException;
 
@@ -125,6 +128,8 @@ final class FakeEngine implements Engine
 
     private ?Closure $boot = null;
 
+    private ?Settings $settings = null;
+
     private ?Closure $answer = null;
 
     public function available(): bool
@@ -142,6 +147,7 @@ final class FakeEngine implements Engine
         $this->options = $options;
         $this->child = $child(...);
         $this->base = Container::getInstance();
+        $this->settings = $runner instanceof Runner ? (fn (): Settings => $this->settings)->call($runner) : null;
 
         try {
             return $runner();
@@ -150,16 +156,22 @@ final class FakeEngine implements Engine
         }
     }
 
-    public function template(callable $boot, array $shared): array
+    public function template(?callable $boot, array $shared): array
     {
-        $this->boot = $boot(...);
+        $this->boot = $boot === null ? $this->applicationLike(...) : $boot(...);
         Laravel::forgetListeners();
-        $boot();
+        ($this->boot)();
 
         return $this->audit + [
             'objects' => 0, 'closures' => 0, 'arrays' => 0, 'shared_arrays' => 0, 'bytes' => 0, 'seconds' => 0.0,
             'refused' => [], 'destructors' => [],
         ];
+    }
+
+    /** Objects cannot be copied without the extension: an application that boots as the process's did stands for its copy. */
+    private function applicationLike(): void
+    {
+        Template::boot($this->settings->toArray());
     }
 
     public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void

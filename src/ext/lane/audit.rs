@@ -9,6 +9,7 @@ use std::ffi::c_void;
 use rustc_hash::FxHashSet;
 
 use super::clone::Template;
+use super::handlers::Handlers;
 use super::rules::{Rule, Rules};
 use super::statics::Slots;
 use crate::zend::{self, Object, Value, sys};
@@ -61,6 +62,9 @@ pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
             let label = format!("register_shutdown_function() #{}", index + 1);
             walk.push(ROOT, label, value.as_ptr());
         }
+    }
+    for handler in template.handlers().into_iter().flat_map(Handlers::each) {
+        walk.push(ROOT, "the handler of errors".into(), handler.as_ptr());
     }
     for entry in zend::entries(template.symbols()) {
         let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();

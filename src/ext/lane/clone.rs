@@ -13,6 +13,7 @@ use std::ptr;
 use rustc_hash::FxHashMap;
 
 use super::functions::{self, Tables, Variables};
+use super::handlers::Handlers;
 use super::own::Own;
 use super::rules::{Rule, Rules};
 use super::statics::{Slots, Statics};
@@ -34,6 +35,7 @@ pub(crate) struct Template {
     tables: Vec<Variables>,
     symbols: Symbols,
     at_end: Vec<Vec<Owned>>,
+    handlers: Option<Handlers>,
     rules: Rules,
     /// Arrays of the template that hold no object, reference or resource at any depth. They never change, so this is found out once.
     pure: FxHashMap<*mut sys::HashTable, bool>,
@@ -51,6 +53,7 @@ impl Template {
             tables: own.functions.into_tables(),
             symbols: own.symbols,
             at_end: own.at_end,
+            handlers: own.handlers,
             rules: Rules::new(shared),
             pure: FxHashMap::default(),
             memo: FxHashMap::default(),
@@ -66,7 +69,19 @@ impl Template {
             functions: Tables::from_tables(self.tables),
             symbols: self.symbols,
             at_end: self.at_end,
+            handlers: self.handlers,
         }
+    }
+
+    /// The end of a template that was made of the live values: the tables of functions are the functions' own.
+    pub(crate) fn let_go(mut self) {
+        self.tables.clear();
+        drop(self.into_own());
+    }
+
+    /// The handlers that lanes begin with, if they have others than the process.
+    pub(crate) fn handlers(&self) -> Option<&Handlers> {
+        self.handlers.as_ref()
     }
 
     /// The template's static variables, by function; null: none used yet.
@@ -120,6 +135,11 @@ impl Template {
         }
         let symbols = self.globals();
         let at_end = self.calls();
+        let handlers = self.handlers.take();
+        let copies = handlers
+            .as_ref()
+            .map(|handlers| handlers.map(|handler| self.owned(handler)));
+        self.handlers = handlers;
         for object in self.held.drain(..) {
             // SAFETY: each was held with one count.
             unsafe { sys::kq_object_release(object) };
@@ -129,7 +149,14 @@ impl Template {
             functions: Tables::from_tables(tables),
             symbols,
             at_end,
+            handlers: copies,
         }
+    }
+
+    fn owned(&mut self, from: *const Value) -> Owned {
+        let mut copy = zend::undef();
+        self.value(&raw mut copy, from);
+        Owned::from_raw(copy)
     }
 
     fn calls(&mut self) -> Vec<Vec<Owned>> {
@@ -138,15 +165,9 @@ impl Template {
             .iter()
             .map(|call| call.iter().map(Owned::as_ptr).collect())
             .collect();
-        let copy = |value: *mut Value| {
-            let mut copy = zend::undef();
-            self.value(&raw mut copy, value);
-            Owned::from_raw(copy)
-        };
-        let mut copy = copy;
         calls
             .into_iter()
-            .map(|call| call.into_iter().map(&mut copy).collect())
+            .map(|call| call.into_iter().map(|value| self.owned(value)).collect())
             .collect()
     }
 

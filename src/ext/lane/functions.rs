@@ -182,6 +182,13 @@ impl Functions {
         Tables::from_tables(indexes.map(|index| self.declared_one(index)).collect())
     }
 
+    /// The live tables, function by function. They stay the functions' own: whoever reads them must not drop them.
+    pub(crate) fn live(&self) -> Vec<Variables> {
+        // SAFETY: a function lives until the request ends, and so does the place of its table.
+        let live = |function: &Function| unsafe { *function.place.live() };
+        self.functions.iter().map(live).collect()
+    }
+
     /// A table as declared; null says the same.
     pub(crate) fn declared_one(&mut self, index: usize) -> Variables {
         self.functions[index].spare.pop().unwrap_or(ptr::null_mut())

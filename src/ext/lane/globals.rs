@@ -5,8 +5,10 @@
 #![expect(unsafe_code, reason = "reads and writes the engine's globals")]
 
 use std::ffi::c_void;
-use std::{mem, ptr};
+use std::mem::{self, MaybeUninit};
+use std::ptr;
 
+use super::handlers::Handlers;
 use crate::zend::{self, Owned, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
@@ -28,6 +30,8 @@ pub(crate) struct Globals {
     streams: sys::kq_streams,
     /// Whether stream wrappers and the default context are the lane's own: those that the template registers are for everyone.
     own_streams: bool,
+    /// The handlers that the lane began with; None: those of the process.
+    handlers: Option<Handlers>,
 }
 
 /// ext/standard's nesting counters; SerializesModels runs queries inside __unserialize.
@@ -39,16 +43,31 @@ struct Serializer {
 }
 
 impl Globals {
-    /// What a new process would have; error handlers as they are now, since booting set them for everyone.
-    pub(crate) fn fresh(own_streams: bool) -> Self {
+    /// What a new process would have; these handlers, or those of the process as they are now, since booting set them for everyone.
+    pub(crate) fn fresh(own_streams: bool, handlers: Option<Handlers>) -> Self {
         // SAFETY: reads the live handlers, of which `with_handlers` takes counts; on the PHP thread.
         unsafe {
             let engine = &raw const sys::executor_globals;
-            let mut globals = Self::with_handlers(
-                &raw const (*engine).user_error_handler,
-                (*engine).user_error_handler_error_reporting,
-                &raw const (*engine).user_exception_handler,
-            );
+            let mut globals = match &handlers {
+                Some(own) => Self::with_handlers(
+                    own.error.as_ptr(),
+                    own.error_reporting,
+                    own.exception.as_ptr(),
+                ),
+                None => Self::with_handlers(
+                    &raw const (*engine).user_error_handler,
+                    (*engine).user_error_handler_error_reporting,
+                    &raw const (*engine).user_exception_handler,
+                ),
+            };
+            if let Some(own) = &handlers {
+                own.fill(
+                    &raw mut globals.error_handlers,
+                    &raw mut globals.error_handlers_reporting,
+                    &raw mut globals.exception_handlers,
+                );
+            }
+            globals.handlers = handlers;
             globals.own_streams = own_streams;
             if own_streams {
                 sys::kq_streams_copy(&raw mut globals.streams);
@@ -79,7 +98,9 @@ impl Globals {
             sys::output_globals.flags = current.flags;
             let output = sys::output_globals;
             sys::output_globals = current;
-            let mut globals: Self = mem::zeroed();
+            let mut globals = MaybeUninit::<Self>::zeroed();
+            (&raw mut (*globals.as_mut_ptr()).handlers).write(None);
+            let mut globals = globals.assume_init();
             globals.output = output;
             sys::kq_zval_copy(&raw mut globals.error_handler, error_handler);
             sys::kq_zval_copy(&raw mut globals.exception_handler, exception_handler);
@@ -95,20 +116,26 @@ impl Globals {
         }
     }
 
-    /// Between two jobs. While the lane runs these are the base's, as they were when the lane began: its handlers become these
-    /// again, and what is left in its output buffers is written, as at the end of a program. False: a fatal error in that.
+    /// Between two jobs. While the lane runs its handlers become those again that it began with (its own, or the base's, which these
+    /// are meanwhile), and what is left in its output buffers is written, as at the end of a program. False: a fatal error in that.
     pub(crate) fn renew(&self) -> bool {
         if !zend::flush_output() {
             return false;
         }
-        // SAFETY: on the PHP thread; the handlers are copied with counts of their own.
-        unsafe {
-            sys::kq_renew_handlers(
+        let (error, reporting, exception) = match &self.handlers {
+            Some(own) => (
+                own.error.as_ptr().cast_const(),
+                own.error_reporting,
+                own.exception.as_ptr().cast_const(),
+            ),
+            None => (
                 &raw const self.error_handler,
                 self.error_handler_reporting,
                 &raw const self.exception_handler,
-            );
-        }
+            ),
+        };
+        // SAFETY: on the PHP thread; the handlers are copied with counts of their own.
+        unsafe { sys::kq_renew_handlers(error, reporting, exception) };
         zend::take_exception();
         // SAFETY: on the PHP thread.
         unsafe { sys::kq_request_clear() };
@@ -117,32 +144,7 @@ impl Globals {
 
     /// The functions that the lane has registered for its end, while it does not run.
     pub(crate) fn at_end(&self) -> Vec<Vec<Owned>> {
-        extern "C" fn each(
-            calls: *mut c_void,
-            callable: *mut sys::zval,
-            count: u32,
-            arguments: *mut sys::zval,
-        ) {
-            let mut call = vec![Owned::copy(callable)];
-            for index in 0..count as usize {
-                // SAFETY: the entry has as many arguments.
-                call.push(Owned::copy(unsafe { arguments.add(index) }));
-            }
-            // SAFETY: the vector below, which nothing else uses meanwhile.
-            unsafe { &mut *calls.cast::<Vec<Vec<Owned>>>() }.push(call);
-        }
-        let mut calls: Vec<Vec<Owned>> = Vec::new();
-        if !self.request.shutdown_functions.is_null() {
-            // SAFETY: the table is ours; the walk changes nothing.
-            unsafe {
-                sys::kq_each_shutdown_function(
-                    self.request.shutdown_functions,
-                    Some(each),
-                    (&raw mut calls).cast(),
-                );
-            }
-        }
-        calls
+        calls_of(self.request.shutdown_functions)
     }
 
     /// Exchanges these with the live ones.
@@ -194,6 +196,38 @@ impl Globals {
             unsafe { sys::kq_streams_exchange(&raw mut self.streams) };
         }
     }
+}
+
+/// The functions that are registered for the end of what is live.
+pub(crate) fn live_at_end() -> Vec<Vec<Owned>> {
+    // SAFETY: reads a global of the engine, on the PHP thread.
+    calls_of(unsafe { sys::basic_globals.user_shutdown_function_names })
+}
+
+/// Calls that are registered for an end: each a callable and its arguments.
+fn calls_of(functions: *mut sys::HashTable) -> Vec<Vec<Owned>> {
+    extern "C" fn each(
+        calls: *mut c_void,
+        callable: *mut sys::zval,
+        count: u32,
+        arguments: *mut sys::zval,
+    ) {
+        let mut call = vec![Owned::copy(callable)];
+        for index in 0..count as usize {
+            // SAFETY: the entry has as many arguments.
+            call.push(Owned::copy(unsafe { arguments.add(index) }));
+        }
+        // SAFETY: the vector below, which nothing else uses meanwhile.
+        unsafe { &mut *calls.cast::<Vec<Vec<Owned>>>() }.push(call);
+    }
+    let mut calls: Vec<Vec<Owned>> = Vec::new();
+    if !functions.is_null() {
+        // SAFETY: a table of such functions; the walk changes nothing.
+        unsafe {
+            sys::kq_each_shutdown_function(functions, Some(each), (&raw mut calls).cast());
+        }
+    }
+    calls
 }
 
 impl Drop for Globals {

@@ -44,9 +44,10 @@ pub(crate) fn run(
     // this is the moment in which lanes are made.
     unsafe {
         (*table).take_out(lane);
-        let own = (*table).own();
+        let mut own = (*table).own();
+        let handlers = own.as_mut().and_then(|own| own.handlers.take());
         (*lane).below = Some(Box::new(Below {
-            globals: mem::replace(&mut (*lane).globals, Globals::fresh(true)),
+            globals: mem::replace(&mut (*lane).globals, Globals::fresh(true, handlers)),
             settings: mem::take(&mut (*lane).settings),
             own: mem::replace(&mut (*lane).own, own),
             error_reporting: sys::executor_globals.error_reporting,

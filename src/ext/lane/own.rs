@@ -1,10 +1,11 @@
 //! PHP's variables that live as long as a process: what a lane has of its own of them.
 
 use super::functions::Tables;
+use super::handlers::Handlers;
 use super::statics::{Slots, Statics};
 use super::symbols::{self, Symbols};
 use super::without::Without;
-use super::{functions, statics};
+use super::{functions, globals, statics};
 use crate::zend::Owned;
 
 /// One lane's, or, while that lane runs, the base's.
@@ -14,6 +15,8 @@ pub(crate) struct Own {
     pub(crate) symbols: Symbols,
     /// Calls (a callable and its arguments) to register for the lane's end, as soon as it runs: the template's.
     pub(crate) at_end: Vec<Vec<Owned>>,
+    /// The handlers to begin with; None: those of the process.
+    pub(crate) handlers: Option<Handlers>,
 }
 
 impl Own {
@@ -24,6 +27,19 @@ impl Own {
             functions: slots.functions.declared(),
             symbols: Symbols::declared(),
             at_end: Vec::new(),
+            handlers: None,
+        }
+    }
+
+    /// Those of the process as they are now, in the scheduler's context. The tables of functions stay the functions' own.
+    pub(crate) fn live(slots: &mut Slots) -> Self {
+        slots.scan();
+        Self {
+            statics: Statics::live(slots),
+            functions: Tables::from_tables(slots.functions.live()),
+            symbols: Symbols::live(),
+            at_end: globals::live_at_end(),
+            handlers: Some(Handlers::live()),
         }
     }
 

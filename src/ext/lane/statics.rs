@@ -206,6 +206,19 @@ impl Statics {
         Self::default()
     }
 
+    /// Copies of the live values, each with a count of its own.
+    pub(crate) fn live(slots: &Slots) -> Self {
+        let copy = |slot: &Slot| {
+            let mut value = zend::undef();
+            // SAFETY: `live` points into a class's static table, which stays where it is until the request ends.
+            unsafe { sys::kq_zval_copy(&raw mut value, slot.live) };
+            value
+        };
+        Self {
+            values: slots.slots.iter().map(copy).collect(),
+        }
+    }
+
     /// These values, slot by slot.
     pub(crate) fn from_values(values: Vec<Value>) -> Self {
         Self { values }

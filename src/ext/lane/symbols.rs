@@ -25,6 +25,14 @@ impl Symbols {
         symbols
     }
 
+    /// The live variables as they are, those of the main script's frame among them.
+    pub(crate) fn live() -> Self {
+        let mut symbols = Self::empty(0);
+        // SAFETY: on the PHP thread. The copies have counts of their own; references stay references.
+        unsafe { sys::kq_copy_symbols(&raw mut symbols.table) };
+        symbols
+    }
+
     /// No variables yet.
     pub(crate) fn empty(size: u32) -> Self {
         // SAFETY: all-zero is plain data, which the shim initialises.

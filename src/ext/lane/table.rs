@@ -13,6 +13,7 @@ use kqueue_engine::runner::{Clash, Lanes, Pause, Seldom, Then, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
 use kqueue_engine::signals::STOP;
 
+use super::audit::{Audit, audit};
 use super::clone::{self, Template};
 use super::globals::Globals;
 use super::own::{self, Own};
@@ -244,9 +245,11 @@ pub(super) unsafe fn begin(lane: *mut Lane) {
 
 impl Lanes for Table {
     fn start(&mut self) -> Result<LaneId, String> {
-        let own = self.own();
+        let mut own = self.own();
+        let handlers = own.as_mut().and_then(|own| own.handlers.take());
         let work = &raw const *self.work;
-        self.make(Globals::fresh(!self.booting), own, work, ptr::null_mut())
+        let globals = Globals::fresh(!self.booting, handlers);
+        self.make(globals, own, work, ptr::null_mut())
     }
 
     fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
@@ -375,6 +378,7 @@ impl Lanes for Table {
 }
 
 /// What a trial copy of the template cost.
+#[derive(Default)]
 pub(crate) struct Trial {
     pub(crate) counts: clone::Counts,
     pub(crate) bytes: usize,
@@ -427,6 +431,20 @@ impl Table {
         }
     }
 
+    /// Makes the process as it is now the template: what lanes get is what `fork()` would give them. Nothing is made of it if the
+    /// audit refuses something in it.
+    pub(crate) fn take_process(&mut self, shared: &[String]) -> Audit {
+        let mut live = Template::new(Own::live(&mut self.slots), shared);
+        let found = audit(&mut live, &self.slots);
+        if found.refused.is_empty() {
+            // The process goes on with its own; what lanes are copied from must not change any more.
+            let frozen = live.clone_own(&mut self.slots);
+            self.template = Some(Template::new(frozen, shared));
+        }
+        live.let_go();
+        found
+    }
+
     /// Forgets an ended lane.
     pub(crate) fn discard(&mut self, lane: LaneId) {
         let own = self.lanes[lane as usize]
@@ -439,14 +457,18 @@ impl Table {
         self.free.push(lane);
     }
 
-    /// Copies the template once and drops the copy: what a lane will cost.
-    pub(crate) fn trial(&mut self, template: &mut Template) -> Trial {
+    /// Copies the template, if there is one, and drops the copy: what a lane will cost.
+    pub(crate) fn trial(&mut self) -> Trial {
         self.slots.scan();
+        let Some(template) = &mut self.template else {
+            return Trial::default();
+        };
         let before = zend::memory_usage();
         let started = Instant::now();
         let copy = template.clone_own(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
+        let counts = template.counts();
         copy.retire(&mut self.slots);
         // Destructors of the copy may have thrown.
         zend::take_exception();
@@ -455,7 +477,7 @@ impl Table {
             zend::bailout();
         }
         Trial {
-            counts: template.counts(),
+            counts,
             bytes,
             seconds,
         }

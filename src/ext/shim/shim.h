@@ -163,6 +163,7 @@ void kq_symbols_init(HashTable *table, uint32_t size);
 void kq_symbols_destroy(HashTable *table);
 void kq_symbols_clear(void);
 void kq_copy_superglobals(HashTable *to);
+void kq_copy_symbols(HashTable *to);
 zend_object *kq_clone_internal(zend_object *object);
 bool kq_is_instance(zend_class_entry *class_entry, zend_class_entry *of);
 size_t kq_object_handle_offset(zend_object *object);

@@ -119,3 +119,22 @@ void kq_copy_superglobals(HashTable *to)
 		zend_string_release(name);
 	}
 }
+
+/* All global variables as they are. Superglobals that nobody has used yet are made first, as above. */
+void kq_copy_symbols(HashTable *to)
+{
+	zend_string *name;
+	zval *value, copy;
+	ZEND_HASH_MAP_FOREACH_STR_KEY(CG(auto_globals), name) {
+		zend_is_auto_global(name);
+	} ZEND_HASH_FOREACH_END();
+	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&EG(symbol_table), name, value) {
+		if (Z_TYPE_P(value) == IS_INDIRECT) {
+			value = Z_INDIRECT_P(value);
+		}
+		if (name && Z_TYPE_P(value) != IS_UNDEF) {
+			ZVAL_COPY(&copy, value);
+			zend_hash_update(to, name, &copy);
+		}
+	} ZEND_HASH_FOREACH_END();
+}

@@ -4,8 +4,10 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Laravel;
 
+use Illuminate\Database\Connection;
 use Illuminate\Database\Connectors\ConnectorInterface;
 use Illuminate\Database\Connectors\SQLiteConnector;
+use Illuminate\Database\SQLiteConnection;
 use Illuminate\Queue\Console\WorkCommand;
 use KQueue\Process\ServerLimits;
 use KQueue\Process\Settings;
@@ -14,6 +16,7 @@ use KQueue\Tests\Laravel\Fixtures\FreshJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
 use PHPUnit\Framework\Attributes\DataProvider;
+use ReflectionProperty;
 use RuntimeException;
 
 /** What lanes do with their connections between two jobs, and how many they may have. */
@@ -227,6 +230,56 @@ final class ConnectionsTest extends TestCase
         self::assertSame([], $this->warnings(['concurrency' => 91, 'isolated' => 10]));
         $this->server('mysql', null);
         self::assertSame([], $this->warnings(['concurrency' => 91, 'isolated' => 10]), 'it cannot be asked');
+    }
+
+    public function test_sqlite_with_deferred_transactions_is_told_of(): void
+    {
+        $set = fn (array $values) => $this->app['config']->set(array_combine(array_map(static fn (string $key): string => "database.connections.{$key}", array_keys($values)), $values));
+        $other = TestCase::folder().'/other.sqlite';
+        touch($other);
+
+        try {
+            $set(['sqlite.transaction_mode' => null]);
+            $warnings = $this->warnings([]);
+            self::assertCount(1, $warnings);
+            self::assertStringContainsString('on the SQLite connection [sqlite], will fail with "database is locked"', $warnings[0]);
+            self::assertStringContainsString("'transaction_mode' => 'IMMEDIATE'", $warnings[0]);
+            self::assertSame([], $this->warnings(['concurrency' => 1]));
+
+            // Nobody uses it, until it is the queue's.
+            $set(['other' => ['driver' => 'sqlite', 'database' => $other, 'prefix' => '']]);
+            self::assertCount(1, $this->warnings([]));
+            $this->app['config']->set('queue.connections.database.connection', 'other');
+            self::assertCount(2, $this->warnings([]));
+            self::assertStringContainsString('[other]', $this->warnings([])[1]);
+            $set(['other.database' => ':memory:']);
+            self::assertCount(1, $this->warnings([]));
+            $set(['other.database' => "{$other}.gone"]);
+            self::assertCount(1, $this->warnings([]));
+            $this->app['config']->set('queue.connections.database.connection', null);
+
+            // By the setting, or by the application's own class.
+            Connection::resolverFor('sqlite', static fn (mixed ...$arguments): Connection => new class(...$arguments) extends SQLiteConnection
+            {
+                protected function createTransaction(): void
+                {
+                    $this->getPdo()->exec('BEGIN EXCLUSIVE TRANSACTION');
+                }
+            });
+            self::assertSame([], $this->warnings([]));
+            self::forgetResolvers();
+            $set(['sqlite.transaction_mode' => 'immediate']);
+            $knows = PHP_VERSION_ID >= 80400 && method_exists(SQLiteConnection::class, 'executeBeginTransactionStatement');
+            self::assertCount($knows ? 0 : 1, $this->warnings([]));
+        } finally {
+            self::forgetResolvers();
+            unlink($other);
+        }
+    }
+
+    private static function forgetResolvers(): void
+    {
+        (new ReflectionProperty(Connection::class, 'resolvers'))->setValue(null, []);
     }
 
     /** @param  array<string, int>  $max */

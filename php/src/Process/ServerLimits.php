@@ -10,7 +10,7 @@ use Illuminate\Support\ConfigurationUrlParser;
 use PDO;
 use Throwable;
 
-/** Asks database and Redis servers, before the run begins, whether they take as many connections as its jobs may open. */
+/** Asks database and Redis servers, before the run begins, whether they take as many connections as its jobs may open. Of SQLite it says what else fails. */
 final class ServerLimits
 {
     private const MYSQL = 'select least(@@global.max_connections, coalesce(nullif(@@max_user_connections, 0), @@global.max_connections)) as most';
@@ -42,7 +42,7 @@ final class ServerLimits
             $warnings[] = $this->warning("Redis connection [{$name}]", $this->mostOfRedis($name), $settings, null, static fn (): string => '');
         }
 
-        return array_values(array_filter($warnings));
+        return [...array_values(array_filter($warnings)), ...(new SqliteTransactions($this->app))->warnings($this->databases($settings), $settings)];
     }
 
     /**

@@ -223,6 +223,15 @@ final class Actions
         spl_autoload_unregister($load);
     }
 
+    public static function readsThenWrites(Act $job, float $wait): void
+    {
+        DB::transaction(static function () use ($wait): void {
+            $count = Row::count();
+            usleep((int) ($wait * 1e6));
+            Row::create(['owner' => 'job', 'kind' => "after {$count}"]);
+        });
+    }
+
     public static function queuesAnother(Act $job, string $action, mixed ...$arguments): void
     {
         dispatch(new Act($action, ...$arguments));

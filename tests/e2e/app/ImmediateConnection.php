@@ -15,7 +15,7 @@ final class ImmediateConnection extends SQLiteConnection
 {
     public static function installIfNeeded(): void
     {
-        if (! method_exists(SQLiteConnection::class, 'executeBeginTransactionStatement')) {
+        if (getenv('KQUEUE_TEST_TRANSACTIONS') !== 'DEFERRED' && ! method_exists(SQLiteConnection::class, 'executeBeginTransactionStatement')) {
             Connection::resolverFor('sqlite', static fn (mixed ...$arguments): self => new self(...$arguments));
         }
     }

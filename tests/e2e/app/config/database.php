@@ -10,7 +10,7 @@ return [
             'journal_mode' => 'wal',
             'synchronous' => 'normal',
             'busy_timeout' => 20000,
-            'transaction_mode' => 'IMMEDIATE',
+            'transaction_mode' => getenv('KQUEUE_TEST_TRANSACTIONS') ?: 'IMMEDIATE',
         ],
         'mysql' => ['driver' => 'mysql', 'host' => '127.0.0.1', 'port' => getenv('KQUEUE_TEST_MYSQL_PORT') ?: 1, 'database' => 'test', 'username' => 'root', 'password' => ''],
         'pgsql' => ['driver' => 'pgsql', 'host' => '127.0.0.1', 'port' => getenv('KQUEUE_TEST_PGSQL_PORT') ?: 1, 'database' => 'postgres', 'username' => 'test', 'password' => ''],

@@ -9,6 +9,7 @@ use Illuminate\Console\OutputStyle;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Jobs\SyncJob;
+use Illuminate\Support\Carbon;
 use KQueue\Console\JobLines;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\Attributes\TestWith;
@@ -24,6 +25,7 @@ final class JobLinesTest extends TestCase
     protected function tearDown(): void
     {
         putenv('COLUMNS');
+        Carbon::setTestNow();
         parent::tearDown();
     }
 
@@ -78,8 +80,10 @@ final class JobLinesTest extends TestCase
             self::markTestSkipped('This Laravel writes no JSON.');
         }
 
+        // The clock stands still: in a test that has travelled, and so that no second begins between the two.
+        Carbon::setTestNow('2031-05-06 07:08:09.123456');
         $this->app['config']->set('queue.output_timezone', 'Asia/Kathmandu');
-        $job = $this->job(['displayName' => 'App\Jobs\Ü', 'createdAt' => time() - 70, 'delay' => 10]);
+        $job = $this->job(['displayName' => 'App\Jobs\Ü', 'createdAt' => Carbon::now()->getTimestamp() - 70, 'delay' => 10]);
         $exception = $message === null ? null : new RuntimeException($message);
         [$laravels, $output] = $this->laravels(OutputInterface::VERBOSITY_NORMAL, false, ['--json' => true]);
         $laravels->tell($job, 'starting');
@@ -92,13 +96,23 @@ final class JobLinesTest extends TestCase
         $actual = array_map(self::fields(...), explode("\n", trim($output->fetch())));
 
         self::assertCount(2, $expected);
-        self::assertStringContainsString('+05:45', $expected[0]['timestamp']);
+        self::assertSame('2031-05-06T12:53:09.123456+05:45', $expected[0]['timestamp']);
 
         foreach ($actual as $i => $entry) {
             self::assertSame($expected[$i], array_diff_key($entry, ['wait' => 0, 'isolated' => 0, 'pid' => 0]));
             self::assertSame([false, getmypid()], [$entry['isolated'], $entry['pid']]);
-            self::assertEqualsWithDelta(60, $entry['wait'], 2);
+            self::assertSame(60, $entry['wait']);
         }
+    }
+
+    public function test_printed_times_are_those_of_the_test(): void
+    {
+        Carbon::setTestNow('2031-05-06 07:08:09');
+
+        self::assertStringContainsString('2031-05-06 07:08:09', $this->printed(['createdAt' => Carbon::now()->getTimestamp() - 125]));
+        self::assertStringContainsString('2m 5s wait, ', $this->printed(['createdAt' => Carbon::now()->getTimestamp() - 125]));
+        Carbon::setTestNow();
+        self::assertStringContainsString(date('Y-m-d '), $this->printed([]));
     }
 
     public function test_the_line_says_how_long_a_job_waited(): void
@@ -266,7 +280,6 @@ final class JobLinesTest extends TestCase
     private static function fields(string $line): array
     {
         $fields = json_decode($line, true, flags: JSON_THROW_ON_ERROR);
-        $fields['timestamp'] = preg_replace('/\d\d\.\d{6}/', 'ss.uuuuuu', $fields['timestamp']);
 
         if (isset($fields['duration'])) {
             self::assertLessThan(1.0, $fields['duration']);

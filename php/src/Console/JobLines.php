@@ -8,6 +8,7 @@ use DateTimeImmutable;
 use DateTimeZone;
 use Illuminate\Contracts\Config\Repository as Config;
 use Illuminate\Contracts\Queue\Job;
+use Illuminate\Support\Carbon;
 use KQueue\Isolated\ChildJob;
 use KQueue\Support\JobName;
 use Symfony\Component\Console\Output\OutputInterface;
@@ -99,7 +100,7 @@ final class JobLines
         $payload = (array) $job->payload();
         $made = $payload['createdAt'] ?? null;
         // Laravel (since 12) writes when a job was made, in whole seconds. Of a retry nothing tells when it became ready.
-        $wait = is_int($made) ? max(0, time() - $made - (int) ($payload['delay'] ?? 0)) : null;
+        $wait = is_int($made) ? max(0, (int) self::clock() - $made - (int) ($payload['delay'] ?? 0)) : null;
 
         $this->job = WeakReference::create($job);
         $this->failed = false;
@@ -235,8 +236,8 @@ final class JobLines
     private function asJson(Job $job, string $status, ?Throwable $exception): string
     {
         $this->take($job);
-        [, $second, $zone] = $this->now();
-        $now = microtime(true);
+        [$clock, $now] = [self::clock(), microtime(true)];
+        [, $second, $zone] = $this->at((int) $clock);
         [$startedAt, $isolated] = $this->begun[$job] ?? [null, ChildJob::is($job)];
 
         $json = $status === 'starting' || $status === 'success' ? '{"level":"info",' : '{"level":"warning",';
@@ -249,7 +250,7 @@ final class JobLines
         };
         $json .= $this->attempts > 0 ? ",\"attempts\":{$this->attempts}" : '';
         $json .= $exception === null ? '' : ','.rtrim(self::members(['exception' => $exception::class, 'message' => $exception->getMessage()]), ',');
-        $json .= ",\"timestamp\":\"{$second}.".substr((string) (1_000_000 + (int) (($now - (int) $now) * 1e6)), 1)."{$zone}\"";
+        $json .= ",\"timestamp\":\"{$second}.".substr((string) (1_000_000 + (int) (($clock - (int) $clock) * 1e6)), 1)."{$zone}\"";
         $json .= $status === 'starting' || $startedAt === null ? '' : ',"duration":'.json_encode(round($now - $startedAt, 6));
         $json .= $this->wait === null ? '' : ",\"wait\":{$this->wait}";
 
@@ -264,10 +265,22 @@ final class JobLines
         return $values === [] ? '' : substr(json_encode($values, JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR), 1, -1).',';
     }
 
+    /** As Laravel has it: a test may travel. How long jobs run is another clock's. */
+    private static function clock(): float
+    {
+        return Carbon::hasTestNow() ? (float) Carbon::now()->format('U.u') : microtime(true);
+    }
+
     /** @return array{string, string, string} */
     private function now(): array
     {
-        if ($this->second !== $second = time()) {
+        return $this->at((int) self::clock());
+    }
+
+    /** @return array{string, string, string} */
+    private function at(int $second): array
+    {
+        if ($this->second !== $second) {
             $now = (new DateTimeImmutable("@{$second}"))->setTimezone($this->zone);
             $this->second = $second;
             $this->texts = [$now->format('Y-m-d H:i:s'), $now->format('Y-m-d\TH:i:s'), $now->format('P')];

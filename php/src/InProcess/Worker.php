@@ -4,121 +4,110 @@ declare(strict_types=1);
 
 namespace KQueue\InProcess;
 
-use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Container\Container;
+use Illuminate\Contracts\Container\Container as Application;
+use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Worker as LaravelsWorker;
 use Illuminate\Queue\WorkerOptions;
-use KQueue\Console\JobLines;
-use KQueue\Lane\Lane;
+use KQueue\Lane\Leftovers;
 use KQueue\Lane\LaneWorker;
-use KQueue\Process\Settings;
-use KQueue\Support\Laravel;
-use Symfony\Component\Console\Output\NullOutput;
+use KQueue\Support\JobName;
+use Throwable;
 
 /**
- * In place of Laravel's worker (config kqueue.worker): queue:work, runNextJob() and daemon() run the loop of a lane, in the calling
- * process and application, one job at a time. Needs no extension.
+ * In place of Laravel's worker (config kqueue.worker): queue:work, runNextJob() and daemon() are Laravel's own, in the calling process
+ * and application, and each job ends as in a lane: a timeout ends the job and not the process, and what a job leaves open is closed.
+ * Needs no extension.
  *
- * So tests that look at statics, at fakes or at a database in memory see what their jobs did. A timeout ends the job and not the process.
+ * So tests that look at statics, at fakes or at a database in memory see what their jobs did.
  */
-final class Worker extends LaneWorker
+class Worker extends LaneWorker
 {
-    private Application $app;
+    private ?Application $app = null;
 
-    public static function in(Application $app, LaravelsWorker $worker): self
+    /** Whether the alarm is set for the next job, or for the one that runs. */
+    private bool $armed = false;
+
+    private bool $alarmRang = false;
+
+    public static function in(Application $app, LaravelsWorker $worker): static
     {
-        $own = self::from($worker, null, $app->bound('db') ? $app->make('db') : null);
+        $own = static::from($worker, null, $app->bound('db') ? $app->make('db') : null);
         $own->app = $app;
 
         return $own;
     }
 
-    /**
-     * @param  string  $connectionName
-     * @param  string  $queue
-     * @return int
-     */
     #[\Override]
-    public function daemon($connectionName, $queue, WorkerOptions $options)
+    public function timedOut(): bool
     {
-        if ($this->supportsAsyncSignals()) {
-            $this->listenForSignals($connectionName, $queue, $options);
+        if ($this->alarmRang) {
+            $this->disarm();
         }
 
-        $this->jobsProcessed = 0;
-
-        if ($event = Laravel::workerStarting($connectionName, $queue, $options)) {
-            $this->events->dispatch($event);
-        }
-
-        $state = $this->work($connectionName, $queue, $options, false);
-
-        return $this->stop($state['status'], $options, Laravel::stopReason($state['reason']), $connectionName, $queue);
+        return $this->alarmRang;
     }
 
     /**
+     * @param  Job  $job
      * @param  string  $connectionName
-     * @param  string  $queue
      * @return void
      */
     #[\Override]
-    public function runNextJob($connectionName, $queue, WorkerOptions $options)
+    protected function runJob($job, $connectionName, WorkerOptions $options)
     {
-        $this->work($connectionName, $queue, $options, true);
-    }
-
-    /** @return array{status: int, reason: string|null} */
-    private function work(string $connection, string $queue, WorkerOptions $options, bool $once): array
-    {
-        $engine = new Engine(
-            fn (float $seconds) => $this->sleep($seconds),
-            fn (): bool => (bool) $this->paused,
-            function (int $jobs, ?float $at) use ($once): void {
-                if (! $once) {
-                    [$this->jobsProcessed, $this->lastJobProcessedAt] = [$jobs, $at];
-                }
-            },
-        );
-        $previous = $this->engine;
-        $this->engine = $engine;
+        $leftovers = new Leftovers($this->app ?? Container::getInstance(), $this);
+        $this->jobBegins();
+        $this->alarmRang = false;
 
         try {
-            $settings = $this->settings($connection, $queue, $options, $once);
-            $lines = new JobLines(new NullOutput, false, $this->app->make('config'));
-            $engine->run(fn () => Lane::in($this->app, $settings, $engine, $this, $lines)->run(), 1, false);
+            parent::runJob($job, $connectionName, $options);
+        } catch (Throwable $e) {
+            // Thrown beside the job: what is not its timeout is for whoever called the worker, as in Laravel.
+            $this->timedOut() ? $this->failBeside($job, $options, $e) : throw $e;
         } finally {
-            $this->engine = $previous;
+            // Not only after the pause that --rest asks for.
+            $this->disarm();
         }
 
-        return $engine->state();
+        $leftovers->remove(JobName::of($job));
     }
 
-    private function settings(string $connection, string $queue, WorkerOptions $options, bool $once): Settings
+    /**
+     * Laravel's kills the process. Its last two arguments are the job, or null, and the options; in newer versions there are others before.
+     *
+     * @param  mixed  ...$arguments
+     * @return void
+     */
+    #[\Override]
+    protected function registerTimeoutHandler(...$arguments)
     {
-        return new Settings(
-            bootstrap: '',
-            connection: $connection,
-            queue: $queue,
-            worker: get_object_vars($options),
-            input: [],
-            once: $once,
-            concurrency: 1,
-            lanes: 'booted',
-            shared: [],
-            isolated: 0,
-            isolateAll: false,
-            isolate: [],
-            maxMemory: 0,
-            grace: 0.0,
-            childJobs: 1,
-            verbosity: 0,
-            decorated: false,
-            restartedAt: $this->restartedAt(),
-            startedAt: Settings::now(),
-            autoSlice: 0.0,
-            autoMemory: 0,
-            idleConnections: 0.0,
-            cloned: false,
-            inProcess: true,
-        );
+        [$job, $options] = array_slice($arguments, -2);
+        $this->disarm();
+        $seconds = $job === null ? 0 : (int) ceil((float) $this->timeoutForJob($job, $options));
+
+        if ($seconds <= 0) {
+            return;
+        }
+
+        // A job that catches it gets it again each second.
+        pcntl_signal(SIGALRM, function () use ($job): void {
+            $this->alarmRang = $this->armed = true;
+            pcntl_alarm(1);
+
+            throw $this->timeoutExceededException($job);
+        }, false);
+
+        pcntl_alarm($seconds);
+        $this->armed = true;
+    }
+
+    /** An alarm of somebody else's stays. */
+    private function disarm(): void
+    {
+        if ($this->armed) {
+            $this->armed = false;
+            pcntl_alarm(0);
+        }
     }
 }

@@ -118,21 +118,12 @@ final class Lane
 
                 $goesOn = ($job === null || $this->work($job)) && ! $this->worker->hasLostConnection();
 
-                // Alone in its process it ends as queue:work does.
-                if ($this->settings->inProcess && $this->worker->hasLostConnection()) {
-                    $this->engine->stop(0, 'lost_connection');
-                }
-
                 // A lane that lost a connection goes, and its connections with it: the next one connects anew.
                 if (! $goesOn) {
                     return;
                 }
             }
         } catch (Throwable $e) {
-            if ($this->settings->inProcess) {
-                throw $e;
-            }
-
             $this->worker->report($e);
 
             if ($this->goesOnAfter($e)) {
@@ -245,8 +236,8 @@ final class Lane
     /** Runs the job and cleans up after it. False: this lane must not run another. */
     private function work(Job $job): bool
     {
-        $isolated = ! $this->settings->inProcess && $this->says($job, $this->policy->isolates(...));
-        $fresh = ! $isolated && ! $this->settings->fresh && ! $this->settings->inProcess && $this->says($job, $this->policy->isFresh(...));
+        $isolated = $this->says($job, $this->policy->isolates(...));
+        $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
         $name = $this->lines->take($job);

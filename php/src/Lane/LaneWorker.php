@@ -83,9 +83,14 @@ class LaneWorker extends LaravelWorker
     /** Runs the job with all of Laravel's events, retries and reports; what the job throws is dealt with here. */
     public function run(string $connection, Job $job, WorkerOptions $options): void
     {
+        $this->jobBegins();
+        $this->runJob($job, $connection, $options);
+    }
+
+    protected function jobBegins(): void
+    {
         $this->timedOut = false;
         $this->levels = array_map(static fn (ConnectionInterface $connection): int => $connection->transactionLevel(), $this->databases?->getConnections() ?? []);
-        $this->runJob($job, $connection, $options);
     }
 
     /** A stop signal came: the running job is told, if it wants to know. */

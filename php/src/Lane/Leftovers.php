@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Lane;
 
-use Illuminate\Contracts\Foundation\Application;
+use Illuminate\Contracts\Container\Container;
 
 /** What a job may leave behind in the worker that ran it: output buffers, open transactions. */
 final class Leftovers
@@ -12,7 +12,7 @@ final class Leftovers
     private readonly int $outputLevel;
 
     /** Made before the job begins. */
-    public function __construct(private readonly Application $app, private readonly LaneWorker $worker)
+    public function __construct(private readonly Container $app, private readonly LaneWorker $worker)
     {
         $this->outputLevel = ob_get_level();
     }

@@ -21,7 +21,6 @@ final readonly class Settings
      * @param  array<string, int>  $maxConnections
      * @param  int|string|null  $restartedAt  the restart signal as it was when the master started
      * @param  float  $startedAt  by the monotonic clock
-     * @param  bool  $inProcess  there is one lane, in the process and the application of the caller
      */
     public function __construct(
         public string $bootstrap,
@@ -49,7 +48,6 @@ final readonly class Settings
         public float $idleConnections = 60.0,
         public array $maxConnections = [],
         public bool $cloned = true,
-        public bool $inProcess = false,
     ) {}
 
     public function withLanes(bool $cloned): self

@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace KQueue\Support;
 
-use Illuminate\Contracts\Queue\Queue;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\Worker;
 use Throwable;
@@ -58,13 +57,13 @@ abstract class LaravelWorker extends Worker
     }
 
     /** Which queues are known to be paused, so that it is announced once; whether a queue after the first had the last job. */
-    protected function memory(Queue $queues): string
+    protected function memory(object $queues): string
     {
         return serialize([$this->pausedQueues ?? [], $queues instanceof RedisQueue && Laravel::secondaryQueueHadJob($queues)]);
     }
 
     /** @param  string  $memory  what memory() of another worker told, or nothing */
-    protected function remember(Queue $queues, string $memory): void
+    protected function remember(object $queues, string $memory): void
     {
         if ($memory === '') {
             return;

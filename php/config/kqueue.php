@@ -56,8 +56,8 @@ return [
     ],
 
     /*
-     * true: `queue:work` and whatever else asks Laravel for its worker (`runNextJob()`, tests) gets KQueue's: one lane, in the calling
-     * process and application. Jobs then end in tests as they do in `kqueue:run`.
+     * true: `queue:work` and whatever else asks Laravel for its worker (`runNextJob()`, tests) gets KQueue's: Laravel's
+     * own in the calling process and application, whose jobs end as they do in `kqueue:run`.
      */
     'worker' => (bool) env('KQUEUE_WORKER', false),
 

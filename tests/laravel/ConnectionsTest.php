@@ -239,7 +239,6 @@ final class ConnectionsTest extends TestCase
         touch($other);
 
         try {
-            $set(['sqlite.transaction_mode' => null]);
             $warnings = $this->warnings([]);
             self::assertCount(1, $warnings);
             self::assertStringContainsString('on the SQLite connection [sqlite], will fail with "database is locked"', $warnings[0]);

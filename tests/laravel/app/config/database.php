@@ -4,7 +4,7 @@ use KQueue\Tests\Laravel\TestCase;
 
 return [
     'default' => 'sqlite',
-    'connections' => ['sqlite' => ['driver' => 'sqlite', 'database' => TestCase::folder().'/tests.sqlite', 'prefix' => '', 'transaction_mode' => 'IMMEDIATE']],
+    'connections' => ['sqlite' => ['driver' => 'sqlite', 'database' => TestCase::folder().'/tests.sqlite', 'prefix' => '']],
     'redis' => [
         'client' => 'phpredis',
         'options' => ['prefix' => 'tests:'],

@@ -217,6 +217,19 @@ namespace KQueue {
         public static function wanted(): array {}
 
         /**
+         * In the leader: whether it must take no job now, since too few descriptors are left for what jobs usually open; the run's
+         * onMessage is told, and idle lanes are called out of the line (lead() returns null). In another lane: whether the last leader
+         * was told so, or there are hardly any left; it should keep nothing open then.
+         */
+        public static function isShort(): bool {}
+
+        /**
+         * In a lane: it settles a job from now on ($begins), and may use the descriptors that are kept back for this, or does so no
+         * more. If they are short, it waits until few others do.
+         */
+        public static function settling(bool $begins): void {}
+
+        /**
          * In the leader, when the queue gave nothing: keeps the lead and waits for $seconds, or less: until another lane's job
          * ends, or a stop, pause or resume is asked for.
          */

@@ -54,6 +54,16 @@ final class NativeEngine implements Contracts\Engine
         return Native::wanted();
     }
 
+    public function isShort(): bool
+    {
+        return Native::isShort();
+    }
+
+    public function settling(bool $begins): void
+    {
+        Native::settling($begins);
+    }
+
     public function idle(float $seconds): void
     {
         Native::idle($seconds);

@@ -4,5 +4,6 @@
 pub mod permits;
 pub mod pool;
 pub mod profile;
+pub mod room;
 pub mod scheduler;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! Blocking libc calls that suspend only the calling lane.
 //!
 //! Shared objects reach libc through slots of their global offset table. [`install`] points those slots at the hooks of this
-//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `open`, `ipc`, `process`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
+//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `open`, `ipc`, `process`, `spawn`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
 //! not suspend, or need not; otherwise it hands the lane to the [`Waiter`] until the call would no longer block.
 //!
 //! Invariant: the object this code lives in is never patched, so a plain `libc::poll` here is always the real one.
@@ -35,6 +35,7 @@ mod select;
 mod signal;
 mod sleep;
 mod socket;
+mod spawn;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,11 @@ pub trait Waiter: Sync {
     /// a request on it, whose answer would be mixed up with this one's. MUST be cheap. False: the lane is being cancelled, and must not send.
     fn claim(&self, _fd: libc::c_int) -> bool {
         true
+    }
+
+    /// Whether a process that is forked now goes on with what runs here, and does not become another program. Asked on any thread.
+    fn forks_to_go_on(&self) -> bool {
+        false
     }
 }
 
@@ -139,7 +145,7 @@ impl Hook {
 }
 
 /// Every interposed function, by family.
-const FAMILIES: [&[Hook]; 12] = [
+const FAMILIES: [&[Hook]; 13] = [
     sleep::HOOKS,
     poll::HOOKS,
     select::HOOKS,
@@ -149,6 +155,7 @@ const FAMILIES: [&[Hook]; 12] = [
     open::HOOKS,
     ipc::HOOKS,
     process::HOOKS,
+    spawn::HOOKS,
     signal::HOOKS,
     dns::HOOKS,
     hosts::HOOKS,

@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod children;
 pub mod error;
 pub mod interpose;
+pub mod limits;
 pub mod link;
 pub mod master;
 pub mod reactor;

@@ -9,6 +9,7 @@
 )]
 
 use crate::error::EngineError;
+use crate::limits;
 use kqueue_core::wire::{Control, Decoder, FatalKind, Frame, MAX_CONTROL, MAX_FRAME, Run};
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -104,12 +105,15 @@ impl Packets {
         let (length, passed) = loop {
             let mut space = cmsg_space!([RawFd; 1]);
             let mut parts = [IoSliceMut::new(&mut buffer)];
+            // A descriptor that finds no number is lost with its message.
+            let lifted = limits::use_reserve(true);
             let received = recvmsg::<()>(
                 self.socket.as_raw_fd(),
                 &mut parts,
                 Some(&mut space),
                 MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC,
             );
+            limits::use_reserve(lifted);
             match received {
                 Ok(message) => break (message.bytes, passed_with(&message)),
                 Err(Errno::EINTR) => {}

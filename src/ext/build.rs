@@ -58,7 +58,7 @@ const TYPES: &[&str] = &[
     "kq_.*",
 ];
 /// The C sources, in `shim/`.
-const SHIM: [&str; 12] = [
+const SHIM: [&str; 13] = [
     "calls",
     "collector",
     "contexts",
@@ -66,6 +66,7 @@ const SHIM: [&str; 12] = [
     "interrupts",
     "loading",
     "request",
+    "select",
     "settings",
     "stacks",
     "values",

@@ -13,6 +13,7 @@ use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendHashTable, Zval};
 
+use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
 use kqueue_engine::master::{self, Plan};
 use kqueue_engine::role::{Role, role};
@@ -31,7 +32,7 @@ use crate::lane::{self, Birth, Table, Work, nested, slices};
 use crate::prepared::{After, Options, PREPARED, board};
 use crate::run::{self, Run, with_desk};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, hooks, process};
+use crate::{check, child, descriptors, hooks, process};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
@@ -116,6 +117,30 @@ fn booted(boot: &Zval, shared: &[String]) -> PhpResult<Option<(Table, Audit)>> {
     let found = audit(&mut template, &table.slots);
     table.template = Some(template);
     Ok(Some((table, found)))
+}
+
+/// A permit for the running lane, which waits for it if it can; 0: it needs none, or is being ended.
+pub(crate) fn permit(name: &str, limit: usize) -> Result<Permit, Fault> {
+    let Some(lane) = lane::current() else {
+        return Err(Fault::argument("Engine::permit() works inside a lane only"));
+    };
+    if run::forked() {
+        return Ok(0);
+    }
+    let can_wait = lane::can_suspend();
+    match with_desk(|desk| desk.permit(lane, name, limit, can_wait)) {
+        // While a template is booted nobody else has a lane.
+        None => Ok(0),
+        Some(Some(permit)) => Ok(permit),
+        Some(None) => match lane::suspend(Pause::Permit) {
+            Wake::Permit(permit) => Ok(permit),
+            _ => {
+                lane::insist();
+                run::on_interrupt(true);
+                Ok(0)
+            }
+        },
+    }
 }
 
 /// See stubs/kqueue.stub.php.
@@ -304,27 +329,28 @@ impl Engine {
     }
 
     pub fn permit(name: &str, limit: i64) -> PhpResult<i64> {
-        let Some(lane) = lane::current() else {
-            return Err(Fault::argument("Engine::permit() works inside a lane only").into());
-        };
-        if run::forked() {
-            return Ok(0);
+        Ok(permit(name, usize::try_from(limit).unwrap_or(0).max(1))? as i64)
+    }
+
+    #[php(name = "isShort")]
+    pub fn is_short() -> PhpResult<bool> {
+        let lane = here("isShort")?;
+        let leads = with_desk(|desk| desk.scheduler.leader() == Some(lane)) == Some(true);
+        Ok(if leads {
+            descriptors::are_short()
+        } else {
+            descriptors::were_short()
+        })
+    }
+
+    pub fn settling(begins: bool) -> PhpResult<()> {
+        here("settling")?;
+        if begins {
+            descriptors::begin_settling()?;
+        } else {
+            descriptors::end_settling();
         }
-        let limit = usize::try_from(limit).unwrap_or(0).max(1);
-        let can_wait = lane::can_suspend();
-        match with_desk(|desk| desk.permit(lane, name, limit, can_wait)) {
-            // While a template is booted nobody else has a lane.
-            None => Ok(0),
-            Some(Some(permit)) => Ok(permit as i64),
-            Some(None) => match lane::suspend(Pause::Permit) {
-                Wake::Permit(permit) => Ok(permit as i64),
-                _ => {
-                    lane::insist();
-                    run::on_interrupt(true);
-                    Ok(0)
-                }
-            },
-        }
+        Ok(())
     }
 
     pub fn release(permit: i64) {

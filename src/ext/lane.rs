@@ -17,6 +17,7 @@ pub(crate) mod names;
 pub(crate) mod nested;
 pub(crate) mod own;
 pub(crate) mod rules;
+mod select;
 pub(crate) mod settings;
 pub(crate) mod slices;
 pub(crate) mod statics;
@@ -29,6 +30,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
+use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Pause, Wake};
@@ -76,6 +78,8 @@ pub(crate) struct Lane {
     below: Option<Box<nested::Below>>,
     cost: Cost,
     work: *const dyn Work,
+    /// It settles a job, perhaps with a permit to use descriptors that are kept back (0: it needed none).
+    settling: Option<Permit>,
     /// What its job wants to have called when a stop signal comes.
     on_signal: Option<Owned>,
     /// The lane in whose world it runs, since it helps with its job; null for most.
@@ -232,6 +236,16 @@ pub(crate) fn on_signal(callback: Option<Owned>) {
     }
 }
 
+/// In a lane: it settles a job from now on, or does no more. Returns what was so before.
+pub(crate) fn set_settling(settling: Option<Permit>) -> Option<Permit> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if lane.is_null() {
+        return None;
+    }
+    // SAFETY: the running lane.
+    unsafe { std::mem::replace(&mut (*lane).settling, settling) }
+}
+
 /// In a lane, after a job: nothing of its output buffers and handlers is left for the next one.
 /// False: a fatal error in an output callback.
 pub(crate) fn renew_globals() -> bool {
@@ -332,6 +346,11 @@ impl Waiter for Hooks {
             | Wake::Permit(_)
             | Wake::Child(_) => Woken::Ready,
         }
+    }
+
+    fn forks_to_go_on(&self) -> bool {
+        // SAFETY: on the PHP thread, as the hooks have checked.
+        unsafe { sys::kq_forks_itself() }
     }
 
     fn claim(&self, fd: libc::c_int) -> bool {

@@ -8,6 +8,7 @@ mod check;
 mod child;
 mod concurrently;
 mod convert;
+mod descriptors;
 mod diagnostics;
 mod engine;
 mod exceptions;

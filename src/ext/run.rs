@@ -17,6 +17,7 @@ use kqueue_engine::alarm::Alarm;
 use kqueue_engine::runner::{self, Desk, Shared};
 
 use crate::child::call_function;
+use crate::descriptors::Descriptors;
 use crate::exceptions::Fault;
 use crate::hooks::{self, Mode};
 use crate::lane::guards::Guards;
@@ -38,6 +39,7 @@ pub(crate) struct Run {
     pub(crate) baton: String,
     /// What lanes have noted for each other, by name.
     pub(crate) notes: HashMap<String, String>,
+    pub(crate) descriptors: Descriptors,
     /// The process that runs it.
     owner: u32,
 }
@@ -60,6 +62,7 @@ impl Run {
             on_message: None,
             baton: String::new(),
             notes: HashMap::new(),
+            descriptors: Descriptors::new(),
             owner: std::process::id(),
         }
     }
@@ -101,6 +104,7 @@ impl Run {
             let _ = alarm.watch(control);
         }
         let guards = Guards::install();
+        self.descriptors.begin();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         tell("info", &hooks::line());
         for notice in notices {
@@ -111,6 +115,7 @@ impl Run {
         crate::diagnostics::tell();
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
         drop(guards);
+        self.descriptors.end();
         self.alarm = None;
         // SAFETY: as above.
         unsafe {

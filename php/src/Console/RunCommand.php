@@ -8,6 +8,7 @@ use Illuminate\Console\OutputStyle;
 use Illuminate\Contracts\Cache\Repository as Cache;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Console\WorkCommand;
+use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
 use KQueue\Contracts\Engine;
@@ -16,6 +17,7 @@ use KQueue\Isolated\ChildWorker;
 use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Image;
+use KQueue\Process\ProcessLimits;
 use KQueue\Process\Rescue;
 use KQueue\Process\Runner;
 use KQueue\Process\ServerLimits;
@@ -31,7 +33,7 @@ use Throwable;
  * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
  *
  * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue() and downForMaintenance(), and overrides
- * writeOutput() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ * writeOutput(), logFailedJob() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
 final class RunCommand extends WorkCommand
@@ -77,7 +79,7 @@ final class RunCommand extends WorkCommand
 
         $this->listenForEvents();
         $this->announce($settings->queue);
-        $this->warnOfServerLimits($settings);
+        $this->warnOfLimits($settings);
         $this->closeImage();
 
         return $this->supervise($settings);
@@ -139,6 +141,19 @@ final class RunCommand extends WorkCommand
     protected function writeOutput(Job $job, $status, ?Throwable $exception = null)
     {
         $status === 'starting' ? $this->lines()->begin($job) : $this->lines()->end($job, $status, $exception);
+    }
+
+    /** The job is deleted from its queue by now: it must not get lost for want of a descriptor. */
+    #[\Override]
+    protected function logFailedJob(JobFailed $event)
+    {
+        $worker = $this->laravel->make('queue.worker');
+
+        if ($worker instanceof LaneWorker) {
+            $worker->settle(fn () => parent::logFailedJob($event));
+        } else {
+            parent::logFailedJob($event);
+        }
     }
 
     /**
@@ -314,9 +329,9 @@ final class RunCommand extends WorkCommand
         }
     }
 
-    private function warnOfServerLimits(Settings $settings): void
+    private function warnOfLimits(Settings $settings): void
     {
-        foreach ((new ServerLimits($this->laravel))->warnings($settings) as $warning) {
+        foreach ([...(new ProcessLimits)->warnings($settings), ...(new ServerLimits($this->laravel))->warnings($settings)] as $warning) {
             if ($this->outputUsingJson()) {
                 $this->laravel->make('log')->warning($warning);
             } else {

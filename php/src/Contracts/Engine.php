@@ -51,6 +51,12 @@ interface Engine
     /** @return list<string> names of permits that the lane has and others wait for */
     public function wanted(): array;
 
+    /** In the leader: whether it must take no job now, for want of descriptors; in other lanes, whether it should keep nothing open. */
+    public function isShort(): bool;
+
+    /** The lane settles a job from now on, for which descriptors are kept back; or it does so no more. */
+    public function settling(bool $begins): void;
+
     public function idle(float $seconds): void;
 
     /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null, onSignal?: (callable(int): void)|null}  $job */

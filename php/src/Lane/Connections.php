@@ -41,7 +41,7 @@ final class Connections
     {
         $this->giveWay();
 
-        if ($this->idle > 0 && Settings::now() - $this->usedAt >= $this->idle) {
+        if (($this->idle > 0 && Settings::now() - $this->usedAt >= $this->idle) || $this->engine->isShort()) {
             $this->usedAt = Settings::now();
             $this->guard(fn () => Image::close($this->app));
         }

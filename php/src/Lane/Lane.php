@@ -34,6 +34,9 @@ final class Lane
     /** Between two looks at the queue even with --sleep=0, so that the leader cannot keep the others from running. */
     private const LEAST_SLEEP = 0.01;
 
+    /** Between two looks whether there are descriptors for another job. */
+    private const SHORT_SLEEP = 0.1;
+
     private readonly WorkerOptions $options;
 
     private readonly Leftovers $leftovers;
@@ -145,6 +148,12 @@ final class Lane
     private function take(): ?Job
     {
         if ($this->stopsBeforeTaking()) {
+            return null;
+        }
+
+        if ($this->engine->isShort()) {
+            $this->engine->idle(self::SHORT_SLEEP);
+
             return null;
         }
 
@@ -283,7 +292,8 @@ final class Lane
         $this->connections->jobEnded();
         $this->rest();
 
-        return $reusable && ! $this->settings->fresh;
+        // A lane that goes closes what its jobs have left open in it, connections and all.
+        return $reusable && ! $this->settings->fresh && ! $this->engine->isShort();
     }
 
     /** In short naps: a stop need not wait for its end. */
@@ -298,10 +308,10 @@ final class Lane
         }
     }
 
-    /** A connection is lost sooner than a reason to end hundreds of jobs; a run that is to end at once does end. */
+    /** A connection is lost, or a descriptor not to be had, sooner than a reason to end hundreds of jobs; a run that is to end at once does end. */
     private function goesOnAfter(Throwable $e): bool
     {
-        return ! $this->settings->once && ! $this->options->stopWhenEmpty && $this->worker->isLostConnection($e);
+        return $this->engine->isShort() || ! $this->settings->once && ! $this->options->stopWhenEmpty && $this->worker->isLostConnection($e);
     }
 
     /**

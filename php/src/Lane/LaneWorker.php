@@ -34,6 +34,8 @@ class LaneWorker extends LaravelWorker
 
     private bool $timedOut = false;
 
+    private bool $settles = false;
+
     /** @var array<string, int> the transactions that were open when the job began: none in a lane, that of a test in its own process */
     private array $levels = [];
 
@@ -145,7 +147,7 @@ class LaneWorker extends LaravelWorker
         $this->rollBackOpenTransactions();
 
         try {
-            parent::handleJobException($job->getConnectionName(), $job, $options, $e);
+            $this->settle(fn () => parent::handleJobException($job->getConnectionName(), $job, $options, $e));
         } catch (Throwable $thrown) {
             $this->report($thrown);
         }
@@ -157,7 +159,7 @@ class LaneWorker extends LaravelWorker
         $this->rollBackOpenTransactions();
 
         try {
-            $this->handleTimeout($job, $options, $e);
+            $this->settle(fn () => $this->handleTimeout($job, $options, $e));
         } catch (Throwable $thrown) {
             $this->report($thrown);
         }
@@ -225,11 +227,36 @@ class LaneWorker extends LaravelWorker
         // Otherwise the release below may become part of a transaction that the job began and nobody will commit.
         $this->rollBackOpenTransactions();
 
-        if ($this->isTimeout($e)) {
-            $this->handleTimeout($job, $options);
+        $this->settle(function () use ($connectionName, $job, $options, $e): void {
+            if ($this->isTimeout($e)) {
+                $this->handleTimeout($job, $options);
+            }
+
+            parent::handleJobException($connectionName, $job, $options, $e);
+        });
+    }
+
+    /**
+     * With the descriptors that are kept back for it: what a job does wrong, or that there are none left for it, must not keep it from
+     * being released or written to failed_jobs. Laravel deletes it from the queue first.
+     *
+     * @param  callable(): void  $settle
+     */
+    public function settle(callable $settle): void
+    {
+        if ($this->settles || $this->engine === null) {
+            $settle();
+
+            return;
         }
 
-        parent::handleJobException($connectionName, $job, $options, $e);
+        $this->engine->settling($this->settles = true);
+
+        try {
+            $settle();
+        } finally {
+            $this->engine->settling($this->settles = false);
+        }
     }
 
     /** Libraries may have wrapped the engine's exception, or thrown their own because a wait was cut short. */

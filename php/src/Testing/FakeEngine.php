@@ -114,6 +114,12 @@ final class FakeEngine implements Engine
     /** @var list<string> names of permits that others wait for */
     public array $wanted = [];
 
+    /** @var list<bool> for each of the next calls of isShort(): what it returns */
+    public array $short = [];
+
+    /** @var list<bool> what settling() was told */
+    public array $settling = [];
+
     private int $lastPermit = 0;
 
     private ?float $lastFinished = null;
@@ -213,6 +219,19 @@ final class FakeEngine implements Engine
         $this->mustBeLane('wanted');
 
         return array_values(array_unique(array_intersect($this->permits, $this->wanted)));
+    }
+
+    public function isShort(): bool
+    {
+        $this->mustBeLane('isShort');
+
+        return array_shift($this->short) ?? false;
+    }
+
+    public function settling(bool $begins): void
+    {
+        $this->mustBeLane('settling');
+        $this->settling[] = $begins;
     }
 
     public function idle(float $seconds): void

@@ -4,5 +4,6 @@
 mod permits;
 mod pool;
 mod profile;
+mod room;
 mod scheduler;
 mod wire;

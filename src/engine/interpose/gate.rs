@@ -163,6 +163,14 @@ pub(super) fn claim(fd: c_int) -> bool {
     }
 }
 
+/// See [`Waiter::forks_to_go_on`]; on other threads nothing does.
+pub(super) fn forks_to_go_on() -> bool {
+    // SAFETY: as in `open`.
+    let waiter = unsafe { WAITER.load(Ordering::Acquire).as_ref() };
+    PHP_THREAD.load(Ordering::Relaxed) == thread()
+        && waiter.is_some_and(|waiter| waiter.forks_to_go_on())
+}
+
 /// See [`super::wait`].
 pub(super) fn wait(fds: &[pollfd], timeout: Option<Duration>) -> Option<Woken> {
     let gate = open()?;

@@ -33,6 +33,8 @@ enum Guard {
     Random,
     Autoloader,
     WrapperEnds,
+    /// Refuses high descriptors: `stream_select`, or (true) `socket_select`.
+    Select(bool),
     /// Cannot be had in a lane.
     Refuse(&'static str),
     /// Opens a connection that outlives the request, always.
@@ -47,7 +49,7 @@ enum Guard {
 
 use Guard::{
     Autoloader, Directory, Ini, IniAlways, IniNamed, Locale, Persistent, PersistentFlag,
-    PersistentHost, PersistentOption, Random, Refuse, Umask, Variable, WrapperEnds,
+    PersistentHost, PersistentOption, Random, Refuse, Select, Umask, Variable, WrapperEnds,
 };
 
 const fn pair(name: &'static str) -> Guard {
@@ -107,6 +109,8 @@ static GUARDS: [(&str, &str, Guard); COUNT] = [
     ("", "srand", Random),
     ("", "spl_autoload_register", Autoloader),
     ("", "stream_wrapper_unregister", WrapperEnds),
+    ("", "stream_select", Select(false)),
+    ("", "socket_select", Select(true)),
     ("", "pcntl_signal", Refuse(SIGNALS)),
     ("", "pcntl_alarm", Refuse(SIGNALS)),
     ("", "pcntl_sigprocmask", Refuse(SIGNALS)),
@@ -136,7 +140,7 @@ static GUARDS: [(&str, &str, Guard); COUNT] = [
     ("memcached", "__construct", PersistentFlag(1, 0)),
 ];
 
-const COUNT: usize = 50;
+const COUNT: usize = 52;
 
 type Handler = unsafe extern "C" fn(*mut sys::zend_execute_data, *mut Value);
 
@@ -145,7 +149,7 @@ macro_rules! handlers {
 }
 
 static HANDLERS: [Handler; COUNT] = handlers!(
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51
 );
 
 /// PHP's own handlers. Written as a run begins, and kept.
@@ -316,6 +320,12 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
                 };
             }
         }
+        Then::Select(sockets) => {
+            if !super::select::instead(frame, result, sockets) {
+                // SAFETY: as above.
+                unsafe { original(frame, result) };
+            }
+        }
         Then::Refuse(reason) => refuse(frame, reason),
     }
 }
@@ -325,6 +335,7 @@ enum Then {
     CallQuietly(*mut sys::zend_ini_entry),
     NoteAutoloader,
     ForgetWrapper,
+    Select(bool),
     Refuse(&'static str),
 }
 
@@ -403,6 +414,7 @@ fn before(guard: &'static Guard, frame: *mut sys::zend_execute_data) -> Then {
                 Then::Call
             }
         }
+        Select(sockets) => Then::Select(*sockets),
         Refuse(reason) => Then::Refuse(reason),
         Persistent => Then::Refuse(PERSISTENT),
         PersistentHost(number) => {

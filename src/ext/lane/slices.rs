@@ -150,6 +150,11 @@ impl Cost {
         matches!(self.span, Some((_, None)))
     }
 
+    /// Whether the job runs, and has begun after this moment.
+    pub(super) fn has_begun_since(&self, moment: Instant) -> bool {
+        matches!(self.span, Some((began, None)) if began > moment)
+    }
+
     /// How long the job has run, waits and all.
     pub(crate) fn wall(&self) -> Duration {
         self.span.map_or(Duration::ZERO, |(began, ended)| {

@@ -22,8 +22,8 @@ use super::slices::{Cost, Slices};
 use super::statics::Slots;
 use super::without::Without;
 use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, functions, names};
-use crate::run;
 use crate::zend::{self, Ending, Owned, sys};
+use crate::{descriptors, run};
 
 /// All lanes of a run.
 pub(crate) struct Table {
@@ -194,6 +194,7 @@ impl Table {
             below: None,
             cost: Cost::default(),
             work,
+            settling: None,
             on_signal: None,
             owner,
             group: ptr::null(),
@@ -287,10 +288,14 @@ impl Lanes for Table {
                 run::set_alarm(again);
             }
         }
+        // SAFETY: `lane` is alive.
+        descriptors::switch(unsafe { (*lane).settling }, true);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: as above.
+        descriptors::switch(unsafe { (*lane).settling }, false);
         // SAFETY: `lane` and its owner are alive, and neither runs.
         self.slices.leave(unsafe { &mut (*Lane::world(lane)).cost });
         // SAFETY: as above. The message is still the lane's.
@@ -397,6 +402,17 @@ impl Table {
         if std::mem::take(&mut self.collect) && !unsafe { sys::kq_collect_cycles() } {
             run::poison();
         }
+    }
+
+    /// How many jobs have begun within this time.
+    pub(crate) fn jobs_younger_than(&self, age: Duration) -> usize {
+        let Some(moment) = Instant::now().checked_sub(age) else {
+            return 0;
+        };
+        let lanes = self.lanes.iter().flatten();
+        lanes
+            .filter(|lane| lane.cost.has_begun_since(moment))
+            .count()
     }
 
     /// The alarm has rung.

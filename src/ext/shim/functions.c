@@ -37,6 +37,14 @@ zval *kq_argument(zend_execute_data *frame, uint32_t number)
 	return Z_TYPE_P(argument) == IS_UNDEF ? NULL : argument;
 }
 
+/* Whether PHP has called a function that forks PHP itself. */
+bool kq_forks_itself(void)
+{
+	zend_execute_data *frame = EG(current_execute_data);
+	zend_string *name = frame && frame->func && frame->func->type == ZEND_INTERNAL_FUNCTION ? frame->func->common.function_name : NULL;
+	return name && (zend_string_equals_literal(name, "pcntl_fork") || zend_string_equals_literal(name, "pcntl_rfork"));
+}
+
 zend_function *kq_method(zend_class_entry *class_entry, const char *lower, size_t length)
 {
 	return zend_hash_str_find_ptr(&class_entry->function_table, lower, length);

@@ -156,6 +156,7 @@ void kq_call_known(zend_function *function, zval *result, uint32_t count, zval *
 void kq_each_override(zend_class_entry *base, const char *lower, size_t length, zif_handler handler, void (*each)(void *, zend_function *), void *argument);
 bool kq_is_identical(zval *one, zval *other);
 void kq_string_release(zend_string *string);
+bool kq_forks_itself(void);
 zend_function *kq_method(zend_class_entry *class_entry, const char *lower, size_t length);
 zval *kq_argument(zend_execute_data *frame, uint32_t number);
 bool kq_is_true(zval *value);
@@ -215,6 +216,9 @@ void kq_put_exception(zend_object *exception);
 bool kq_argument_long(zend_execute_data *frame, uint32_t number, zend_long *value);
 int kq_stream_to_wait_for(zval *value, double *limit);
 void kq_stream_exchange_limit(zval *value, struct timeval *limit);
+struct pollfd *kq_select_high(zend_execute_data *frame, bool sockets, uint32_t *count);
+bool kq_select_buffered(zend_execute_data *frame, struct pollfd *list, zval *result);
+void kq_select_done(zend_execute_data *frame, struct pollfd *list, uint32_t count, int error, zval *result);
 int kq_select_descriptors(zend_execute_data *frame, struct pollfd *descriptors, int room);
 const char *kq_closure_place(zval *value, uint32_t *line);
 

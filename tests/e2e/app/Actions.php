@@ -15,6 +15,7 @@ use Illuminate\Support\Facades\Context;
 use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Http;
 use Illuminate\Support\Facades\Log;
+use Illuminate\Support\Facades\Process;
 use Illuminate\Support\Facades\Redis;
 use LogicException;
 use ReflectionProperty;
@@ -26,6 +27,9 @@ final class Actions
 {
     public static int $count = 0;
 
+    /** @var list<resource> */
+    public static array $held = [];
+
     public static function nothing(): void {}
 
     public static function sleep(Act $job, float $seconds): void
@@ -36,6 +40,44 @@ final class Actions
     public static function waits(Act $job, string $how, float $seconds, int $which): void
     {
         Trace::add('result', [$which, Waits::{$how}($seconds, $which)]);
+    }
+
+    /** Descriptors of its own for a while. */
+    public static function holds(Act $job, int $count, float $seconds): void
+    {
+        for ($held = []; count($held) < $count; $held[] = fopen('/dev/null', 'r')) {
+        }
+
+        usleep((int) ($seconds * 1e6));
+    }
+
+    /** So late that nobody expects it any more, and longer than the job. */
+    public static function holdsLater(Act $job, int $count, float $after): void
+    {
+        usleep((int) ($after * 1e6));
+
+        while (count(self::$held) < $count) {
+            self::$held[] = fopen('/dev/null', 'r');
+        }
+
+        usleep(500_000);
+    }
+
+    /** @param  int  $held  how many descriptors are open before it */
+    public static function runsPrograms(Act $job, int $held): void
+    {
+        for ($files = []; count($files) < $held; $files[] = fopen('/dev/null', 'r')) {
+        }
+
+        $process = proc_open('ulimit -Sn', [1 => ['pipe', 'w']], $pipes);
+        $said = stream_get_contents($pipes[1]);
+        proc_close($process);
+
+        Trace::add('result', [
+            'exec' => exec('ulimit -Sn'),
+            'proc_open' => trim($said),
+            'Process' => trim(Process::run('ulimit -Sn')->throw()->output()),
+        ]);
     }
 
     public static function longSleep(Act $job, int $seconds): void

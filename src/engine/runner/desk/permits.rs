@@ -78,6 +78,17 @@ impl Desk {
         }
     }
 
+    /// Calls all idle lanes out of the line: each puts itself in order, and lines up again.
+    pub fn call_idle(&mut self) {
+        let in_line = |slot: &super::Slot| matches!(slot.state, State::InLine);
+        let idle: Vec<LaneId> = (0..self.slots.len() as LaneId)
+            .filter(|lane| in_line(&self.slots[*lane as usize]))
+            .collect();
+        for lane in idle {
+            self.step_out(lane);
+        }
+    }
+
     pub(super) fn step_out(&mut self, lane: LaneId) {
         if self.scheduler.stopping().is_none() && self.scheduler.step_out(lane) {
             self.wake(lane, Wake::Tidy);

@@ -58,11 +58,12 @@ const TYPES: &[&str] = &[
     "kq_.*",
 ];
 /// The C sources, in `shim/`.
-const SHIM: [&str; 13] = [
+const SHIM: [&str; 14] = [
     "calls",
     "collector",
     "contexts",
     "functions",
+    "includes",
     "interrupts",
     "loading",
     "request",

@@ -109,10 +109,9 @@ fn booted(boot: &Zval, shared: &[String]) -> PhpResult<Option<(Table, Audit)>> {
         Some((Ending::BailedOut, _)) => zend::bailout(),
         _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
     }
-    let own = table
-        .take_own(0)
-        .unwrap_or_else(|| Own::declared(&mut table.slots));
+    let own = table.take_own(0).unwrap_or_else(Own::declared);
     let mut template = Template::new(own, shared);
+    table.slots.late.share(shared);
     table.discard(0);
     let found = audit(&mut template, &table.slots);
     table.template = Some(template);

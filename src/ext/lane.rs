@@ -13,6 +13,7 @@ pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod guards;
 pub(crate) mod handlers;
+pub(crate) mod includes;
 pub(crate) mod names;
 pub(crate) mod nested;
 pub(crate) mod own;

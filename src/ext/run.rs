@@ -21,7 +21,8 @@ use crate::descriptors::Descriptors;
 use crate::exceptions::Fault;
 use crate::hooks::{self, Mode};
 use crate::lane::guards::Guards;
-use crate::lane::{self, Hooks, Sentence, Table, slices};
+use crate::lane::includes::Watch;
+use crate::lane::{self, Birth, Hooks, Sentence, Table, slices};
 use crate::zend::{self, Owned, sys};
 
 /// A run and everything it owns.
@@ -105,6 +106,11 @@ impl Run {
         }
         let guards = Guards::install();
         self.descriptors.begin();
+        // Lanes that share the process's variables share its list of included files.
+        let watch = (self.table.birth != Birth::Common).then(|| {
+            self.table.slots.watch();
+            Watch::new(&raw mut self.table.slots)
+        });
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         tell("info", &hooks::line());
         for notice in notices {
@@ -114,6 +120,7 @@ impl Run {
         let result = runner::run(&desk, &mut self.table);
         crate::diagnostics::tell();
         RUN.store(ptr::null_mut(), Ordering::Relaxed);
+        drop(watch);
         drop(guards);
         self.descriptors.end();
         self.alarm = None;

@@ -33,12 +33,7 @@ const ROOT: usize = usize::MAX;
 
 /// Looks at everything reachable from the template's values.
 pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
-    let mut walk = Walk {
-        nodes: Vec::new(),
-        queue: VecDeque::new(),
-        seen: FxHashSet::default(),
-        found: Audit::default(),
-    };
+    let mut walk = Walk::default();
     for (index, value) in template.values().iter().enumerate() {
         if matches!(
             zend::kind(value),
@@ -70,15 +65,28 @@ pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
         let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
         walk.push(ROOT, format!("$GLOBALS[{name}]"), entry.value);
     }
-    while let Some(node) = walk.queue.pop_front() {
-        walk.look(node, template.rules());
-    }
-    walk.found.destructors.sort_unstable();
-    walk.found.destructors.dedup();
-    walk.found
+    walk.through(template.rules())
 }
 
+/// Looks at everything reachable from these values. Objects that are `foreign` belong to somebody else, so they cannot be copied.
+pub(crate) fn audit_values(
+    roots: Vec<(String, *const Value)>,
+    rules: &mut Rules,
+    foreign: FxHashSet<*mut Object>,
+) -> Audit {
+    let mut walk = Walk {
+        foreign,
+        ..Walk::default()
+    };
+    for (label, value) in roots {
+        walk.push(ROOT, label, value);
+    }
+    walk.through(rules)
+}
+
+#[derive(Default)]
 struct Walk {
+    foreign: FxHashSet<*mut Object>,
     nodes: Vec<Node>,
     queue: VecDeque<usize>,
     seen: FxHashSet<*mut c_void>,
@@ -86,6 +94,15 @@ struct Walk {
 }
 
 impl Walk {
+    fn through(mut self, rules: &mut Rules) -> Audit {
+        while let Some(node) = self.queue.pop_front() {
+            self.look(node, rules);
+        }
+        self.found.destructors.sort_unstable();
+        self.found.destructors.dedup();
+        self.found
+    }
+
     fn push(&mut self, parent: usize, label: String, value: *const Value) {
         if !matches!(
             zend::kind(value),
@@ -161,6 +178,10 @@ impl Walk {
             self.found.destructors.push(name.clone());
         }
         match rules.of(object) {
+            _ if self.foreign.contains(&object) => {
+                let path = self.path(node, &format!("{name} of the job's own application"));
+                self.found.refused.push(path);
+            }
             Rule::Refuse => {
                 let path = self.path(node, &name);
                 self.found.refused.push(path);

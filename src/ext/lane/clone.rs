@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::functions::{self, Tables, Variables};
 use super::handlers::Handlers;
+use super::includes::Included;
 use super::own::Own;
 use super::rules::{Rule, Rules};
 use super::statics::{Slots, Statics};
@@ -62,6 +63,48 @@ impl Template {
         }
     }
 
+    /// Nothing yet: for copies of single values.
+    pub(crate) fn empty(shared: &[String]) -> Self {
+        Self {
+            values: Vec::new(),
+            tables: Vec::new(),
+            symbols: Symbols::empty(0),
+            at_end: Vec::new(),
+            handlers: None,
+            rules: Rules::new(shared),
+            pure: FxHashMap::default(),
+            memo: FxHashMap::default(),
+            held: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// One copy begins: what it contains more than once is copied once.
+    pub(crate) fn begin(&mut self) {
+        self.memo.clear();
+        self.counts = Counts::default();
+    }
+
+    /// The copy is whole.
+    pub(crate) fn end(&mut self) {
+        for object in self.held.drain(..) {
+            // SAFETY: each was held with one count.
+            unsafe { sys::kq_object_release(object) };
+        }
+    }
+
+    /// What has been copied will change: nothing that was found out about it holds any more.
+    pub(crate) fn forget(&mut self) {
+        self.memo.clear();
+        self.pure.clear();
+    }
+
+    /// Fills a table of static variables with copies of another's.
+    pub(crate) fn fill_table(&mut self, to: Variables, from: Variables) {
+        self.memo.insert(from.cast(), to.cast());
+        self.table(to, from);
+    }
+
     /// Gives back what it took over.
     pub(crate) fn into_own(self) -> Own {
         Own {
@@ -70,6 +113,7 @@ impl Template {
             symbols: self.symbols,
             at_end: self.at_end,
             handlers: self.handlers,
+            included: Included::default(),
         }
     }
 
@@ -116,8 +160,7 @@ impl Template {
 
     /// Copies everything for a new lane.
     pub(crate) fn clone_own(&mut self, slots: &mut Slots) -> Own {
-        self.memo.clear();
-        self.counts = Counts::default();
+        self.begin();
         let tables = self.prepare_tables(slots);
         let mut values = Vec::with_capacity(self.values.len() + 32);
         for index in 0..self.values.len() {
@@ -140,20 +183,19 @@ impl Template {
             .as_ref()
             .map(|handlers| handlers.map(|handler| self.owned(handler)));
         self.handlers = handlers;
-        for object in self.held.drain(..) {
-            // SAFETY: each was held with one count.
-            unsafe { sys::kq_object_release(object) };
-        }
+        self.end();
         Own {
             statics: Statics::from_values(values),
             functions: Tables::from_tables(tables),
             symbols,
             at_end,
             handlers: copies,
+            included: Included::default(),
         }
     }
 
-    fn owned(&mut self, from: *const Value) -> Owned {
+    /// A copy of one value.
+    pub(crate) fn owned(&mut self, from: *const Value) -> Owned {
         let mut copy = zend::undef();
         self.value(&raw mut copy, from);
         Owned::from_raw(copy)
@@ -174,8 +216,8 @@ impl Template {
     /// Tables for the copy, remembered before anything is copied: first-class callables in the graph use them.
     fn prepare_tables(&mut self, slots: &mut Slots) -> Vec<Variables> {
         let mut tables = Vec::with_capacity(slots.functions.len());
-        for index in 0..slots.functions.len() {
-            let table = self.tables.get(index).copied().unwrap_or(ptr::null_mut());
+        for index in 0..self.tables.len() {
+            let table = self.tables[index];
             if table.is_null() {
                 tables.push(slots.functions.declared_one(index));
                 continue;
@@ -588,7 +630,7 @@ fn property(object: *mut Object, slot: usize) -> *mut Value {
     }
 }
 
-fn add_type_source(value: &Value, property: *mut sys::zend_property_info) {
+pub(super) fn add_type_source(value: &Value, property: *mut sys::zend_property_info) {
     if !property.is_null() {
         // SAFETY: the value is a reference, the property a typed one.
         unsafe { sys::kq_reference_copy_sources(value.value.ref_, property) };

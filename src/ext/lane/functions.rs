@@ -17,6 +17,7 @@ use std::ptr;
 
 use rustc_hash::FxHashSet;
 
+use super::includes::Running;
 use super::statics::Slots;
 use crate::zend::{self, Class, Value, sys};
 
@@ -30,6 +31,8 @@ pub(crate) struct Functions {
     known: FxHashSet<usize>,
     /// How much of the table of functions has been looked at.
     seen: u32,
+    /// Those whose file is still running, to be looked at again.
+    unfinished: Vec<*mut sys::zend_op_array>,
 }
 
 struct Function {
@@ -112,7 +115,10 @@ impl Functions {
     }
 
     /// Takes in functions that were declared since the last look. Methods come with their classes.
-    pub(crate) fn scan(&mut self) {
+    pub(crate) fn scan(&mut self, running: &Running) {
+        for op_array in std::mem::take(&mut self.unfinished) {
+            self.take_in_done(op_array, running);
+        }
         // SAFETY: the table of functions is alive for the whole request.
         let (table, used) = unsafe {
             let table = sys::executor_globals.function_table;
@@ -133,11 +139,21 @@ impl Functions {
                 if u32::from((*function).type_) == sys::ZEND_USER_FUNCTION
                     && !(*function).op_array.static_variables.is_null()
                 {
-                    self.take_in(&raw mut (*function).op_array);
+                    self.take_in_done(&raw mut (*function).op_array, running);
                 }
             }
         }
         self.seen = used;
+    }
+
+    /// Takes in one whose file has run to its end.
+    fn take_in_done(&mut self, op_array: *mut sys::zend_op_array, running: &Running) {
+        // SAFETY: a live function of PHP code, which names the file that it is declared in.
+        if running.has(unsafe { (*op_array).filename }) {
+            self.unfinished.push(op_array);
+        } else {
+            self.take_in(op_array);
+        }
     }
 
     /// Takes in the methods of a linked class.
@@ -176,17 +192,24 @@ impl Functions {
         }
     }
 
-    /// The tables of a new lane: as declared.
-    pub(crate) fn declared(&mut self) -> Tables {
-        let indexes = 0..self.functions.len();
-        Tables::from_tables(indexes.map(|index| self.declared_one(index)).collect())
-    }
-
     /// The live tables, function by function. They stay the functions' own: whoever reads them must not drop them.
     pub(crate) fn live(&self) -> Vec<Variables> {
         // SAFETY: a function lives until the request ends, and so does the place of its table.
         let live = |function: &Function| unsafe { *function.place.live() };
         self.functions.iter().map(live).collect()
+    }
+
+    /// The live table of one; null: not used yet.
+    pub(crate) fn live_one(&self, index: usize) -> Variables {
+        // SAFETY: as in `live`.
+        unsafe { *self.functions[index].place.live() }
+    }
+
+    /// Whether one is declared in this file.
+    pub(crate) fn is_of(&self, index: usize, file: *const sys::zend_string) -> bool {
+        // SAFETY: a live function of PHP code, which names the file that it is declared in.
+        let own = unsafe { (*self.functions[index].op_array).filename };
+        own.cast_const() == file || zend::text(own) == zend::text(file)
     }
 
     /// A table as declared; null says the same.
@@ -223,10 +246,29 @@ impl Tables {
         Self { tables }
     }
 
-    /// Exchanges these with the live ones. Functions that came since the last exchange start as declared, for the lane and for the
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// Functions that came since the last exchange start as their files have left them, else as declared: for the lane and for the
     /// base.
+    pub(crate) fn grow(&mut self, slots: &mut Slots) {
+        for index in self.tables.len()..slots.functions.len() {
+            let table = match slots.late.table(index) {
+                Some(from) => {
+                    let table = slots.functions.spare(index, from);
+                    slots.late.fill_table(table, from);
+                    table
+                }
+                None => slots.functions.declared_one(index),
+            };
+            self.tables.push(table);
+        }
+    }
+
+    /// Exchanges these with the live ones.
     pub(crate) fn exchange(&mut self, functions: &Functions) {
-        self.tables.resize(functions.len(), ptr::null_mut());
         for (function, table) in functions.functions.iter().zip(&mut self.tables) {
             // SAFETY: the function lives until the request ends.
             unsafe { ptr::swap(function.place.live(), table) };

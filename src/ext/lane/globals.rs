@@ -189,6 +189,14 @@ impl Globals {
         }
     }
 
+    /// While the lane does not run: a stream wrapper that another lane has registered for all.
+    pub(crate) fn add_wrapper(&mut self, wrapper: &sys::kq_wrapper_entry) {
+        if self.own_streams {
+            // SAFETY: these streams are not live; the wrapper lives until the request ends.
+            unsafe { sys::kq_streams_add(&raw mut self.streams, wrapper) };
+        }
+    }
+
     /// Exchanges stream wrappers and the default context, which the lanes that help with one job share.
     pub(crate) fn exchange_streams(&mut self) {
         if self.own_streams {

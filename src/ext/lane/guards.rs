@@ -12,6 +12,7 @@ use std::ffi::{CString, c_void};
 use std::mem;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::includes;
 use super::settings::{Mark, Pair, is_quiet};
 use crate::zend::{self, Class, Owned, Value, sys};
 use crate::{exceptions, run};
@@ -298,7 +299,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
             let before = autoloaders();
             // SAFETY: as above.
             unsafe { original(frame, result) };
-            if autoloaders() > before {
+            if autoloaders() > before && !includes::is_declaring() {
                 // SAFETY: the frame's arguments are live until its function has returned.
                 let callable = unsafe { sys::kq_argument(frame, 1) };
                 if !callable.is_null() {

@@ -2,6 +2,7 @@
 
 use super::functions::Tables;
 use super::handlers::Handlers;
+use super::includes::Included;
 use super::statics::{Slots, Statics};
 use super::symbols::{self, Symbols};
 use super::without::Without;
@@ -17,17 +18,20 @@ pub(crate) struct Own {
     pub(crate) at_end: Vec<Vec<Owned>>,
     /// The handlers to begin with; None: those of the process.
     pub(crate) handlers: Option<Handlers>,
+    /// The files that are included here alone.
+    pub(crate) included: Included,
 }
 
 impl Own {
-    /// As in a new process.
-    pub(crate) fn declared(slots: &mut Slots) -> Self {
+    /// As in a new process; what is exchanged is filled in as it is used.
+    pub(crate) fn declared() -> Self {
         Self {
             statics: Statics::declared(),
-            functions: slots.functions.declared(),
+            functions: Tables::default(),
             symbols: Symbols::declared(),
             at_end: Vec::new(),
             handlers: None,
+            included: Included::default(),
         }
     }
 
@@ -40,12 +44,20 @@ impl Own {
             symbols: Symbols::live(),
             at_end: globals::live_at_end(),
             handlers: Some(Handlers::live()),
+            included: Included::default(),
         }
     }
 
     /// Exchanges these with the live ones.
     pub(crate) fn exchange(&mut self, slots: &mut Slots, without: Without) {
         slots.scan();
+        self.included.exchange(&mut slots.late.live);
+        if self.statics.len() < slots.len() || self.functions.len() < slots.functions.len() {
+            slots.late.begin();
+            self.statics.grow(slots);
+            self.functions.grow(slots);
+            slots.late.end();
+        }
         if !without.statics {
             self.statics.exchange(slots);
         }

@@ -10,8 +10,10 @@ use std::ptr;
 
 use rustc_hash::FxHashSet;
 
-use super::functions::Functions;
-use crate::zend::{self, Class, Value, sys};
+use super::audit;
+use super::functions::{self, Functions, Variables};
+use super::includes::Late;
+use crate::zend::{self, Class, Object, Value, sys};
 
 /// All static slots of user classes in this process, in the order in which their classes came.
 #[derive(Default)]
@@ -22,8 +24,10 @@ pub(crate) struct Slots {
     seen: u32,
     /// The functions with static variables, methods of these classes among them.
     pub(crate) functions: Functions,
-    /// Declared but not linked yet (a class inside a condition): looked at again.
+    /// Declared but not linked yet (a class inside a condition), or in a file that is still running: looked at again.
     unlinked: Vec<*mut Class>,
+    /// What files leave in these that are included by lanes.
+    pub(crate) late: Late,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +51,7 @@ impl Slots {
 
     /// Takes in classes that were loaded since the last look.
     pub(crate) fn scan(&mut self) {
-        self.functions.scan();
+        self.functions.scan(&self.late.running);
         // SAFETY: the class table is alive for the whole request; entries are class pointers or aliases of them.
         let (table, used) = unsafe {
             let table = sys::executor_globals.class_table;
@@ -87,7 +91,9 @@ impl Slots {
         {
             return;
         }
-        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 {
+        // SAFETY: a user class, which names the file that it is declared in.
+        let file = unsafe { entry.info.user.filename };
+        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 || self.late.running.has(file) {
             self.unlinked.push(class);
             return;
         }
@@ -123,6 +129,65 @@ impl Slots {
         }
     }
 
+    /// A file has run to its end that a lane has included. What it has left in its classes and functions is what other lanes get for
+    /// them; or, if that cannot be copied or belongs to this lane, nothing is, and its paths come back.
+    pub(crate) fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
+        self.scan();
+        let (first_slot, first_function) = self.late.first;
+        let slots: Vec<usize> = (first_slot..self.slots.len())
+            .filter(|index| {
+                let slot = self.slots[*index];
+                slot.is_of(file) && !slot.is_as_declared() && !self.late.has_slot(*index)
+            })
+            .collect();
+        let functions: Vec<(usize, Variables)> = (first_function..self.functions.len())
+            .filter(|index| self.functions.is_of(*index, file) && !self.late.has_table(*index))
+            .map(|index| (index, self.functions.live_one(index)))
+            .filter(|(_, table)| !table.is_null())
+            .collect();
+        if slots.is_empty() && functions.is_empty() {
+            return Vec::new();
+        }
+        let mut roots: Vec<(String, *const Value)> = slots
+            .iter()
+            .map(|index| (self.name(*index), self.slots[*index].live.cast_const()))
+            .collect();
+        for (index, table) in &functions {
+            let label = format!("{} static", self.functions.name(*index));
+            roots
+                .extend(functions::values(*table).map(|value| (label.clone(), value.cast_const())));
+        }
+        let foreign = self.objects_before(first_slot);
+        let found = audit::audit_values(roots, self.late.rules(), foreign);
+        if found.refused.is_empty() {
+            self.late.begin();
+            for index in slots {
+                self.late.keep(index, self.slots[index].live);
+            }
+            for (index, table) in functions {
+                self.late.keep_table(index, table);
+            }
+            self.late.end();
+            self.late.forget();
+        }
+        found.refused
+    }
+
+    /// From now on files that are included are looked at: these slots and functions are older.
+    pub(crate) fn watch(&mut self) {
+        self.scan();
+        self.late.first = (self.slots.len(), self.functions.len());
+    }
+
+    /// The objects that older static properties hold now: they are the live lane's own.
+    fn objects_before(&self, first: usize) -> FxHashSet<*mut Object> {
+        self.slots[..first]
+            .iter()
+            .filter(|slot| zend::kind(slot.live) == sys::IS_OBJECT)
+            .map(|slot| zend::object_of(slot.live))
+            .collect()
+    }
+
     /// The name of a slot, for people: "Foo\Bar::$name".
     pub(crate) fn name(&self, slot: usize) -> String {
         let Slot { class, index, .. } = self.slots[slot];
@@ -151,6 +216,41 @@ impl Slots {
 }
 
 impl Slot {
+    /// The value in the class's declaration.
+    fn default(self) -> *mut Value {
+        // SAFETY: a linked class's table of defaults has as many entries as its live one, and belongs to the class.
+        unsafe {
+            (*self.class)
+                .default_static_members_table
+                .add(self.index as usize)
+        }
+    }
+
+    /// Whether its class is declared in this file.
+    fn is_of(self, file: *const sys::zend_string) -> bool {
+        // SAFETY: slots are of user classes, which name the file that they are declared in.
+        let own = unsafe { (*self.class).info.user.filename };
+        own.cast_const() == file || zend::text(own) == zend::text(file)
+    }
+
+    /// A value as declared.
+    fn declared(self) -> Value {
+        let mut value = zend::undef();
+        // SAFETY: the copy takes a count.
+        unsafe { sys::kq_zval_copy(&raw mut value, self.default()) };
+        evaluate(&raw mut value, self.class);
+        value
+    }
+
+    /// Whether the live value still is the declared one, as far as that can be told without a look into it.
+    fn is_as_declared(self) -> bool {
+        let (live, default) = (self.live, self.default());
+        // SAFETY: both are values of the class.
+        unsafe {
+            zend::kind(live) == zend::kind(default) && (*live).value.lval == (*default).value.lval
+        }
+    }
+
     fn typed_property(self) -> *mut sys::zend_property_info {
         let Self { class, index, .. } = self;
         // SAFETY: as in `Slots::name`.
@@ -224,27 +324,33 @@ impl Statics {
         Self { values }
     }
 
-    /// Exchanges these with the live ones. Classes that came since the last exchange start as declared: for a lane that goes on, and
-    /// (when the lane that loaded them leaves) for the base.
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Exchanges these with the live ones.
     pub(crate) fn exchange(&mut self, slots: &Slots) {
-        self.grow(slots);
         for (slot, value) in slots.slots.iter().zip(&mut self.values) {
             // SAFETY: `live` points into a class's static table, which lives and stays where it is until the request ends.
             unsafe { ptr::swap(slot.live, value) };
         }
     }
 
-    fn grow(&mut self, slots: &Slots) {
-        for slot in &slots.slots[self.values.len()..] {
-            let mut value = zend::undef();
-            // SAFETY: the table of defaults belongs to the class; the copy takes a count.
-            unsafe {
-                let default = (*slot.class)
-                    .default_static_members_table
-                    .add(slot.index as usize);
-                sys::kq_zval_copy(&raw mut value, default);
-            }
-            evaluate(&raw mut value, slot.class);
+    /// Classes that came since the last exchange start as their files have left them, else as declared: for a lane that goes on, and
+    /// (when the lane that loaded them leaves) for the base.
+    pub(crate) fn grow(&mut self, slots: &mut Slots) {
+        for index in self.values.len()..slots.slots.len() {
+            let slot = slots.slots[index];
+            let value = match slots.late.value(index) {
+                Some(value) => {
+                    if zend::kind(&raw const value) == sys::IS_REFERENCE {
+                        super::clone::add_type_source(&value, slot.typed_property());
+                    }
+                    value
+                }
+                None => slot.declared(),
+            };
             self.values.push(value);
         }
     }

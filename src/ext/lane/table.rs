@@ -93,7 +93,7 @@ impl Table {
                 self.clone_time += started.elapsed();
                 Some(own)
             }
-            _ => Some(Own::declared(&mut self.slots)),
+            _ => Some(Own::declared()),
         }
     }
 
@@ -303,6 +303,7 @@ impl Lanes for Table {
             run::poison();
         }
         self.leave(lane);
+        self.hand_out_wrappers();
         self.collect_if_due();
         crate::diagnostics::tell();
         // SAFETY: as above.
@@ -415,6 +416,20 @@ impl Table {
             .count()
     }
 
+    /// Stream wrappers that are for every lane are given to those that there are, and to the base, from which new ones have them.
+    fn hand_out_wrappers(&mut self) {
+        if self.slots.late.wrappers.is_empty() {
+            return;
+        }
+        for wrapper in std::mem::take(&mut self.slots.late.wrappers) {
+            // SAFETY: on the PHP thread, in the scheduler's context: the base's streams are live.
+            unsafe { sys::kq_streams_add(ptr::null_mut(), &raw const wrapper) };
+            for lane in self.lanes.iter_mut().flatten() {
+                lane.globals.add_wrapper(&wrapper);
+            }
+        }
+    }
+
     /// The alarm has rung.
     pub(crate) fn look_at_slice(&mut self, in_lane: bool) {
         self.slices.rang(in_lane);
@@ -450,6 +465,7 @@ impl Table {
     /// Makes the process as it is now the template: what lanes get is what `fork()` would give them. Nothing is made of it if the
     /// audit refuses something in it.
     pub(crate) fn take_process(&mut self, shared: &[String]) -> Audit {
+        self.slots.late.share(shared);
         let mut live = Template::new(Own::live(&mut self.slots), shared);
         let found = audit(&mut live, &self.slots);
         if found.refused.is_empty() {

@@ -128,6 +128,30 @@ void kq_streams_copy(kq_streams *streams)
 	}
 }
 
+/* Stream wrappers that were registered in what is live, in their order; those that come with PHP have another list until then. */
+uint32_t kq_wrappers(void) { return FG(stream_wrappers) ? FG(stream_wrappers)->nNumUsed : php_stream_get_url_stream_wrappers_hash_global()->nNumUsed; }
+
+kq_wrapper_entry kq_wrapper(uint32_t index)
+{
+	const Bucket *bucket = &FG(stream_wrappers)->arData[index];
+	return (kq_wrapper_entry) { bucket->key, Z_TYPE(bucket->val) == IS_PTR ? Z_PTR(bucket->val) : NULL };
+}
+
+/* For what is live if there are no streams. Does nothing where the protocol has a wrapper. */
+void kq_streams_add(kq_streams *streams, const kq_wrapper_entry *entry)
+{
+	HashTable **wrappers = streams ? &streams->wrappers : &FG(stream_wrappers);
+	if (!entry->wrapper) {
+		return;
+	}
+	if (!*wrappers) {
+		ALLOC_HASHTABLE(*wrappers);
+		zend_hash_init(*wrappers, 0, NULL, NULL, 0);
+		zend_hash_copy(*wrappers, php_stream_get_url_stream_wrappers_hash_global(), NULL);
+	}
+	zend_hash_add_ptr(*wrappers, entry->protocol, entry->wrapper);
+}
+
 void kq_streams_exchange(kq_streams *streams)
 {
 	EXCHANGE(FG(stream_wrappers), streams->wrappers);

@@ -140,6 +140,10 @@ void kq_each_shutdown_function(HashTable *functions, void (*each)(void *, zval *
 void kq_streams_copy(kq_streams *streams);
 void kq_streams_exchange(kq_streams *streams);
 void kq_streams_drop(kq_streams *streams);
+typedef struct kq_wrapper_entry { zend_string *protocol; php_stream_wrapper *wrapper; } kq_wrapper_entry;
+uint32_t kq_wrappers(void);
+kq_wrapper_entry kq_wrapper(uint32_t index);
+void kq_streams_add(kq_streams *streams, const kq_wrapper_entry *entry);
 bool kq_forget_wrapper(zend_string *protocol);
 zend_ini_entry *kq_ini_entry(zend_string *name);
 zend_string *kq_ini_value(zend_ini_entry *entry);
@@ -211,6 +215,26 @@ void kq_throw_exit(void);
 bool kq_has_exception(void);
 zend_object *kq_take_exception(void);
 void kq_put_exception(zend_object *exception);
+
+/* A file that is included while somebody watches; what its code returns is in `result` when it has ended. */
+typedef struct kq_include {
+	zend_string *path;
+	zend_string *file;  /* as what it declares names it */
+	uint32_t classes;   /* how many the tables had before */
+	uint32_t functions;
+	bool once;
+	bool acts;          /* its code does more than declare */
+	bool declares;      /* a class, a function or a constant, so it cannot run twice in a process */
+	zval *result;
+} kq_include;
+typedef struct kq_include_watcher {
+	bool (*may_run)(const kq_include *include); /* false: `result` says what it would return */
+	void (*begins)(const kq_include *include);
+	void (*ended)(const kq_include *include);
+} kq_include_watcher;
+void kq_watch_includes(const kq_include_watcher *by);
+void kq_forget_included(zend_string *path);
+void kq_add_included(zend_string *path);
 
 /* waits.c */
 bool kq_argument_long(zend_execute_data *frame, uint32_t number, zend_long *value);

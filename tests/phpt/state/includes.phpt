@@ -1,0 +1,96 @@
+--TEST--
+What a file leaves that a lane includes first is every lane's, if it declares something; a file that declares nothing runs in each
+--EXTENSIONS--
+kqueue
+--FILE--
+<?php
+require __DIR__.'/../lib/lanes.inc';
+
+$folder = sys_get_temp_dir().'/kqueue-includes-'.getmypid();
+mkdir($folder);
+$write = fn (string $name, string $code) => file_put_contents("$folder/$name.php", "<?php $code");
+
+// Below its class: as OpenTelemetry's and nusoap's do.
+$write('Initialised', 'class Initialised { public static $list = []; public static ?Thing $thing = null; public static $again; public static $closure; static function add($x) { self::$list[] = $x; return count(self::$list); } }
+    Initialised::add("first"); Initialised::$thing = new Thing; Initialised::$again = Initialised::$thing; Initialised::$closure = fn () => count(Initialised::$list);');
+$write('Thing', 'class Thing { public $value = 0; } final class Other { public static $made; } Other::$made = "by the file of Thing";');
+$write('Child', 'class Child extends Initialised { public static $own = 1; } Child::$own = 2; Child::add("by the child\'s file");');
+$write('functions', 'function counts() { static $n = 5; return ++$n; } counts(); return ["from" => "functions"];');
+$write('constant', 'define("FROM_A_FILE", 1); return "constant";');
+$write('macros', 'App::$macros["m"] = "in this lane"; return 7;');
+$write('inner', 'require_once __DIR__."/functions.php"; require_once __DIR__."/macros.php"; App::$inner++;');
+$write('throws', 'class Thrower { public static $set = 0; } Thrower::$set = 1; throw new DomainException("in a file");');
+$write('late', 'if (true) { class Late { public static $value; } } Late::$value = "late"; return new ArrayObject;');
+$write('waits', 'usleep(2000); class Waits { public static $done = false; } usleep(2000); Waits::$done = true;');
+$write('private', 'return $this->secret.self::hidden();');
+$write('entangled', 'class Entangled { public static $app; } Entangled::$app = App::$instance;');
+$write('wrapper', 'class Wrapper { public $context; function stream_open() { return true; } function stream_read($n) { return ""; } function stream_eof() { return true; } function stream_stat() { return []; } }
+    stream_wrapper_register("lanes", Wrapper::class); spl_autoload_register(function ($class) { $class === "Conjured" && eval("class Conjured {}"); });');
+spl_autoload_register(function ($class) use ($folder) { is_file("$folder/$class.php") && require "$folder/$class.php"; });
+
+class App { public static $macros = []; public static $inner = 0; public static ?App $instance = null; }
+class Includes { private $secret = 's'; private static function hidden() { return 'h'; } function go($folder) { return require "$folder/private.php"; } }
+App::$instance = new App;
+template(null);
+
+$job = fn (string $who) => function () use ($who, $folder) {
+    $r = [
+        Initialised::add($who), Initialised::$list, Initialised::$thing === Initialised::$again, Initialised::$thing->value++, (Initialised::$closure)(),
+        Child::$own++, Child::$list === Initialised::$list, Other::$made,
+        (require_once "$folder/functions.php"), counts(),
+        (require "$folder/constant.php"), FROM_A_FILE,
+        (require_once "$folder/inner.php"), (require_once "$folder/inner.php"), App::$inner, App::$macros, (require_once "$folder/macros.php"),
+        in_array("$folder/macros.php", get_included_files()),
+    ];
+    try { require_once "$folder/throws.php"; } catch (DomainException $e) { $r[] = $e->getMessage().' '.basename($e->getFile()).' '.basename($e->getTrace()[0]['function']); }
+    $r[] = Thrower::$set;
+    $r[] = get_debug_type(require "$folder/late.php");
+    $r[] = Late::$value;
+    Late::$value = $who;
+    $r[] = (new Includes)->go($folder);
+    $r[] = @include "$folder/nowhere.php";
+    usleep(1000);
+    $r[] = counts();
+    $r[] = Initialised::$list;
+    return $r;
+};
+lanes(['A' => $job('A'), 'B' => $job('B'), 'C' => $job('C')], cloned: true, fresh: true);
+template(null);
+set_error_handler(fn ($level, $message) => print str_replace($folder, '', $message)."\n");
+lanes([
+    'waits A' => fn () => [require_once "$folder/waits.php", Waits::$done],
+    'waits B' => function () use ($folder) { usleep(10000); return [require_once "$folder/waits.php", Waits::$done]; },
+    'entangled A' => fn () => [require_once "$folder/entangled.php", Entangled::$app === App::$instance],
+    'entangled B' => function () use ($folder) { usleep(20000); return [require_once "$folder/entangled.php", Entangled::$app]; },
+], cloned: true, fresh: true);
+// A wrapper and an autoloader of a file that declares something: the process's, also after its lane.
+$uses = fn () => [in_array('lanes', stream_get_wrappers()), file_get_contents('lanes://x'), count(spl_autoload_functions())];
+$counts = count(spl_autoload_functions());
+template(null);
+lanes([
+    'there already' => function () use ($uses) { usleep(10000); return $uses(); },
+    'registers' => function () use ($folder) { require_once "$folder/wrapper.php"; return 'registered'; },
+    'later' => function () use ($uses) { usleep(20000); return [...$uses(), class_exists('Conjured')]; },
+], cloned: true, fresh: true);
+echo 'autoloaders before: ', $counts, "\n";
+echo 'the process: ', json_encode([App::$macros, App::$inner, Initialised::$list, counts(), in_array("$folder/macros.php", get_included_files()), in_array("$folder/functions.php", get_included_files())]), "\n";
+array_map(unlink(...), glob("$folder/*"));
+rmdir($folder);
+?>
+--EXPECT--
+refused: [], destructors: []
+A: [2,["first","A"],true,0,2,2,true,"by the file of Thing",{"from":"functions"},7,"constant",1,1,true,1,{"m":"in this lane"},true,true,"in a file throws.php require_once",1,"ArrayObject","late","sh",false,8,["first","A","by the child's file"]]
+B: [2,["first","B"],true,0,2,2,true,"by the file of Thing",true,7,"constant",1,1,true,1,{"m":"in this lane"},true,true,1,"int","late","sh",false,8,["first","B"]]
+C: [2,["first","C"],true,0,2,2,true,"by the file of Thing",true,7,"constant",1,1,true,1,{"m":"in this lane"},true,true,1,"int","late","sh",false,8,["first","C"]]
+refused: [], destructors: []
+KQueue: /entangled.php was included first by a job, and what its code leaves cannot be handed to other jobs: Entangled::$app → App of the job's own application. Load the file as the application boots, or let jobs that need it run isolated.
+waits A: [1,true]
+waits B: [true,true]
+entangled A: [1,true]
+entangled B: [true,null]
+refused: [], destructors: []
+there already: [true,"",2]
+registers: registered
+later: [true,"",2,true]
+autoloaders before: 1
+the process: [[],0,["first"],7,false,true]

@@ -143,8 +143,10 @@ namespace KQueue {
          * Makes the calling process the master: forks the runner from its image, forks isolated children on demand, forwards
          * signals, replaces a runner that dies. Returns when the run is over. The caller must hold no open connection.
          *
-         * @param array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int} $options
+         * @param array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int, flush?: float} $options
          *        isolated: children at most; memory_limit: MB per isolated job; grace: seconds from SIGTERM to SIGKILL;
+         *        flush: seconds without a job after which a child that had one leaves (0: never); before it leaves, $child is called with
+         *        an empty request
          *        child_jobs: jobs after which a child is replaced
          * @param callable(): int                                     $runner runs in the runner; returns the exit status
          * @param callable(string $request): string                   $child  runs in a child, once per isolated job

@@ -56,6 +56,13 @@ return [
     ],
 
     /*
+     * Seconds without a job after which the application of a lane, or of an isolated child, ends as that of a worker does, if it has run
+     * one: WorkerStopping and the callbacks of terminating() are called, and what packages have kept in memory is written at
+     * the latest then. The next job begins with a pristine one. 0: only as the run ends.
+     */
+    'flush' => (float) env('KQUEUE_FLUSH', 10.0),
+
+    /*
      * true: `queue:work` and whatever else asks Laravel for its worker (`runNextJob()`, tests) gets KQueue's: Laravel's
      * own in the calling process and application, whose jobs end as they do in `kqueue:run`.
      */

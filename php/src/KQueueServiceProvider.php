@@ -8,6 +8,7 @@ use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\Queue;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\ServiceProvider;
+use KQueue\Console\AsQueueWork;
 use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
 use ReflectionClass;
@@ -20,6 +21,10 @@ final class KQueueServiceProvider extends ServiceProvider
     public function register(): void
     {
         $this->mergeConfigFrom(self::CONFIG, 'kqueue');
+
+        if ($this->app->runningInConsole()) {
+            AsQueueWork::introduce($this->app);
+        }
 
         $this->app->singletonIf(Contracts\Engine::class, NativeEngine::class);
 

@@ -13,6 +13,7 @@ use crate::limits;
 use kqueue_core::wire::{Control, Decoder, FatalKind, Frame, MAX_CONTROL, MAX_FRAME, Run};
 use nix::cmsg_space;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType,
     recv, recvmsg, send, sendmsg, shutdown, socketpair,
@@ -267,8 +268,11 @@ impl ChildLink {
         }
     }
 
-    /// The next job; none when it is time to leave. The runner learns that the job has begun.
-    pub fn receive(&mut self) -> Option<Run> {
+    /// The next job; none when it is time to leave, or if none came for as long as `patience`. The runner learns that the job has begun.
+    pub fn receive(&mut self, patience: Option<Duration>) -> Option<Run> {
+        if patience.is_some_and(|patience| !self.is_readable(patience)) {
+            return None;
+        }
         match self.read() {
             Ok(Some(Frame::Run(run))) => self.write(&Frame::Started).ok().map(|()| run),
             Ok(None) => None,
@@ -320,6 +324,25 @@ impl ChildLink {
     /// The socket, so that the process can tell it from descriptors of its own.
     pub fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+
+    /// Waits until there is something to read, the other end's departure included.
+    fn is_readable(&self, patience: Duration) -> bool {
+        let until = Instant::now().checked_add(patience);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let timeout = left.map_or(PollTimeout::MAX, |left| {
+                PollTimeout::try_from(left.as_millis().saturating_add(1))
+                    .unwrap_or(PollTimeout::MAX)
+            });
+            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
+                Ok(0) | Err(Errno::EINTR) => {}
+                // What cannot be waited for is read, and tells more.
+                Ok(_) | Err(_) => return true,
+            }
+        }
     }
 
     fn read(&mut self) -> io::Result<Option<Frame>> {

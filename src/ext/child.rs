@@ -1,9 +1,12 @@
 //! An isolated child's side: one request after another, each through a PHP handler, until the runner closes the socket.
 //!
+//! Before it leaves, a child that has run a job is told so: the application in it has an end, like that of a worker.
+//!
 //! The child never returns to the PHP code that was running when it was forked: its caller ends it by `_exit`.
 #![expect(unsafe_code, reason = "reads PHP's state after a fatal error")]
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use kqueue_core::wire::FatalKind;
 use kqueue_engine::link::ChildLink;
@@ -26,14 +29,28 @@ pub(crate) enum Reply {
     Fatal,
 }
 
-/// Serves requests until there are no more. The return value is the process's exit status.
-pub(crate) fn serve(link: ChildLink, handle: &mut dyn FnMut(&[u8]) -> Reply) -> i32 {
+/// Serves requests until there are no more, or until it has had one and there was no next for as long as `patience`. It leaves by
+/// `end` then. The return value is the process's exit status.
+pub(crate) fn serve(
+    link: ChildLink,
+    patience: Option<Duration>,
+    handle: &mut dyn FnMut(&[u8]) -> Reply,
+    end: &mut dyn FnMut(),
+) -> i32 {
     LINK.with_borrow_mut(|slot| *slot = Some(link));
+    let mut has_worked = false;
     loop {
-        let Some(run) = LINK.with_borrow_mut(|link| link.as_mut().and_then(ChildLink::receive))
-        else {
+        let patience = patience.filter(|_| has_worked);
+        let Some(run) = LINK.with_borrow_mut(|link| link.as_mut()?.receive(patience)) else {
+            // The runner sees that this child takes no more, however long its end takes.
+            drop(LINK.take());
+            if has_worked {
+                end();
+                zend::flush_output();
+            }
             return 0;
         };
+        has_worked = true;
         set_memory_limit(run.memory_mb);
         let reply = handle(&run.request);
         zend::flush_output();

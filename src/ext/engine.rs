@@ -164,6 +164,7 @@ impl Engine {
         let memory = convert::integer(options, "memory_limit", 256)?;
         let grace = convert::seconds(options, "grace", 2.0)?;
         let child_jobs = convert::integer(options, "child_jobs", 1000)?;
+        let flush = convert::seconds(options, "flush", 0.0)?;
         if !(0..=1024).contains(&children)
             || memory < 0
             || !(grace.is_finite() && grace >= 0.0)
@@ -181,6 +182,7 @@ impl Engine {
             memory_limit_mb: memory as u64,
             grace: Duration::from_secs_f64(grace.min(1e6)),
             child_jobs: child_jobs.min(i64::from(u32::MAX)) as u32,
+            flush: (flush > 0.0).then(|| Duration::from_secs_f64(flush.min(1e6))),
             board: Arc::new(board),
         };
         let plan = Plan {

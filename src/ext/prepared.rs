@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) memory_limit_mb: u64,
     pub(crate) grace: Duration,
     pub(crate) child_jobs: u32,
+    /// After so long without a job a child that had one leaves; None: never.
+    pub(crate) flush: Option<Duration>,
     pub(crate) board: Arc<Scoreboard>,
 }
 

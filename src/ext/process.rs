@@ -24,7 +24,7 @@ impl Program for Plain {
 
     fn child(&mut self, link: ChildLink) -> i32 {
         forget_parent();
-        child::serve(link, &mut plain::handle_request)
+        child::serve(link, None, &mut plain::handle_request, &mut || {})
     }
 
     fn rescue(&mut self, _lost: Vec<Lost>, _death: &str) -> i32 {
@@ -52,9 +52,12 @@ impl Program for Laravel {
     fn child(&mut self, link: ChildLink) -> i32 {
         forget_parent();
         let callable = self.child.as_ptr();
-        child::serve(link, &mut |request: &[u8]| -> Reply {
-            child::call_handler(callable, request)
-        })
+        child::serve(
+            link,
+            self.options.flush,
+            &mut |request: &[u8]| -> Reply { child::call_handler(callable, request) },
+            &mut || drop(child::call_handler(callable, b"")),
+        )
     }
 
     fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {

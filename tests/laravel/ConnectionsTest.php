@@ -164,6 +164,7 @@ final class ConnectionsTest extends TestCase
     public function test_a_lane_that_is_called_out_of_the_line_closes_what_it_has_and_goes_on(): void
     {
         $this->limit(['sqlite' => 3], 0.00001);
+        $this->app['config']->set('kqueue.flush', 0);
         $this->push('a', 'b');
         self::$engine->calledOut = [false, true, true];
         $this->kqueue();

@@ -52,8 +52,35 @@ final class QueueWorkOracleTest extends TestCase
         $expected = $this->trace('queue:work', $class, $situation, $arguments);
         $actual = $this->trace('kqueue:run', $class, $situation, $arguments);
 
+        if ($class === IsolatedJob::class) {
+            $expected['events'] = $this->withAChild($expected['events']);
+        }
+
         self::assertNotSame([], $expected['ran']);
         self::assertSame($expected, $actual);
+    }
+
+    /**
+     * The child's application is told of a worker of its own. (It is let go without an end here: that is the engine's.)
+     *
+     * @param  list<string>  $events
+     * @return list<string>
+     */
+    private function withAChild(array $events): array
+    {
+        $started = ! in_array('WorkerStarting', $events, true);
+        $all = [];
+
+        foreach ($events as $event) {
+            if ($event === 'JobProcessing') {
+                array_push($all, ...$started ? [] : ['WorkerStarting'], ...['Looping']);
+                $started = true;
+            }
+
+            $all[] = $event;
+        }
+
+        return $all;
     }
 
     /**

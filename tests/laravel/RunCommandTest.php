@@ -88,10 +88,10 @@ final class RunCommandTest extends TestCase
 
     public function test_what_the_master_is_told(): void
     {
-        $this->app['config']->set(['kqueue.max_memory' => 99, 'kqueue.grace' => 1.5, 'kqueue.child_jobs' => 7]);
+        $this->app['config']->set(['kqueue.max_memory' => 99, 'kqueue.grace' => 1.5, 'kqueue.child_jobs' => 7, 'kqueue.flush' => 2.5]);
         $this->kqueue(['--isolated' => '3']);
 
-        self::assertSame(['isolated' => 3, 'memory_limit' => 99, 'grace' => 1.5, 'child_jobs' => 7], self::$engine->options);
+        self::assertSame(['isolated' => 3, 'memory_limit' => 99, 'grace' => 1.5, 'child_jobs' => 7, 'flush' => 2.5], self::$engine->options);
     }
 
     public function test_there_are_as_many_isolated_jobs_as_cores_that_the_process_may_use(): void
@@ -172,7 +172,7 @@ final class RunCommandTest extends TestCase
 
     public function test_what_is_thrown_outside_of_lanes_is_told_and_ends_the_run(): void
     {
-        $this->app['events']->listen(WorkerStopping::class, static fn () => throw new RuntimeException('thrown by a listener'));
+        Recorder::$onBoot = [static fn () => throw new RuntimeException('thrown by a listener')];
         [$status, $output] = $this->artisan('kqueue:run', ['--stop-when-empty' => true, '--sleep' => 0]);
 
         self::assertSame(1, $status);

@@ -61,6 +61,36 @@ return [
         }
     },
 
+    // To each lane that ran jobs it is a worker of its own that starts and stops: together they have run as many jobs.
+    'worker-events' => static function (array &$expected, array &$actual, string $mode): void {
+        $last = preg_grep('/^WorkerStopping /', array_keys($expected['worker'] ?? []));
+        $jobs = 0;
+
+        if (count($last) !== 1 || array_is_list($actual['worker'])) {
+            return;
+        }
+
+        foreach ($actual['worker'] as $event => $count) {
+            if (str_starts_with($event, 'WorkerStarting ')) {
+                $actual['worker'][$event] = min($count, 1);
+            } elseif (preg_match('/^WorkerStopping .*?(?:jobsProcessed=(\d+) |$)/', $event, $match)) {
+                $jobs += $count * (int) ($match[1] ?? 0);
+                unset($actual['worker'][$event]);
+                // The run's reason is that of the lanes that were there as it ended.
+                $end = preg_replace('/jobsProcessed=\d+ /', '', $event);
+                $ends[$end] = $event;
+            }
+        }
+
+        foreach ($ends ?? [] as $end => $event) {
+            if (count($ends) === 1 || $end === preg_replace('/jobsProcessed=\d+ /', '', current($last))) {
+                $actual['worker'][preg_replace('/jobsProcessed=\d+ /', "jobsProcessed={$jobs} ", $event)] = 1;
+            }
+        }
+
+        ksort($actual['worker']);
+    },
+
     'timeout' => static function (array &$expected, array &$actual, string $mode): void {
         $expected['exit'] = array_values(array_diff($expected['exit'], [137]));
         unset($expected['places'], $actual['places']);
@@ -136,7 +166,6 @@ return [
     'drain' => null,
     'rest' => null,
     'memory' => null,
-    'worker-events' => null,
     'second-signal' => null,
     'refused' => null,
 ];

@@ -9,6 +9,7 @@ use Illuminate\Contracts\Cache\Repository as Cache;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
 use KQueue\Contracts\Engine;
@@ -33,7 +34,7 @@ use Throwable;
  * Takes the place of queue:work: the same arguments, options, output and exit statuses, and many jobs at once.
  *
  * Of WorkCommand it uses listenForEvents(), gatherWorkerOptions(), getQueue() and downForMaintenance(), and overrides
- * writeOutput(), logFailedJob() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
+ * writeOutput(), logFailedJob(), writeStopReason() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
 final class RunCommand extends WorkCommand
@@ -157,6 +158,20 @@ final class RunCommand extends WorkCommand
     }
 
     /**
+     * The run stops, and says so once: each lane's application has a worker of its own that stops.
+     */
+    public function stopped(WorkerStopping $event): void
+    {
+        // Since Laravel 13.
+        if (method_exists(parent::class, 'writeStopReason')) {
+            parent::writeStopReason($event);
+        }
+    }
+
+    /** @return void */
+    protected function writeStopReason(WorkerStopping $event) {}
+
+    /**
      * As the parent's, which Laravel 10 does not have; nor has it the option.
      *
      * @return bool
@@ -257,6 +272,7 @@ final class RunCommand extends WorkCommand
             autoMemory: (int) ($config['auto']['memory'] ?? 256),
             idleConnections: (float) ($config['connections']['idle'] ?? 60.0),
             maxConnections: $this->limits($config['connections']['max'] ?? []),
+            flush: (float) ($config['flush'] ?? 10.0),
         );
     }
 
@@ -361,9 +377,10 @@ final class RunCommand extends WorkCommand
                 'memory_limit' => $settings->maxMemory,
                 'grace' => $settings->grace,
                 'child_jobs' => $settings->childJobs,
+                'flush' => $settings->flush,
             ],
             new Runner($this->laravel, $this->engine, $settings, $this->output),
-            new ChildWorker($this->laravel, $this->engine, $worker, $options),
+            new ChildWorker($this->laravel, $this->engine, $worker, $settings),
             new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? new Profile($this->cache) : null),
         );
     }

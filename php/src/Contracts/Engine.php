@@ -18,7 +18,7 @@ interface Engine
     public function cores(): int;
 
     /**
-     * @param  array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int}  $options
+     * @param  array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int, flush?: float}  $options
      * @param  callable(): int  $runner
      * @param  callable(string): string  $child
      * @param  callable(list<array{id: string, class: string, connection: string, queue: string, cause: string|null}>): void  $rescue

@@ -13,6 +13,7 @@ use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
 use KQueue\Lane\LaneWorker;
 use KQueue\Lane\Leftovers;
+use KQueue\Lane\Life;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
 use KQueue\Support\JobName;
@@ -30,6 +31,10 @@ final class ChildWorker
     /** What the master sends instead of a stop signal is this number less that signal's: a child ends when its job has ended. */
     private const TOLD = 64;
 
+    private readonly WorkerOptions $options;
+
+    private readonly Life $life;
+
     private ?Leftovers $leftovers = null;
 
     private ?Job $job = null;
@@ -38,8 +43,11 @@ final class ChildWorker
         private readonly Application $app,
         private readonly Engine $engine,
         private readonly LaneWorker $worker,
-        private readonly WorkerOptions $options,
-    ) {}
+        Settings $settings,
+    ) {
+        $this->options = $settings->workerOptions();
+        $this->life = new Life($app, $worker, $settings);
+    }
 
     /**
      * For a fresh job: what the engine calls in the pristine application.
@@ -50,7 +58,7 @@ final class ChildWorker
     {
         $app = Lane::application($settings);
         $engine = $app->make(Engine::class);
-        $child = new self($app, $engine, self::$fresh = $app->make('queue.worker'), Settings::fromArray($settings)->workerOptions());
+        $child = new self($app, $engine, self::$fresh = $app->make('queue.worker'), Settings::fromArray($settings));
         $result = '';
 
         try {
@@ -58,7 +66,9 @@ final class ChildWorker
                 $result = $child->run($request);
             });
 
-            if (! $returned) {
+            if ($returned) {
+                $child->life->end(0, null);
+            } else {
                 $child->clearUp();
             }
         } finally {
@@ -75,9 +85,15 @@ final class ChildWorker
         self::$fresh?->interrupt($signal);
     }
 
-    /** In an isolated child. */
+    /** In an isolated child. An empty request: there are no more, or there was none for long, and the process ends. */
     public function __invoke(string $request): string
     {
+        if ($request === '') {
+            $this->life->end(0, null);
+
+            return '';
+        }
+
         return $this->run($request, $this->listen(...));
     }
 
@@ -110,6 +126,8 @@ final class ChildWorker
             $this->job = ChildJob::of($this->app, $this->engine, $values);
 
             $prepare && $prepare($this->job);
+            $this->life->beginForJob();
+            $this->life->loop();
             $this->worker->startAfresh();
             $this->worker->run($values['connection'], $this->job, $this->options);
 
@@ -124,6 +142,7 @@ final class ChildWorker
     private function clearUp(): void
     {
         $this->leftovers?->remove($this->job === null ? 'A job' : JobName::of($this->job));
+        $this->life->worked();
         $this->reconnect();
     }
 

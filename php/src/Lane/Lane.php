@@ -43,7 +43,12 @@ final class Lane
 
     private readonly Connections $connections;
 
+    private readonly Life $life;
+
     private bool $looked = false;
+
+    /** Why this lane ends before the run does: the status and the reason that a worker would stop with. */
+    private array $ending = [0, 'max_jobs'];
 
     public function __construct(
         private readonly Application $app,
@@ -57,6 +62,7 @@ final class Lane
         $this->options = $settings->workerOptions();
         $this->leftovers = new Leftovers($app, $worker);
         $this->connections = new Connections($app, $engine, $settings->idleConnections);
+        $this->life = new Life($app, $worker, $settings);
     }
 
     /**
@@ -110,8 +116,14 @@ final class Lane
     public function run(): void
     {
         try {
-            while (($leads = $this->engine->lead($this->connections->patience())) !== false) {
+            while (($leads = $this->engine->lead($this->patience())) !== false) {
                 $this->connections->tidy();
+
+                if ($this->life->rest()) {
+                    $this->ending = [0, 'empty_for'];
+
+                    return;
+                }
 
                 if ($leads === null) {
                     continue;
@@ -123,10 +135,13 @@ final class Lane
 
                 // A lane that lost a connection goes, and its connections with it: the next one connects anew.
                 if (! $goesOn) {
+                    $this->ending = $this->worker->hasLostConnection() ? [0, 'lost_connection'] : $this->ending;
+
                     return;
                 }
             }
         } catch (Throwable $e) {
+            $thrown = true;
             $this->worker->report($e);
 
             if ($this->goesOnAfter($e)) {
@@ -136,17 +151,33 @@ final class Lane
                 $this->engine->stop(1, 'error');
             }
         } finally {
-            ['stopping' => $stopping, 'in_flight' => $jobs] = $this->engine->state();
+            ['stopping' => $stopping, 'in_flight' => $jobs, 'status' => $status, 'reason' => $reason] = $this->engine->state();
 
             if ($stopping && $jobs === 0) {
                 $this->policy->writeDown();
             }
+
+            $stopping ? $this->life->end($status, $reason, ! isset($thrown)) : $this->life->end(...$this->ending);
         }
+    }
+
+    /** Seconds that this lane may stand in line before it has something to do there; null: for ever. */
+    private function patience(): ?float
+    {
+        [$connections, $life] = [$this->connections->patience(), $this->life->patience()];
+
+        return $connections === null || $life === null ? $connections ?? $life : min($connections, $life);
     }
 
     /** As leader: one look at the queue, with all of the checks that queue:work makes between two looks. */
     private function take(): ?Job
     {
+        // To the run's first lane it is the start of the worker even if there is no job.
+        if ($this->engine->note('worker began') === '') {
+            $this->engine->note('worker began', 'yes');
+            $this->life->begin();
+        }
+
         if ($this->stopsBeforeTaking()) {
             return null;
         }
@@ -270,13 +301,18 @@ final class Lane
             $this->engine->stop(0, 'max_jobs');
         }
 
+        // Also if the job runs elsewhere: what becomes of it is told here.
+        $this->life->beginForJob();
+
         try {
             $reusable = match (true) {
                 $isolated => $this->runIsolated($job, $timeout),
                 $fresh => $this->runFresh($job),
                 default => $this->runInline($job),
             };
-            $reusable = $this->leftovers->remove($name) && $reusable && ! $this->worker->timedOut();
+            $timedOut = $this->worker->timedOut();
+            $this->ending = $timedOut ? [1, 'timed_out'] : $this->ending;
+            $reusable = $this->leftovers->remove($name) && $reusable && ! $timedOut;
         } catch (Throwable $e) {
             // Thrown beside the job: by the exception handler, or by a timeout just before or after it.
             $this->worker->failBeside($job, $this->options, $e);
@@ -284,6 +320,8 @@ final class Lane
         } finally {
             $this->engine->finished();
         }
+
+        $this->life->worked();
 
         if (! $isolated) {
             $this->says($job, $this->policy->ran(...));
@@ -341,6 +379,7 @@ final class Lane
             $this->worker->timeOut($job, $this->options);
         } else {
             $this->worker->failAttempt($job, $this->options, JobExited::during($job));
+            $this->life->breakOff();
         }
 
         return false;

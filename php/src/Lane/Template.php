@@ -9,6 +9,7 @@ use Illuminate\Container\Container;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\Worker;
+use KQueue\Console\AsQueueWork;
 use KQueue\Console\LaneOutput;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
@@ -67,8 +68,10 @@ final class Template
         $app = self::application($settings->bootstrap);
 
         $app->make(Kernel::class)->bootstrap();
+        $output = self::output($app->make(Engine::class), $settings);
+        AsQueueWork::begin($app, $settings->input, $output);
         self::prepare($app, $settings);
-        $app->make(RunCommand::class)->listenInLane($settings->input, self::output($app->make(Engine::class), $settings));
+        $app->make(RunCommand::class)->listenInLane($settings->input, $output);
 
         return $app;
     }

@@ -7,6 +7,7 @@ namespace KQueue\Process;
 use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\WorkerOptions;
+use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
 use KQueue\Lane\Template;
@@ -15,7 +16,7 @@ use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Output\OutputInterface;
 use Throwable;
 
-/** What the runner process does: makes the template, runs the lanes, and fires the events of the worker as a whole. */
+/** What the runner process does: makes the template, runs the lanes, and tells of the signals that the worker as a whole has got. */
 final class Runner
 {
     /** PHP has the names only with pcntl. */
@@ -55,9 +56,6 @@ final class Runner
         ini_set('memory_limit', '-1');
 
         $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
-
-        $this->fire($this->settings->once ? null : Laravel::workerStarting($this->settings->connection, $this->settings->queue, $this->options));
-
         $settings = $this->settings->withLanes($cloned)->toArray();
 
         $this->engine->run(
@@ -144,25 +142,22 @@ final class Runner
         $this->output->writeln('<comment>'.OutputFormatter::escape("KQueue: {$text}").'</comment>');
     }
 
+    /** What the worker as a whole stops with is printed; the events are those of its lanes. */
     private function stopped(): int
     {
         $state = $this->engine->state();
-        $connection = $this->settings->connection;
-        $queue = $this->settings->queue;
 
-        if ($this->settings->once) {
-            return $state['status'];
+        if (! $this->settings->once) {
+            $this->app->make(RunCommand::class)->stopped(Laravel::workerStopping(
+                $state['status'],
+                $this->options,
+                $state['reason'],
+                $state['reserved'],
+                $state['last_finished'] === null ? null : Settings::now() - $state['last_finished'],
+                $this->settings->connection,
+                $this->settings->queue,
+            ));
         }
-
-        $this->fire(Laravel::workerStopping(
-            $state['status'],
-            $this->options,
-            $state['reason'],
-            $state['reserved'],
-            $state['last_finished'] === null ? null : Settings::now() - $state['last_finished'],
-            $connection,
-            $queue,
-        ));
 
         return $state['status'];
     }

@@ -19,6 +19,7 @@ final readonly class Settings
      * @param  list<class-string>  $shared
      * @param  list<string>  $isolate
      * @param  array<string, int>  $maxConnections
+     * @param  float  $flush  seconds without a job after which an application that had one ends
      * @param  int|string|null  $restartedAt  the restart signal as it was when the master started
      * @param  float  $startedAt  by the monotonic clock
      */
@@ -47,6 +48,7 @@ final readonly class Settings
         public int $autoMemory = 256,
         public float $idleConnections = 60.0,
         public array $maxConnections = [],
+        public float $flush = 10.0,
         public bool $cloned = true,
     ) {}
 

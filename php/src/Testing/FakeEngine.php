@@ -187,6 +187,7 @@ final class FakeEngine implements Engine
         }
 
         $this->onSignal = $onSignal === null ? null : $onSignal(...);
+        $this->notes = [];
 
         while (! $this->stopping) {
             $this->lanes++;

@@ -32,6 +32,13 @@ final class Actions
 
     public static function nothing(): void {}
 
+    /** Work for the end of the worker: in a web request it would be done after the response. */
+    public static function afterResponse(Act $job, float $seconds): void
+    {
+        usleep((int) ($seconds * 1e6));
+        dispatch(static fn () => Trace::add('after response'))->afterResponse();
+    }
+
     public static function sleep(Act $job, float $seconds): void
     {
         usleep((int) ($seconds * 1e6));

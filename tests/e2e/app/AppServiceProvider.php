@@ -38,6 +38,10 @@ final class AppServiceProvider extends ServiceProvider
             HorizonRecorder::listen($this->app['events']);
         }
 
+        if (getenv('KQUEUE_TEST_LIFE')) {
+            Life::listen($this->app);
+        }
+
         if (getenv('KQUEUE_TEST_EVENTS')) {
             $this->app['events']->listen('Illuminate\Queue\Events\*', static function (string $name, array $events): void {
                 Trace::add('event', [class_basename($name), isset($events[0]->job) ? $events[0]->job?->uuid() : null]);

@@ -8,7 +8,7 @@ namespace KQueue\Tests\Oracle\Support;
 final class Allowances
 {
     /** They concern all cases. */
-    public const ALWAYS = ['isolated-events', 'lines', 'json', 'profile'];
+    public const ALWAYS = ['isolated-events', 'lines', 'json', 'profile', 'worker-events'];
 
     /** @return array<string, (callable(array<string, mixed>, array<string, mixed>, string): void)|null> */
     public static function all(): array

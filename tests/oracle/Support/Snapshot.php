@@ -27,7 +27,7 @@ final class Snapshot
     public function __construct(private readonly Application $app, array $record, private readonly array $queues)
     {
         $this->plain = new Plain($record);
-        $this->record = $record;
+        $this->record = self::withoutLivesOfChildren($record);
     }
 
     /**
@@ -54,6 +54,28 @@ final class Snapshot
         }
 
         return $shared ? $this->apart($whole) : ['' => $whole];
+    }
+
+    /**
+     * An isolated child's application hears of a worker of its own; tests/e2e/LifeTest.php looks at that.
+     *
+     * @param  list<array<string, mixed>>  $record
+     * @return list<array<string, mixed>>
+     */
+    private static function withoutLivesOfChildren(array $record): array
+    {
+        $popping = [];
+
+        foreach ($record as $entry) {
+            if (preg_match('/^JobPopp(ing|ed)\b/', $entry['what'])) {
+                $popping[$entry['pid']] = true;
+            }
+        }
+
+        return array_values(array_filter(
+            $record,
+            static fn (array $entry): bool => isset($popping[$entry['pid']]) || ! preg_match('/^((Looping|WorkerStarting|WorkerStopping)\b|(looping|starting|stopping)$)/', $entry['what']),
+        ));
     }
 
     /** @return array<string, mixed> */

@@ -160,7 +160,7 @@ pub(crate) fn board() -> Arc<Scoreboard> {
 
 /// Does as each request says.
 fn child(mut link: ChildLink) -> i32 {
-    while let Some(Run { request, .. }) = link.receive() {
+    while let Some(Run { request, .. }) = link.receive(None) {
         let request = String::from_utf8(request).expect("text");
         let (verb, rest) = request.split_once(' ').unwrap_or((&request, ""));
         let number = || rest.parse::<u64>().expect("a number");

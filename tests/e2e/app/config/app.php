@@ -6,7 +6,7 @@ use KQueue\Tests\E2E\App\AppServiceProvider;
 
 return [
     'name' => 'e2e',
-    'env' => 'testing',
+    'env' => getenv('KQUEUE_TEST_ENV') ?: 'testing',
     'debug' => true,
     'key' => 'base64:'.base64_encode(str_repeat('k', 32)),
     'cipher' => 'AES-256-CBC',

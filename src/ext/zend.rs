@@ -367,6 +367,15 @@ pub(crate) fn long(number: i64) -> Value {
     value
 }
 
+/// A PHP boolean.
+pub(crate) fn boolean(yes: bool) -> Value {
+    let mut value = undef();
+    value.u1 = sys::_zval_struct__bindgen_ty_1 {
+        type_info: if yes { sys::IS_TRUE } else { sys::IS_FALSE },
+    };
+    value
+}
+
 /// A new PHP float.
 pub(crate) fn double(number: f64) -> Value {
     let mut value = undef();

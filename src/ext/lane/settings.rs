@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     entries: Vec<Entry>,
     /// Autoloaders that the lane has registered: taken away at its end. Classes are the process's, so they serve others meanwhile.
     autoloaders: Vec<Owned>,
+    pub(super) signals: super::signals::Kept,
 }
 
 /// A setting that differs.

@@ -7,6 +7,7 @@ namespace KQueue\Tests\E2E\App;
 use Carbon\Carbon;
 use Closure;
 use Illuminate\Container\Container;
+use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\Relation;
 use Illuminate\Support\Facades\App;
@@ -31,6 +32,20 @@ final class Actions
     public static array $held = [];
 
     public static function nothing(): void {}
+
+    /** Console commands that trap signals while they run. */
+    public static function trapsSignals(Act $job): void
+    {
+        $artisan = app(Kernel::class);
+        $artisan->registerCommand(new TrappingCommand);
+        $results = [];
+
+        foreach (range(1, 2) as $round) {
+            $results[] = [$artisan->call('e2e:trap'), trim($artisan->output())];
+        }
+
+        Trace::add('result', $results);
+    }
 
     /** Work for the end of the worker: in a web request it would be done after the response. */
     public static function afterResponse(Act $job, float $seconds): void

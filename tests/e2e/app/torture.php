@@ -1,7 +1,8 @@
 <?php
 
 // The isolation torture: many lanes of one process change what two jobs in one process would share, wait inside each change, and look
-// whether it is still their own. php torture.php LANES JOBS cloned|booted; prints one line of JSON.
+// whether it is still their own. php torture.php LANES JOBS cloned|booted [PART]; prints one line of JSON. PART: only this one of
+// laravel, redis, buffer, handler, sort, database.
 //
 // Lanes are driven here and not through a queue, so that nothing but the lanes keeps the jobs apart.
 
@@ -24,6 +25,7 @@ use KQueue\Engine;
 use KQueue\Tests\E2E\App\Row;
 
 [, $lanes, $jobs, $mode] = $argv;
+$only = $argv[4] ?? null;
 ini_set('memory_limit', '-1');
 require __DIR__.'/autoload.php';
 
@@ -40,11 +42,15 @@ $report = static fn (float $seconds = 0) => print json_encode([
     'rss_mb' => (int) (explode(' ', file_get_contents('/proc/self/statm'))[1] * 4096 / 1048576),
 ])."\n";
 
-// Jobs that share a connection take each other's answers and may wait for ever: one leak is enough there.
-$result->giveUp = getenv('KQUEUE_TEST_WITHOUT') ? static function () use ($report): void {
-    $report();
-    posix_kill(getmypid(), SIGKILL);
-} : null;
+// Without an exchange, each kind of leak is told as soon as it is found: jobs that share a connection may wait for ever, so that there
+// is no end, and no report. Whoever reads it ends the process.
+$result->leaks = static function (string $what) use ($result): void {
+    $result->errors[$what] = ($result->errors[$what] ?? 0) + 1;
+
+    if (getenv('KQUEUE_TEST_WITHOUT') && $result->errors[$what] === 1) {
+        fwrite(STDERR, "leak: {$what}\n");
+    }
+};
 
 $boot = static function (): void {
     $app = require __DIR__.'/bootstrap/app.php';
@@ -54,15 +60,8 @@ $boot = static function (): void {
     }
 };
 
-$torture = static function (int $id, int $round) use ($result): void {
+$laravel = static function (int $id, callable $check, callable $wait): void {
     $app = Container::getInstance();
-    $check = static function (bool $holds, string $what) use ($result): void {
-        if (! $holds) {
-            $result->errors[$what] = ($result->errors[$what] ?? 0) + 1;
-            $result->giveUp && ($result->giveUp)();
-        }
-    };
-    $wait = static fn (int $most = 1500) => usleep(random_int(0, $most));
     $constraints = new ReflectionProperty(Relation::class, 'constraints');
     $hasContext = class_exists(Context::class);     // since Laravel 11
 
@@ -100,28 +99,6 @@ $torture = static function (int $id, int $round) use ($result): void {
         $check($constraints->getValue() === true, 'noConstraints leaked');
     }
 
-    Redis::connection()->set("k{$id}", (string) $round);
-    $check((int) Redis::connection()->get("k{$id}") === $round, 'redis');
-
-    ob_start();
-    echo "a{$id}";
-    $wait(500);
-    echo "b{$id}";
-    $check(ob_get_clean() === "a{$id}b{$id}", 'output buffer');
-
-    set_error_handler(static fn (int $level, string $message): bool => $check($message === "e{$id}", 'error handler') ?? true);
-    $wait(500);
-    trigger_error("e{$id}", E_USER_NOTICE);
-    restore_error_handler();
-
-    $numbers = [3, 1, 2];
-    usort($numbers, static function (int $a, int $b) use ($id, $wait): int {
-        $wait(200);
-
-        return $id % 2 ? $a <=> $b : $b <=> $a;
-    });
-    $check($numbers === ($id % 2 ? [1, 2, 3] : [3, 2, 1]), 'usort');
-
     Carbon::setTestNow('2020-01-01 00:00:'.sprintf('%02d', $id % 60));
     $wait(500);
     $check(now()->second === $id % 60, 'test clock');
@@ -129,7 +106,42 @@ $torture = static function (int $id, int $round) use ($result): void {
 
     $view = preg_replace('/\s+/', '', View::make('mail')->render());
     $check($view === "<u{$id}>u{$id}:[u{$id}-1][u{$id}-2]</u{$id}>", 'view');
+};
 
+$redis = static function (int $id, callable $check, callable $wait, int $round): void {
+    // Which of its databases is selected belongs to the connection.
+    Redis::connection()->select($id % 16);
+    Redis::connection()->set("k{$id}", (string) $round);
+    $wait(500);
+    $check((int) Redis::connection()->get("k{$id}") === $round, 'redis');
+};
+
+$buffer = static function (int $id, callable $check, callable $wait): void {
+    ob_start();
+    echo "a{$id}";
+    $wait(500);
+    echo "b{$id}";
+    $check(ob_get_clean() === "a{$id}b{$id}", 'output buffer');
+};
+
+$handler = static function (int $id, callable $check, callable $wait): void {
+    set_error_handler(static fn (int $level, string $message): bool => $check($message === "e{$id}", 'error handler') ?? true);
+    $wait(500);
+    trigger_error("e{$id}", E_USER_NOTICE);
+    restore_error_handler();
+};
+
+$sort = static function (int $id, callable $check, callable $wait): void {
+    $numbers = [3, 1, 2];
+    usort($numbers, static function (int $a, int $b) use ($id, $wait): int {
+        $wait(200);
+
+        return $id % 2 ? $a <=> $b : $b <=> $a;
+    });
+    $check($numbers === ($id % 2 ? [1, 2, 3] : [3, 2, 1]), 'usort');
+};
+
+$database = static function (int $id, callable $check, callable $wait, int $round) use ($result): void {
     // A transaction with a wait in it holds SQLite's one lock: so only some do, half of them are rolled back.
     if (($id + $round) % 20 === 0) {
         try {
@@ -147,10 +159,26 @@ $torture = static function (int $id, int $round) use ($result): void {
         }
         $check(DB::transactionLevel() === 0, 'transaction level after');
     }
+};
+
+$parts = compact('laravel', 'redis', 'buffer', 'handler', 'sort', 'database');
+$parts = $only === null ? $parts : [$only => $parts[$only]];
+
+$torture = static function (int $id, int $round) use ($result, $parts): void {
+    $check = static function (bool $holds, string $what) use ($result): void {
+        if (! $holds) {
+            ($result->leaks)($what);
+        }
+    };
+    $wait = static fn (int $most = 1500) => usleep(random_int(0, $most));
+
+    foreach ($parts as $part) {
+        $part($id, $check, $wait, $round);
+    }
 
     // As queue:work does between two jobs.
     Log::withoutContext();
-    $app->forgetScopedInstances();
+    Container::getInstance()->forgetScopedInstances();
 };
 
 if ($mode === 'cloned') {
@@ -181,13 +209,15 @@ Engine::run(static function () use ($result, $torture, $boot, $mode, $lanes, $ro
         }
         $result->lanes[spl_object_id(Container::getInstance())] = true;
         for ($round = 0; $round < $rounds; $round++) {
-            $torture($id, $round);
-            $result->jobs++;
+            try {
+                $torture($id, $round);
+                $result->jobs++;
+            } catch (Throwable $e) {
+                ($result->leaks)($e::class.': '.$e->getMessage());
+            }
         }
     } catch (Throwable $e) {
-        $what = $e::class.': '.$e->getMessage();
-        $result->errors[$what] = ($result->errors[$what] ?? 0) + 1;
-        $result->giveUp && ($result->giveUp)();
+        ($result->leaks)($e::class.': '.$e->getMessage());
     }
     Engine::finished();
 }, (int) $lanes, $mode === 'cloned');

@@ -13,7 +13,7 @@ use KQueue\Tests\E2E\Support\Tables;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\DataProvider;
 
-/** Every driver of Laravel's, and one that is not, against real servers. */
+/** Every driver of Laravel's, and one that is not, against real servers; of SQS against a stand-in (Support/sqs-server.php). */
 final class DriversTest extends TestCase
 {
     private const NAMES = ['phpredis', 'phpredis-cluster', 'predis-tls', 'sqlite', 'mariadb', 'pgsql', 'beanstalkd', 'sqs', 'file'];
@@ -132,6 +132,36 @@ final class DriversTest extends TestCase
         self::assertSame(range(1, self::SHARED), $numbers, 'each once');
         self::assertSame([], $this->failures());
         self::assertCount(3, array_unique(array_column(Trace::all('number'), 'pid')), 'all had a share');
+    }
+
+    /** A receive that waits at the server holds up nobody but the lane that asks, takes what comes, and loses nothing when the run ends meanwhile. */
+    public function test_sqs_with_long_polling(): void
+    {
+        $this->on('sqs');
+        $queue = $this->app['queue']->connection();
+        $poll = static fn (int $seconds) => $queue->getSqs()->setQueueAttributes(['QueueUrl' => $queue->getQueue(null), 'Attributes' => ['ReceiveMessageWaitTimeSeconds' => (string) $seconds]]);
+        $poll(10);
+
+        try {
+            $run = $this->start('kqueue:run', ['sqs', '--sleep=0', '--concurrency=10', '-v']);
+            // One after another: the first waits in its lane while the next receive waits at the server, which gives the second at once.
+            $this->push(new Act('sleep', 0.2));
+            $this->waitFor(static fn (): bool => count(Trace::all('end')) === 1, 'a job that ends while the server is asked for another');
+            $this->push(new Act('nothing'));
+            // Before the next receive would begin.
+            $this->waitFor(static fn (): bool => count(Trace::all('end')) === 2, 'a job that comes while the server is asked', 8);
+
+            $this->push(new Act('sleep', 1.0));
+            $this->waitForStarts(3);
+            $run->signal(SIGTERM);
+            self::assertSame(0, $run->wait(40), $run->output());
+            self::assertCount(3, Trace::all('end'), 'what ran has ended');
+
+            $this->push(new Act('nothing'));
+            self::assertSame(1, $queue->size(), 'nobody takes it any more');
+        } finally {
+            $poll(0);
+        }
     }
 
     /** Under the application's own SDK; without it, the tests of this class use a client of their own, which speaks the same protocol. */

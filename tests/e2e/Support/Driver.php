@@ -8,7 +8,7 @@ use Illuminate\Queue\RedisQueue;
 
 require_once dirname(__DIR__, 2).'/phpt/lib/servers.inc';
 
-/** A kind of queue connection, with a real server that all tests share: what the application's config has for it. */
+/** A kind of queue connection, with a server that all tests share (a real one, but for SQS): what the application's config has for it. */
 final class Driver
 {
     /** @var array<string, self> */

@@ -1,7 +1,8 @@
 <?php
 
 // A stand-in for Amazon SQS: its JSON protocol over HTTP/1.1, standard queues in memory. A queue is there when it is first named.
-// It looks at no signature. It prints its address, and ends when its standard input does.
+// A receive waits for a message as long as it asks for, or as its queue says (long polling). It looks at no signature. It prints its
+// address, and ends when its standard input does.
 
 declare(strict_types=1);
 
@@ -11,6 +12,15 @@ final class SqsServer
 
     /** @var array<string, array<string, array<string, mixed>>> by queue URL and message id */
     private array $queues = [];
+
+    /** @var array<string, float> seconds that a receive waits for a message, by queue URL */
+    private array $waits = [];
+
+    /** How long the request may wait for an answer that is not empty. */
+    public function patience(string $action, array $in): float
+    {
+        return $action === 'ReceiveMessage' ? (float) ($in['WaitTimeSeconds'] ?? $this->waits[$in['QueueUrl']] ?? 0) : 0.0;
+    }
 
     /** @return array<string, mixed> */
     public function answer(string $action, array $in): array
@@ -26,6 +36,7 @@ final class SqsServer
             'ChangeMessageVisibility' => $this->change($queue, $in['ReceiptHandle'], $in['VisibilityTimeout']),
             'GetQueueAttributes' => ['Attributes' => $this->attributes($queue)],
             'PurgeQueue' => $this->purge($queue),
+            'SetQueueAttributes' => $this->set($in['QueueUrl'], $in['Attributes']),
             default => throw new InvalidArgumentException("unknown action {$action}"),
         };
     }
@@ -104,6 +115,16 @@ final class SqsServer
         ]);
     }
 
+    /** @param  array<string, string>  $attributes */
+    private function set(string $url, array $attributes): array
+    {
+        foreach ($attributes as $name => $value) {
+            $name === 'ReceiveMessageWaitTimeSeconds' ? $this->waits[$url] = (float) $value : throw new InvalidArgumentException("unknown attribute {$name}");
+        }
+
+        return [];
+    }
+
     private function purge(array &$queue): array
     {
         $queue = [];
@@ -112,12 +133,18 @@ final class SqsServer
     }
 }
 
-function respond(SqsServer $server, string $head, string $body): string
+/** @return string|null the response; null: it is to wait, and there is time */
+function respond(SqsServer $server, string $head, string $body, float $since): ?string
 {
     $action = preg_match('/^X-Amz-Target:\s*AmazonSQS\.(\w+)/mi', $head, $match) ? $match[1] : '';
 
     try {
-        [$status, $answer] = ['200 OK', $server->answer($action, json_decode($body, true) ?? [])];
+        $in = json_decode($body, true) ?? [];
+        [$status, $answer] = ['200 OK', $server->answer($action, $in)];
+
+        if ($answer === [] && microtime(true) < $since + $server->patience($action, $in)) {
+            return null;
+        }
     } catch (InvalidArgumentException $e) {
         [$status, $answer] = ['400 Bad Request', ['__type' => 'com.amazonaws.sqs#InvalidParameterValue', 'message' => $e->getMessage()]];
     }
@@ -130,14 +157,37 @@ function respond(SqsServer $server, string $head, string $body): string
 $listener = stream_socket_server('tcp://127.0.0.1:0', $code, $message, STREAM_SERVER_BIND | STREAM_SERVER_LISTEN, stream_context_create(['socket' => ['backlog' => 512]]));
 echo stream_socket_get_name($listener, false), "\n";
 $server = new SqsServer;
-$clients = $received = [];
+$clients = $received = $waiting = [];
+
+/** Answers what can be answered of a client's requests, in their order; the first one may wait. */
+$answer = static function (int $id) use ($server, &$clients, &$received, &$waiting): void {
+    while (($head = strstr($received[$id], "\r\n\r\n", true)) !== false) {
+        $length = preg_match('/^Content-Length:\s*(\d+)/mi', $head, $match) ? (int) $match[1] : 0;
+        $start = strlen($head) + 4;
+
+        if (strlen($received[$id]) < $start + $length) {
+            return;
+        }
+
+        $response = respond($server, $head, substr($received[$id], $start, $length), $waiting[$id] ??= microtime(true));
+
+        if ($response === null) {
+            return;
+        }
+
+        unset($waiting[$id]);
+        @fwrite($clients[$id], $response);
+        $received[$id] = substr($received[$id], $start + $length);
+    }
+};
 
 for ($end = time() + 600; time() < $end;) {
     $read = [STDIN, $listener, ...array_values($clients)];
     $none = null;
 
-    if (! stream_select($read, $none, $none, 1)) {
-        continue;
+    // While receives wait, a message may become visible again.
+    if (! stream_select($read, $none, $none, $waiting === [] ? 1 : 0, 20_000)) {
+        $read = [];
     }
 
     foreach ($read as $stream) {
@@ -157,23 +207,15 @@ for ($end = time() + 600; time() < $end;) {
         $data = (string) fread($stream, 65536);
 
         if ($data === '') {
-            unset($clients[$id], $received[$id]);
+            unset($clients[$id], $received[$id], $waiting[$id]);
 
             continue;
         }
 
         $received[$id] .= $data;
-
-        while (($head = strstr($received[$id], "\r\n\r\n", true)) !== false) {
-            $length = preg_match('/^Content-Length:\s*(\d+)/mi', $head, $match) ? (int) $match[1] : 0;
-            $start = strlen($head) + 4;
-
-            if (strlen($received[$id]) < $start + $length) {
-                break;
-            }
-
-            @fwrite($stream, respond($server, $head, substr($received[$id], $start, $length)));
-            $received[$id] = substr($received[$id], $start + $length);
-        }
+        isset($waiting[$id]) || $answer($id);
     }
+
+    // Whoever waits longest is first.
+    array_map($answer, array_keys($waiting));
 }

@@ -26,7 +26,7 @@ namespace Aws\Sqs {
                 CURLOPT_POSTFIELDS => json_encode((object) array_filter($arguments[0], static fn (mixed $value): bool => $value !== null)),
                 CURLOPT_HTTPHEADER => ['Content-Type: application/x-amz-json-1.0', 'X-Amz-Target: AmazonSQS.'.ucfirst($method), 'Expect:'],
                 CURLOPT_RETURNTRANSFER => true,
-                CURLOPT_TIMEOUT => 20,
+                CURLOPT_TIMEOUT => 30,
             ]);
             $body = curl_exec($this->curl);
             $answer = json_decode((string) $body, true);

@@ -179,6 +179,16 @@ namespace KQueue {
         public static function template(mixed $boot, ?array $shared = null): array {}
 
         /**
+         * How objects of a class are copied into lanes.
+         *
+         * @return array{rule: string, why: string, decided: bool} the rule as docs/isolation.md names it; why, of those that are shared
+         *         or refused; decided: false if no rule names the class or its extension, so that it is refused
+         *
+         * @throws Exception\InvalidArgument no such class is loaded
+         */
+        public static function ruleOf(string $class): array {}
+
+        /**
          * In the runner: runs $lane in up to $concurrency lanes at once until the run is over. A lane that returns is replaced
          * while there is work.
          *

@@ -41,6 +41,7 @@ const FUNCTIONS: &[&str] = &[
     "zend_stack_destroy",
     "php_output_activate",
     "zend_lookup_class",
+    "gc_enable",
     "gc_possible_root",
     "zend_set_memory_limit",
     "zend_memory_usage",
@@ -58,7 +59,7 @@ const TYPES: &[&str] = &[
     "kq_.*",
 ];
 /// The C sources, in `shim/`.
-const SHIM: [&str; 14] = [
+const SHIM: [&str; 15] = [
     "calls",
     "collector",
     "contexts",
@@ -66,6 +67,7 @@ const SHIM: [&str; 14] = [
     "includes",
     "interrupts",
     "loading",
+    "objects",
     "request",
     "select",
     "settings",

@@ -28,6 +28,7 @@ use crate::lane::audit::{Audit, audit};
 use crate::lane::clone::Template;
 use crate::lane::names::Name;
 use crate::lane::own::Own;
+use crate::lane::rules;
 use crate::lane::{self, Birth, Table, Work, nested, slices};
 use crate::prepared::{After, Options, PREPARED, board};
 use crate::run::{self, Run, with_desk};
@@ -206,7 +207,7 @@ impl Engine {
             return Err(Fault::argument("template() comes before run()").into());
         }
         let shared = shared.map(convert::texts).unwrap_or_default();
-        let (mut table, found) = if boot.is_null() {
+        let (mut table, mut found) = if boot.is_null() {
             let mut table = Table::new(Box::new(Nothing), Birth::Declared, None);
             let found = table.take_process(&shared);
             (table, found)
@@ -217,6 +218,9 @@ impl Engine {
             }
         };
         let trial = table.trial();
+        if let Some(template) = &table.template {
+            found.add_failed(template.failed());
+        }
         PREPARED.with_borrow_mut(|prepared| prepared.table = Some(table));
         Ok(Map::new()
             .long("objects", trial.counts.objects)
@@ -227,6 +231,20 @@ impl Engine {
             .put("seconds", trial.seconds)
             .put("refused", found.refused)
             .put("destructors", found.destructors)
+            .done())
+    }
+
+    #[php(name = "ruleOf")]
+    pub fn rule_of(class: &str) -> PhpResult<ZBox<ZendHashTable>> {
+        let lower = class.trim_start_matches('\\').to_lowercase();
+        let Some(entry) = zend::loaded_class(&lower) else {
+            return Err(Fault::argument(format!("no class {class} is loaded")).into());
+        };
+        let decision = rules::decide(entry);
+        Ok(Map::new()
+            .put("rule", decision.name)
+            .put("why", decision.why)
+            .put("decided", decision.decided)
             .done())
     }
 

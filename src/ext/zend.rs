@@ -264,6 +264,20 @@ pub(crate) fn class_name(class: *const Class) -> String {
     String::from_utf8_lossy(text(unsafe { (*class).name })).into_owned()
 }
 
+/// The extension, in lower case, that declares an internal class.
+pub(crate) fn module_of(class: *const Class) -> String {
+    // SAFETY: an internal class; its module, if any, is loaded as long as the process, and its name ends in NUL.
+    unsafe {
+        let module = (*class).info.internal.module;
+        if module.is_null() {
+            return "core".into();
+        }
+        CStr::from_ptr((*module).name)
+            .to_string_lossy()
+            .to_lowercase()
+    }
+}
+
 /// The entries of an array, holes and INDIRECT ones included as they are. Do not change the array meanwhile.
 pub(crate) struct Entries {
     array: *const sys::HashTable,

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::ffi::c_void;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::clone::Template;
+use super::clone::{Template, inside, referent, weak_entries};
 use super::handlers::Handlers;
-use super::rules::{Rule, Rules};
+use super::rules::{self, Rule, Rules};
 use super::statics::Slots;
 use crate::zend::{self, Object, Value, sys};
 
@@ -21,6 +21,24 @@ pub(crate) struct Audit {
     pub(crate) refused: Vec<String>,
     /// Classes with a destructor: it runs once per copy.
     pub(crate) destructors: Vec<String>,
+    /// Paths to objects whose copy may turn out to be impossible.
+    uncertain: FxHashMap<*mut Object, String>,
+}
+
+impl Audit {
+    /// After a copy: these were not copied.
+    pub(crate) fn add_failed(&mut self, objects: &FxHashSet<*mut Object>) {
+        let paths = (objects.iter()).map(|object| {
+            let path = self.uncertain.get(object).cloned();
+            format!(
+                "{} (it cannot be copied as it is)",
+                path.unwrap_or_default()
+            )
+        });
+        let mut paths: Vec<String> = paths.collect();
+        paths.sort_unstable();
+        self.refused.append(&mut paths);
+    }
 }
 
 struct Node {
@@ -65,13 +83,13 @@ pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
         let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
         walk.push(ROOT, format!("$GLOBALS[{name}]"), entry.value);
     }
-    walk.through(template.rules())
+    walk.through(template)
 }
 
 /// Looks at everything reachable from these values. Objects that are `foreign` belong to somebody else, so they cannot be copied.
 pub(crate) fn audit_values(
     roots: Vec<(String, *const Value)>,
-    rules: &mut Rules,
+    template: &mut Template,
     foreign: FxHashSet<*mut Object>,
 ) -> Audit {
     let mut walk = Walk {
@@ -81,7 +99,7 @@ pub(crate) fn audit_values(
     for (label, value) in roots {
         walk.push(ROOT, label, value);
     }
-    walk.through(rules)
+    walk.through(template)
 }
 
 #[derive(Default)]
@@ -90,14 +108,17 @@ struct Walk {
     nodes: Vec<Node>,
     queue: VecDeque<usize>,
     seen: FxHashSet<*mut c_void>,
+    /// What weak maps have for objects that nothing else has led to so far: the map's node, the value.
+    waiting: FxHashMap<*mut Object, Vec<(usize, Value)>>,
+    /// Objects that weak references and maps lead to.
+    weak: FxHashSet<*mut Object>,
     found: Audit,
 }
 
 impl Walk {
-    fn through(mut self, rules: &mut Rules) -> Audit {
-        while let Some(node) = self.queue.pop_front() {
-            self.look(node, rules);
-        }
+    fn through(mut self, template: &mut Template) -> Audit {
+        self.all(template.rules());
+        template.set_only_weak(self.weak);
         self.found.destructors.sort_unstable();
         self.found.destructors.dedup();
         self.found
@@ -124,6 +145,28 @@ impl Walk {
         }
     }
 
+    /// Follows everything; `weak` is left with those to which only weak references and maps lead.
+    fn all(&mut self, rules: &mut Rules) {
+        loop {
+            while let Some(node) = self.queue.pop_front() {
+                self.look(node, rules);
+            }
+            let there: Vec<*mut Object> = (self.waiting.keys().copied())
+                .filter(|key| self.seen.contains(&key.cast()))
+                .collect();
+            if there.is_empty() {
+                break;
+            }
+            for key in there {
+                for (map, value) in self.waiting.remove(&key).unwrap_or_default() {
+                    self.push(map, "WeakMap[object]".into(), &raw const value);
+                }
+            }
+        }
+        let seen = &self.seen;
+        self.weak.retain(|object| !seen.contains(&object.cast()));
+    }
+
     fn path(&self, mut node: usize, end: &str) -> String {
         let mut parts = vec![end.to_owned()];
         while node != ROOT {
@@ -138,7 +181,7 @@ impl Walk {
         let value = self.nodes[node].value;
         match zend::kind(&raw const value) {
             // SAFETY: the types say so.
-            sys::IS_ARRAY => self.array(node, unsafe { value.value.arr }),
+            sys::IS_ARRAY => self.array(node, "", unsafe { value.value.arr }),
             // SAFETY: as above.
             sys::IS_REFERENCE => self.push(node, "&".into(), unsafe {
                 &raw const (*value.value.ref_).val
@@ -155,15 +198,15 @@ impl Walk {
         }
     }
 
-    fn array(&mut self, node: usize, array: *const sys::HashTable) {
+    fn array(&mut self, node: usize, of: &str, array: *const sys::HashTable) {
         for entry in zend::entries(array) {
             if zend::kind(entry.value) == sys::IS_INDIRECT {
                 continue;
             }
             let label = if entry.key.is_null() {
-                format!("[{}]", entry.index)
+                format!("{of}[{}]", entry.index)
             } else {
-                format!("[{}]", String::from_utf8_lossy(zend::text(entry.key)))
+                format!("{of}[{}]", String::from_utf8_lossy(zend::text(entry.key)))
             };
             self.push(node, label, entry.value);
         }
@@ -183,12 +226,45 @@ impl Walk {
                 self.found.refused.push(path);
             }
             Rule::Refuse => {
-                let path = self.path(node, &name);
+                let decision = rules::decide(class);
+                let end = if decision.decided || decision.rule != Rule::Refuse {
+                    name
+                } else {
+                    format!("{name} ({})", decision.why)
+                };
+                let path = self.path(node, &end);
                 self.found.refused.push(path);
             }
             Rule::Share => {}
             Rule::Closure => self.closure(node, object),
-            _ => self.properties(node, object, &name),
+            Rule::WeakReference => self.weak.extend(referent(object)),
+            Rule::WeakMap => {
+                for (key, value) in weak_entries(object) {
+                    self.weak.insert(key);
+                    // SAFETY: plain data; the map keeps what it points to alive.
+                    let value = unsafe { *value };
+                    self.waiting.entry(key).or_default().push((node, value));
+                }
+            }
+            Rule::Properties => self.properties(node, object, &name),
+            _ => {
+                let path = self.path(node, &name);
+                self.found.uncertain.insert(object, path);
+                self.inside(node, object, &name);
+                self.properties(node, object, &name);
+            }
+        }
+    }
+
+    /// What it holds besides properties.
+    fn inside(&mut self, node: usize, object: *mut Object, class: &str) {
+        for (number, value) in inside(object).values().iter().enumerate() {
+            if zend::kind(value) == sys::IS_ARRAY {
+                // SAFETY: the type says so.
+                self.array(node, class, unsafe { value.value.arr });
+            } else {
+                self.push(node, format!("{class}[{number}]"), value);
+            }
         }
     }
 
@@ -215,7 +291,7 @@ impl Walk {
                 self.push(node, label, value);
             }
             if !(*object).properties.is_null() {
-                self.array(node, (*object).properties);
+                self.array(node, "", (*object).properties);
             }
         }
     }

@@ -7,19 +7,26 @@
 //! runner ends after a fatal error anyway.
 #![expect(unsafe_code, reason = "builds Zend objects")]
 
-use std::ffi::c_void;
-use std::ptr;
+mod containers;
+mod inside;
+mod objects;
+mod rebuilt;
 
-use rustc_hash::FxHashMap;
+use std::ffi::c_void;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::functions::{self, Tables, Variables};
 use super::handlers::Handlers;
 use super::includes::Included;
 use super::own::Own;
-use super::rules::{Rule, Rules};
+use super::rules::Rules;
 use super::statics::{Slots, Statics};
 use super::symbols::Symbols;
-use crate::zend::{self, Ending, Object, Owned, Value, sys};
+use crate::zend::{self, Object, Owned, Value, sys};
+
+pub(super) use containers::{referent, weak_entries};
+pub(super) use inside::inside;
 
 /// What one copy made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,6 +48,14 @@ pub(crate) struct Template {
     /// Arrays of the template that hold no object, reference or resource at any depth. They never change, so this is found out once.
     pure: FxHashMap<*mut sys::HashTable, bool>,
     memo: FxHashMap<*mut c_void, *mut c_void>,
+    /// Objects that only weak references and maps lead to: no copy has them, as if they were gone.
+    only_weak: FxHashSet<*mut Object>,
+    /// Objects that could not be copied.
+    failed: FxHashSet<*mut Object>,
+    /// Whether the copies' destructors are not to be called.
+    silent: bool,
+    /// Whether PHP's collector was on before the copy began.
+    collects: bool,
     /// Copies that are only weakly held so far: kept until the copy is whole.
     held: Vec<*mut Object>,
     counts: Counts,
@@ -58,6 +73,10 @@ impl Template {
             rules: Rules::new(shared),
             pure: FxHashMap::default(),
             memo: FxHashMap::default(),
+            only_weak: FxHashSet::default(),
+            failed: FxHashSet::default(),
+            silent: false,
+            collects: false,
             held: Vec::new(),
             counts: Counts::default(),
         }
@@ -74,13 +93,20 @@ impl Template {
             rules: Rules::new(shared),
             pure: FxHashMap::default(),
             memo: FxHashMap::default(),
+            only_weak: FxHashSet::default(),
+            failed: FxHashSet::default(),
+            silent: false,
+            collects: false,
             held: Vec::new(),
             counts: Counts::default(),
         }
     }
 
-    /// One copy begins: what it contains more than once is copied once.
+    /// One copy begins: what it contains more than once is copied once. Until its end no code of the application runs, also no destructor
+    /// of its garbage.
     pub(crate) fn begin(&mut self) {
+        // SAFETY: on the PHP thread; given back at the end.
+        self.collects = unsafe { sys::gc_enable(false) };
         self.memo.clear();
         self.counts = Counts::default();
     }
@@ -91,12 +117,27 @@ impl Template {
             // SAFETY: each was held with one count.
             unsafe { sys::kq_object_release(object) };
         }
+        // SAFETY: as at the beginning.
+        unsafe { sys::gc_enable(self.collects) };
+    }
+
+    /// What of these values cannot be copied, as one copy that nobody uses shows.
+    pub(crate) fn try_copy(&mut self, values: &[*const Value]) -> FxHashSet<*mut Object> {
+        self.silent = true;
+        self.begin();
+        let copies: Vec<Owned> = values.iter().map(|value| self.owned(*value)).collect();
+        self.end();
+        self.silent = false;
+        drop(copies);
+        self.memo.clear();
+        std::mem::take(&mut self.failed)
     }
 
     /// What has been copied will change: nothing that was found out about it holds any more.
     pub(crate) fn forget(&mut self) {
         self.memo.clear();
         self.pure.clear();
+        self.only_weak.clear();
     }
 
     /// Fills a table of static variables with copies of another's.
@@ -156,6 +197,24 @@ impl Template {
     /// What the last copy made.
     pub(crate) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The audit has found what only weak references and maps lead to.
+    pub(crate) fn set_only_weak(&mut self, objects: FxHashSet<*mut Object>) {
+        self.only_weak = objects;
+    }
+
+    /// What copies so far could not copy, although its rule says how: shared if lanes were copied all the same.
+    pub(crate) fn failed(&self) -> &FxHashSet<*mut Object> {
+        &self.failed
+    }
+
+    /// A copy that nobody will use: its objects end without their destructors.
+    pub(crate) fn clone_silently(&mut self, slots: &mut Slots) -> Own {
+        self.silent = true;
+        let own = self.clone_own(slots);
+        self.silent = false;
+        own
     }
 
     /// Copies everything for a new lane.
@@ -345,288 +404,6 @@ impl Template {
         });
         self.pure.insert(array, pure);
         pure
-    }
-
-    /// The copy of an object, with a count for the caller.
-    fn object(&mut self, old: *mut Object) -> *mut Object {
-        if let Some(new) = self.remembered(old) {
-            return new;
-        }
-        let new = match self.rules.of(old) {
-            Rule::Properties => self.plain(old),
-            Rule::Closure => self.closure(old),
-            Rule::WeakMap => self.weak_map(old),
-            Rule::WeakReference => self.weak_reference(old),
-            Rule::Clone => self.by_clone(old),
-            Rule::State(class) => self.by_state(old, class),
-            Rule::Share | Rule::Refuse => None,
-        };
-        new.unwrap_or_else(|| {
-            // SAFETY: shared: one more count on the template's own.
-            unsafe { sys::kq_addref(old.cast()) };
-            self.memo.insert(old.cast(), old.cast());
-            old
-        })
-    }
-
-    fn plain(&mut self, old: *mut Object) -> Option<*mut Object> {
-        // SAFETY: zend_objects_new gives an object of the class with room for its declared slots; they are set before anything looks.
-        unsafe {
-            let new = sys::zend_objects_new((*old).ce);
-            (*new).handlers = (*old).handlers;
-            self.counts.objects += 1;
-            self.memo.insert(old.cast(), new.cast());
-            let slots = (*(*old).ce).default_properties_count;
-            for slot in 0..slots as usize {
-                *property(new, slot) = zend::undef();
-            }
-            self.properties(new, old);
-            Some(new)
-        }
-    }
-
-    /// Declared and dynamic properties; the new object's slots hold nothing that needs dropping.
-    fn properties(&mut self, new: *mut Object, old: *mut Object) {
-        // SAFETY: both are objects of one class, so their slots correspond; slot flags (readonly, uninitialised) live in u2.
-        unsafe {
-            for slot in 0..(*(*old).ce).default_properties_count as usize {
-                let (to, from) = (property(new, slot), property(old, slot));
-                if zend::kind(from) == sys::IS_INDIRECT {
-                    continue;
-                }
-                let mut copy = zend::undef();
-                self.value(&raw mut copy, from);
-                if zend::kind(&raw const copy) == sys::IS_REFERENCE {
-                    add_type_source(&copy, sys::kq_property_of_slot(new, slot as u32));
-                }
-                copy.u2 = (*from).u2;
-                *to = copy;
-            }
-            if (*old).properties.is_null() {
-                return;
-            }
-            for entry in zend::entries((*old).properties) {
-                if zend::kind(entry.value) == sys::IS_INDIRECT {
-                    continue;
-                }
-                sys::kq_separate_properties(new);
-                let mut copy = zend::undef();
-                self.value(&raw mut copy, entry.value);
-                if entry.key.is_null() {
-                    sys::zend_hash_index_add_new((*new).properties, entry.index, &raw mut copy);
-                } else {
-                    sys::zend_hash_update((*new).properties, entry.key, &raw mut copy);
-                }
-            }
-        }
-    }
-
-    fn closure(&mut self, old: *mut Object) -> Option<*mut Object> {
-        // SAFETY: `old` is a Closure. The engine makes the new one without $this, which is set once it exists: it may be the object
-        // that holds this very closure.
-        unsafe {
-            let (mut called_scope, mut function) = (ptr::null_mut(), ptr::null_mut());
-            sys::kq_closure_parts(old, &raw mut called_scope, &raw mut function);
-            let flags = (*function).common.fn_flags;
-            let scope = (*function).common.scope;
-            let fake = flags & sys::ZEND_ACC_FAKE_CLOSURE != 0;
-            let mut holder = zend::undef();
-            if fake {
-                sys::zend_create_fake_closure(
-                    &raw mut holder,
-                    function,
-                    scope,
-                    called_scope,
-                    ptr::null_mut(),
-                );
-            } else {
-                sys::zend_create_closure(
-                    &raw mut holder,
-                    function,
-                    scope,
-                    called_scope,
-                    ptr::null_mut(),
-                );
-            }
-            let new = zend::object_of(&raw const holder);
-            self.counts.closures += 1;
-            self.memo.insert(old.cast(), new.cast());
-
-            let mut old_holder = zend::undef();
-            zend::set_object(&raw mut old_holder, old);
-            let this = sys::zend_get_closure_this_ptr(&raw mut old_holder);
-            if zend::kind(this) == sys::IS_OBJECT {
-                let copy = self.object(zend::object_of(this));
-                zend::set_object(sys::zend_get_closure_this_ptr(&raw mut holder), copy);
-            }
-            if fake {
-                // It uses the function's own variables: those of the lane, where the template's used the template's.
-                let (mut scope, mut new_function) = (ptr::null_mut(), ptr::null_mut());
-                sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
-                let table = sys::kq_closure_variables(function);
-                if !table.is_null()
-                    && let Some(own) = self.memo.get(&table.cast())
-                {
-                    (*new_function).op_array.static_variables_ptr__ptr = own.cast();
-                }
-            } else {
-                let (mut scope, mut new_function) = (ptr::null_mut(), ptr::null_mut());
-                sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
-                let from = sys::kq_closure_variables(function);
-                let to = sys::kq_closure_variables(new_function);
-                if !from.is_null() && !to.is_null() {
-                    for entry in zend::entries(from) {
-                        let mut copy = zend::undef();
-                        self.value(&raw mut copy, entry.value);
-                        sys::zend_hash_update(to, entry.key, &raw mut copy);
-                    }
-                }
-            }
-            Some(new)
-        }
-    }
-
-    fn weak_reference(&mut self, old: *mut Object) -> Option<*mut Object> {
-        // SAFETY: WeakReference::get and ::create are the engine's own methods.
-        unsafe {
-            let class = (*old).ce;
-            let (ending, referent) = zend::call_method(Some(old), class, "get", &mut []);
-            if ending != Ending::Returned || zend::kind(referent.as_ptr()) != sys::IS_OBJECT {
-                return None;
-            }
-            let copy = self.object(zend::object_of(referent.as_ptr()));
-            self.held.push(copy);
-            let mut argument = zend::undef();
-            zend::set_object(&raw mut argument, copy);
-            let (ending, made) = zend::call_method(None, class, "create", &mut [argument]);
-            if ending != Ending::Returned {
-                return None;
-            }
-            let made = made.into_raw();
-            let new = zend::object_of(&raw const made);
-            self.memo.insert(old.cast(), new.cast());
-            Some(new)
-        }
-    }
-
-    fn weak_map(&mut self, old: *mut Object) -> Option<*mut Object> {
-        extern "C" fn collect(list: *mut c_void, key: *mut Value, value: *mut Value) {
-            // SAFETY: `list` is the vector below; the walk runs no PHP code and drops nothing.
-            unsafe {
-                let list = &mut *list.cast::<Vec<(*mut Object, *mut Value)>>();
-                let value = if zend::kind(value) == sys::IS_REFERENCE {
-                    &raw mut (*(*value).value.ref_).val
-                } else {
-                    value
-                };
-                list.push((zend::object_of(key), value));
-            }
-        }
-        // SAFETY: the map is live and does not change while it is walked; keys are alive, or they would not be in it.
-        unsafe {
-            let mut holder = zend::undef();
-            if sys::object_init_ex(&raw mut holder, (*old).ce) != sys::ZEND_RESULT_CODE_SUCCESS {
-                return None;
-            }
-            let new = zend::object_of(&raw const holder);
-            self.counts.objects += 1;
-            self.memo.insert(old.cast(), new.cast());
-            let mut pairs: Vec<(*mut Object, *mut Value)> = Vec::new();
-            sys::kq_weakmap_each(old, Some(collect), (&raw mut pairs).cast());
-            for (key, value) in pairs {
-                let copy = self.object(key);
-                self.held.push(copy);
-                let (mut new_key, mut new_value) = (zend::undef(), zend::undef());
-                zend::set_object(&raw mut new_key, copy);
-                self.value(&raw mut new_value, value);
-                sys::kq_weakmap_set(new, &raw mut new_key, &raw mut new_value);
-                sys::kq_zval_drop(&raw mut new_value);
-            }
-            Some(new)
-        }
-    }
-
-    fn by_clone(&mut self, old: *mut Object) -> Option<*mut Object> {
-        // SAFETY: the class's own handler; its declared properties are counted copies of the old ones, which are replaced.
-        unsafe {
-            let new = sys::kq_clone_internal(old);
-            if new.is_null() {
-                return None;
-            }
-            self.counts.objects += 1;
-            self.memo.insert(old.cast(), new.cast());
-            for slot in 0..(*(*old).ce).default_properties_count as usize {
-                sys::kq_zval_drop(property(new, slot));
-                *property(new, slot) = zend::undef();
-            }
-            self.properties(new, old);
-            Some(new)
-        }
-    }
-
-    fn by_state(&mut self, old: *mut Object, class: *mut zend::Class) -> Option<*mut Object> {
-        // SAFETY: __serialize and __unserialize are the internal class's own; they run no user code on plain state.
-        unsafe {
-            let (ending, state) = zend::call_method(Some(old), class, "__serialize", &mut []);
-            if ending != Ending::Returned {
-                sys::zend_clear_exception();
-                return None;
-            }
-            let mut holder = zend::undef();
-            if sys::object_init_ex(&raw mut holder, (*old).ce) != sys::ZEND_RESULT_CODE_SUCCESS {
-                return None;
-            }
-            let new = zend::object_of(&raw const holder);
-            self.counts.objects += 1;
-            self.memo.insert(old.cast(), new.cast());
-            let mut copy = zend::undef();
-            self.value(&raw mut copy, state.as_ptr());
-            // The state was made for this copy alone: nothing of it may be found again by its address.
-            self.forget_state(state.as_ptr());
-            let copy = zend::Owned::from_raw(copy);
-            let (ending, _) =
-                zend::call_method(Some(new), class, "__unserialize", &mut [*copy.as_ptr()]);
-            if ending != Ending::Returned {
-                sys::zend_clear_exception();
-            }
-            // Declared properties of subclasses: state has them as "members", but not readonly or typed references.
-            Some(new)
-        }
-    }
-
-    /// Arrays of a temporary state are freed after this: their addresses will be reused by others.
-    fn forget_state(&mut self, value: *const Value) {
-        // SAFETY: the state is still alive here.
-        unsafe {
-            if zend::kind(value) != sys::IS_ARRAY {
-                return;
-            }
-            let array = (*value).value.arr;
-            // A pure one is held by the copy too. What is held by more is the template's own.
-            let holders = if self.pure.get(&array) == Some(&true) {
-                2
-            } else {
-                1
-            };
-            if sys::kq_refcount(array.cast()) > holders {
-                return;
-            }
-            self.memo.remove(&array.cast());
-            self.pure.remove(&array);
-            for entry in zend::entries(array) {
-                self.forget_state(entry.value);
-            }
-        }
-    }
-}
-
-/// Where an object's declared property lies.
-fn property(object: *mut Object, slot: usize) -> *mut Value {
-    // SAFETY: callers stay below default_properties_count, for which the object was allocated.
-    unsafe {
-        (&raw mut (*object).properties_table)
-            .cast::<Value>()
-            .add(slot)
     }
 }
 

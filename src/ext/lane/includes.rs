@@ -16,7 +16,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::clone::Template;
 use super::functions::Variables;
-use super::rules::Rules;
 use super::statics::Slots;
 use crate::zend::{self, Owned, Value, sys};
 
@@ -172,9 +171,9 @@ impl Late {
         self.copier.forget();
     }
 
-    /// The rules by which copies are made.
-    pub(crate) fn rules(&mut self) -> &mut Rules {
-        self.copier.rules()
+    /// What makes the copies.
+    pub(crate) fn copier(&mut self) -> &mut Template {
+        &mut self.copier
     }
 }
 

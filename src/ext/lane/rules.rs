@@ -1,9 +1,15 @@
-//! How each kind of object is copied into a lane. One table, read by the copy and by the audit.
+//! How each kind of object is copied into a lane: read by the copy and by the audit.
+//!
+//! The nearest internal class decides, by its row in `rows.rs`; an object of none is its properties. A class without a row is refused.
 #![expect(unsafe_code, reason = "looks into class entries")]
+
+mod rows;
 
 use rustc_hash::FxHashMap;
 
 use crate::zend::{self, Class, Object, sys};
+
+use rows::Way;
 
 /// What happens to an object of a class when a lane is cloned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,63 +22,37 @@ pub(crate) enum Rule {
     WeakMap,
     /// A reference to the copy of what it points to.
     WeakReference,
-    /// The class's own clone handler, then declared properties copied.
+    /// The class's own clone handler, then properties copied: a value that holds no other.
     Clone,
-    /// The state that this internal class gives by `__serialize`, copied, put into a new object by `__unserialize`.
-    State(*mut Class),
+    /// The class's own clone handler, then each element copied in its place.
+    Elements,
+    /// The state that this internal class gives by `__serialize`, copied, put into a new object by `__unserialize`; the state has
+    /// the properties at `members`.
+    State { class: *mut Class, members: u64 },
+    /// Made anew around a copied engine.
+    Randomizer(*mut Class),
+    /// Made anew with the same options.
+    Finfo(*mut Class),
+    /// Made anew with copied iterators.
+    MultipleIterator(*mut Class),
+    /// Shared if it only names a part of the program, made anew if it holds an object.
+    Reflector(*mut Class),
     /// All lanes use the same object: it cannot change, or the user said so.
     Share,
-    /// It stands for something outside PHP's memory.
+    /// It stands for something outside PHP's memory, or nobody knows how it is copied.
     Refuse,
 }
 
-/// Internal classes whose state comes out by `__serialize` and goes in by `__unserialize`, with their subclasses.
-const BY_STATE: &[&str] = &[
-    "splobjectstorage",
-    "arrayobject",
-    "arrayiterator",
-    "spldoublylinkedlist",
-    "splfixedarray",
-];
-
-/// Internal classes that are copied by their clone handler: values, or independent machines.
-const BY_CLONE: &[&str] = &[
-    "splfileinfo",
-    "datetimeinterface",
-    "datetimezone",
-    "dateinterval",
-    "dateperiod",
-    "splheap",
-    "splpriorityqueue",
-    "gmp",
-    "bcmath\\number",
-    "domnode",
-    "dom\\node",
-    "simplexmlelement",
-    "numberformatter",
-    "intldateformatter",
-    "intltimezone",
-    "intlcalendar",
-    "messageformatter",
-    "collator",
-    "transliterator",
-    "hashcontext",
-    "random\\engine",
-    "random\\randomizer",
-];
-
-/// Subclasses of the above that hold an open file or a position in a folder.
-const REFUSED: &[&str] = &["splfileobject", "directoryiterator"];
-
-/// Internal classes whose objects do not change.
-const SHARED: &[&str] = &[
-    "reflector",
-    "reflectiontype",
-    "reflectionattribute",
-    "unitenum",
-    "opensslasymmetrickey",
-    "opensslcertificate",
-];
+/// What is known of a class.
+pub(crate) struct Decision {
+    pub(crate) rule: Rule,
+    /// The rule's name in docs/isolation.md.
+    pub(crate) name: &'static str,
+    /// Of those that are shared or refused.
+    pub(crate) why: String,
+    /// Whether somebody has decided: a row names the class, or its extension.
+    pub(crate) decided: bool,
+}
 
 /// The rules, with what was found out about each class so far.
 pub(crate) struct Rules {
@@ -106,51 +86,140 @@ impl Rules {
         if let Some(rule) = self.known.get(&class) {
             return *rule;
         }
-        let rule = self.find(class);
+        let mut rule = self.find(class);
+        // SAFETY: as above.
+        if rule == Rule::Properties && unsafe { (*(*object).handlers).offset } != 0 {
+            // It has more than properties, whatever its row says.
+            rule = Rule::Refuse;
+        }
         self.known.insert(class, rule);
         rule
     }
 
     fn find(&self, class: *mut Class) -> Rule {
-        // SAFETY: class entries are alive for the request; parents of linked classes are pointers.
-        unsafe {
-            if self.shared.iter().any(|name| is_a(class, name))
-                || (*class).ce_flags & sys::ZEND_ACC_ENUM != 0
-            {
-                return Rule::Share;
-            }
-            if class == sys::zend_ce_closure {
-                return Rule::Closure;
-            }
-            if class == sys::zend_ce_weakref {
-                return Rule::WeakReference;
-            }
-            if zend::text((*class).name).eq_ignore_ascii_case(b"WeakMap") {
-                return Rule::WeakMap;
-            }
-            let creates = (*class).__bindgen_anon_2.create_object;
-            if creates.is_none() {
-                return Rule::Properties;
-            }
-            // Exceptions are plain objects that record where they were made.
-            if is_a(class, "throwable") {
-                return Rule::Properties;
-            }
-            if REFUSED.iter().any(|name| is_a(class, name)) {
-                return Rule::Refuse;
-            }
-            if let Some(base) = BY_STATE.iter().find(|name| is_a(class, name)) {
-                return zend::loaded_class(base).map_or(Rule::Refuse, Rule::State);
-            }
-            if BY_CLONE.iter().any(|name| is_a(class, name)) {
-                return Rule::Clone;
-            }
-            if SHARED.iter().any(|name| is_a(class, name)) {
-                return Rule::Share;
-            }
-            Rule::Refuse
+        if self.shared.iter().any(|name| is_a(class, name)) {
+            return Rule::Share;
+        }
+        decide(class).rule
+    }
+}
+
+/// What the rows say of a class.
+pub(crate) fn decide(class: *mut Class) -> Decision {
+    // SAFETY: class entries are alive for the request.
+    if unsafe { (*class).ce_flags } & sys::ZEND_ACC_ENUM != 0 {
+        return decided(Rule::Share, "shared", "an enum's cases do not change");
+    }
+    let Some(internal) = nearest_internal(class) else {
+        // SAFETY: as above.
+        return if unsafe { (*class).__bindgen_anon_2.create_object }.is_none() {
+            decided(Rule::Properties, "properties", "")
+        } else {
+            refused("its objects are made by an extension", false)
+        };
+    };
+    let name = zend::class_name(internal).to_lowercase();
+    if let Some(row) = rows::CLASSES
+        .iter()
+        .find(|row| row.classes.contains(&name.as_str()))
+    {
+        return row.way.decide(class, internal, row.why);
+    }
+    if is_a(internal, "throwable") && is_plain_throwable(internal) {
+        return decided(Rule::Properties, "properties", "");
+    }
+    let module = zend::module_of(internal);
+    match rows::EXTENSIONS.iter().find(|(name, _)| *name == module) {
+        Some((_, why)) => refused(why, true),
+        None => refused(
+            &format!("no rule for this class of the extension {module}"),
+            false,
+        ),
+    }
+}
+
+fn decided(rule: Rule, name: &'static str, why: &str) -> Decision {
+    Decision {
+        rule,
+        name,
+        why: why.to_owned(),
+        decided: true,
+    }
+}
+
+fn refused(why: &str, decided: bool) -> Decision {
+    Decision {
+        rule: Rule::Refuse,
+        name: "refused",
+        why: why.to_owned(),
+        decided,
+    }
+}
+
+impl Way {
+    /// The rule for a class whose nearest internal class has a row.
+    fn decide(self, class: *mut Class, internal: *mut Class, why: &str) -> Decision {
+        match self {
+            Self::Properties => decided(Rule::Properties, "properties", ""),
+            Self::Closure => decided(Rule::Closure, "closure", ""),
+            Self::WeakMap => decided(Rule::WeakMap, "weak", ""),
+            Self::WeakReference => decided(Rule::WeakReference, "weak", ""),
+            Self::Clone => decided(Rule::Clone, "cloned", ""),
+            Self::Elements => decided(Rule::Elements, "elements", ""),
+            Self::State { by, members } => state(class, by, members),
+            Self::Randomizer => decided(Rule::Randomizer(internal), "anew", ""),
+            Self::Finfo => decided(Rule::Finfo(internal), "anew", ""),
+            Self::MultipleIterator => decided(Rule::MultipleIterator(internal), "anew", ""),
+            Self::Reflector => decided(Rule::Reflector(internal), "reflectors", ""),
+            Self::Share => decided(Rule::Share, "shared", why),
+            Self::Refuse => refused(why, true),
         }
     }
+}
+
+fn state(class: *mut Class, by: &str, members: u64) -> Decision {
+    // SAFETY: a live class's method, or null.
+    if unsafe { sys::kq_is_user_function(zend::method(class, "gethash")) }
+        && by == "splobjectstorage"
+    {
+        return refused(
+            "its own getHash() would run while lanes are made, and may be about object ids",
+            true,
+        );
+    }
+    match zend::loaded_class(by) {
+        Some(class) => decided(Rule::State { class, members }, "state", ""),
+        None => refused("its internal class is not there", false),
+    }
+}
+
+/// The class itself or the nearest parent that PHP or an extension declares.
+fn nearest_internal(class: *mut Class) -> Option<*mut Class> {
+    let mut class = class;
+    // SAFETY: class entries are alive for the request; parents of linked classes are pointers.
+    unsafe {
+        while !class.is_null()
+            && u32::from((*class).type_.cast_unsigned()) != sys::ZEND_INTERNAL_CLASS
+        {
+            class = (*class).__bindgen_anon_1.parent;
+        }
+    }
+    (!class.is_null()).then_some(class)
+}
+
+/// Exceptions are plain objects that record where they were made, also those of extensions, unless these make them otherwise.
+fn is_plain_throwable(class: *mut Class) -> bool {
+    let makes = |class: *mut Class| {
+        // SAFETY: a live class.
+        let create = unsafe { (*class).__bindgen_anon_2.create_object };
+        create.map(|create| create as usize)
+    };
+    ["exception", "errorexception", "error"]
+        .into_iter()
+        .filter_map(zend::loaded_class)
+        .any(|base| {
+            is_a(class, &zend::class_name(base).to_lowercase()) && makes(base) == makes(class)
+        })
 }
 
 /// Whether a class is, extends or implements the class of this lower-case name. Nothing is autoloaded.

@@ -158,7 +158,11 @@ impl Slots {
                 .extend(functions::values(*table).map(|value| (label.clone(), value.cast_const())));
         }
         let foreign = self.objects_before(first_slot);
-        let found = audit::audit_values(roots, self.late.rules(), foreign);
+        let values: Vec<*const Value> = roots.iter().map(|(_, value)| *value).collect();
+        let mut found = audit::audit_values(roots, self.late.copier(), foreign);
+        if found.refused.is_empty() {
+            found.add_failed(&self.late.copier().try_copy(&values));
+        }
         if found.refused.is_empty() {
             self.late.begin();
             for index in slots {
@@ -168,8 +172,8 @@ impl Slots {
                 self.late.keep_table(index, table);
             }
             self.late.end();
-            self.late.forget();
         }
+        self.late.forget();
         found.refused
     }
 

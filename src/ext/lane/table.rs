@@ -497,7 +497,7 @@ impl Table {
         };
         let before = zend::memory_usage();
         let started = Instant::now();
-        let copy = template.clone_own(&mut self.slots);
+        let copy = template.clone_silently(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
         let counts = template.counts();

@@ -169,7 +169,6 @@ void kq_symbols_destroy(HashTable *table);
 void kq_symbols_clear(void);
 void kq_copy_superglobals(HashTable *to);
 void kq_copy_symbols(HashTable *to);
-zend_object *kq_clone_internal(zend_object *object);
 bool kq_is_instance(zend_class_entry *class_entry, zend_class_entry *of);
 size_t kq_object_handle_offset(zend_object *object);
 zend_long kq_next_free(HashTable *array);
@@ -177,6 +176,18 @@ void kq_set_next_free(HashTable *array, zend_long next);
 bool kq_weakmap_each(zend_object *map, void (*each)(void *, zval *key, zval *value), void *argument);
 void kq_weakmap_set(zend_object *map, zval *key, zval *value);
 bool kq_is_packed_without_holes(HashTable *array);
+
+/* objects.c */
+zval *kq_inside(zend_object *object, int *count, bool *own);
+zend_object *kq_clone_internal(zend_object *object);
+void kq_forget_properties(zend_object *object);
+void kq_never_destruct(zend_object *object);
+bool kq_is_user_function(zend_function *function);
+zval *kq_declared_property(zend_object *object, zend_class_entry *of, const char *name, size_t length);
+/* An element of a MultipleIterator. */
+typedef struct kq_storage_element { zend_object *object; zval information; } kq_storage_element;
+HashTable *kq_storage_table(zend_object *storage);
+bool kq_finfo_parts(zend_object *finfo, zend_long *options, void **rules);
 
 void kq_minit(void);
 void kq_stacks_minit(void);

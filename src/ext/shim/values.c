@@ -85,20 +85,6 @@ bool kq_is_packed_without_holes(HashTable *array) { return HT_IS_PACKED(array) &
 zend_long kq_next_free(HashTable *array) { return array->nNextFreeElement; }
 void kq_set_next_free(HashTable *array, zend_long next) { array->nNextFreeElement = next; }
 
-/* The class's own copy; NULL (no exception left) where it has none. */
-zend_object *kq_clone_internal(zend_object *object)
-{
-	if (!object->handlers->clone_obj) {
-		return NULL;
-	}
-	zend_object *copy = object->handlers->clone_obj(object);
-	if (EG(exception)) {
-		zend_clear_exception();
-		return NULL;
-	}
-	return copy;
-}
-
 bool kq_is_identical(zval *one, zval *other) { return zend_is_identical(one, other); }
 bool kq_is_true(zval *value) { return zend_is_true(value); }
 bool kq_is_instance(zend_class_entry *class_entry, zend_class_entry *of) { return instanceof_function(class_entry, of); }

@@ -6,7 +6,7 @@ kqueue
 <?php
 require __DIR__.'/../lib/copies.inc';
 class Thing { public $name = 'thing'; public $extra = [1]; }
-class Pool extends SplObjectStorage { public array $log = []; private ?Thing $chief = null; public function chief(?Thing $to = null) { return $to ? $this->chief = $to : $this->chief; } public function getHash(object $object): string { return $object->name.spl_object_id($object); } }
+class Pool extends SplObjectStorage { public array $log = []; private ?Thing $chief = null; public function chief(?Thing $to = null) { return $to ? $this->chief = $to : $this->chief; } }
 class Bag extends ArrayObject { protected $owner; public array $log = []; public function owner($x = null) { return $x ? $this->owner = $x : $this->owner; } public function offsetSet($key, $value): void { $this->log[] = $key; parent::offsetSet($key, $value); } }
 class App { public static $thing; public static $storage; public static $pool; public static $array; public static $bag; public static $over; public static $nested; public static $iterator; }
 
@@ -32,7 +32,7 @@ copies(function () {
     'storage' => fn () => [count(App::$storage), App::$storage[App::$thing]['data'] === App::$thing, App::$storage[App::$storage], App::$storage->contains(new Thing)],
     'a closure in it' => function () { foreach (App::$storage as $object) { if ($object instanceof Closure) { return $object() === App::$thing; } } },
     'subclass of it' => fn () => [get_class(App::$pool), App::$pool->chief() === App::$thing, App::$pool->log[0] === App::$thing],
-    'with a hash of its own' => fn () => App::$pool->contains(App::$thing),
+    'has it' => fn () => App::$pool->contains(App::$thing),
     'changed' => function () { App::$storage->detach(App::$thing); App::$pool[new Thing] = 1; return [count(App::$storage), count(App::$pool)]; },
     'array' => fn () => [App::$array['a'] === App::$thing, App::$array['list'][0] === App::$thing, array_keys(App::$array->getArrayCopy()), count(App::$array)],
     'appended' => function () { App::$array[] = 'next'; unset(App::$array['a']); return array_keys(App::$array->getArrayCopy()); },
@@ -48,7 +48,7 @@ copies(function () {
 storage: [3,true,"itself",false]
 a closure in it: true
 subclass of it: ["Pool",true,true]
-with a hash of its own: true
+has it: true
 changed: [2,2]
 array: [true,true,["a",5,"list"],3]
 appended: [5,"list",6]

@@ -1,0 +1,273 @@
+//! Objects of internal classes that hold values: their insides are copied too.
+#![expect(unsafe_code, reason = "builds Zend objects")]
+
+use std::ffi::c_void;
+
+use super::{Template, inside};
+use crate::zend::{self, Class, Ending, Object, Owned, Value, sys};
+
+/// A doubly linked list's mode in which walking takes the elements out.
+const IT_MODE_DELETE: i64 = 1;
+
+/// Calls `class`'s own method, which is internal and runs no other code. None: it threw, and that is forgotten.
+pub(super) fn own(
+    object: *mut Object,
+    class: *mut Class,
+    name: &str,
+    arguments: &mut [Value],
+) -> Option<Owned> {
+    let (ending, result) = zend::call_method(Some(object), class, name, arguments);
+    if ending == Ending::Returned {
+        return Some(result);
+    }
+    zend::take_exception();
+    None
+}
+
+/// What such a method returns, if it is a number.
+fn number(object: *mut Object, class: *mut Class, name: &str) -> Option<i64> {
+    let result = own(object, class, name, &mut [])?;
+    // SAFETY: the type says number.
+    (zend::kind(result.as_ptr()) == sys::IS_LONG).then(|| unsafe { (*result.as_ptr()).value.lval })
+}
+
+/// Visits the entries of a WeakMap: the key, and the value without the map's own reference to it.
+pub(crate) fn weak_entries(map: *mut Object) -> Vec<(*mut Object, *mut Value)> {
+    extern "C" fn collect(list: *mut c_void, key: *mut Value, value: *mut Value) {
+        // SAFETY: `list` is the vector below; the walk runs no PHP code and drops nothing.
+        unsafe {
+            let list = &mut *list.cast::<Vec<(*mut Object, *mut Value)>>();
+            let value = if zend::kind(value) == sys::IS_REFERENCE {
+                &raw mut (*(*value).value.ref_).val
+            } else {
+                value
+            };
+            list.push((zend::object_of(key), value));
+        }
+    }
+    let mut pairs: Vec<(*mut Object, *mut Value)> = Vec::new();
+    // SAFETY: the map is live and does not change while it is walked; keys are alive, or they would not be in it.
+    unsafe { sys::kq_weakmap_each(map, Some(collect), (&raw mut pairs).cast()) };
+    pairs
+}
+
+/// What a WeakReference points to, if that is still there.
+pub(crate) fn referent(reference: *mut Object) -> Option<*mut Object> {
+    // SAFETY: a live WeakReference; get() is the engine's own.
+    let referent = own(reference, unsafe { (*reference).ce }, "get", &mut [])?;
+    (zend::kind(referent.as_ptr()) == sys::IS_OBJECT).then(|| zend::object_of(referent.as_ptr()))
+}
+
+/// An element of a MultipleIterator.
+pub(super) struct Element {
+    pub(super) object: *mut Object,
+    pub(super) information: *mut Value,
+}
+
+/// Its elements. None: this PHP keeps them somewhere else.
+pub(super) fn storage_elements(storage: *mut Object) -> Option<Vec<Element>> {
+    // SAFETY: the shim looks whether the table is where it should be.
+    let table = unsafe { sys::kq_storage_table(storage) };
+    (!table.is_null()).then(|| {
+        zend::entries(table)
+            .map(|entry| {
+                // SAFETY: the table's values point to its elements.
+                let element = unsafe { (*entry.value).value.ptr }.cast::<sys::kq_storage_element>();
+                Element {
+                    // SAFETY: as above.
+                    object: unsafe { (*element).object },
+                    // SAFETY: as above.
+                    information: unsafe { &raw mut (*element).information },
+                }
+            })
+            .collect()
+    })
+}
+
+impl Template {
+    pub(super) fn weak_reference(&mut self, old: *mut Object) -> Option<*mut Object> {
+        let Some(referent) = referent(old).filter(|object| !self.only_weak.contains(object)) else {
+            // A new one without create() points to nothing.
+            return self.blank(old);
+        };
+        let copy = self.object(referent);
+        self.held.push(copy);
+        let mut argument = zend::undef();
+        zend::set_object(&raw mut argument, copy);
+        // SAFETY: a live WeakReference.
+        let class = unsafe { (*old).ce };
+        let (ending, made) = zend::call_method(None, class, "create", &mut [argument]);
+        if ending != Ending::Returned {
+            zend::take_exception();
+            return None;
+        }
+        let made = made.into_raw();
+        let new = zend::object_of(&raw const made);
+        self.memo.insert(old.cast(), new.cast());
+        Some(new)
+    }
+
+    pub(super) fn weak_map(&mut self, old: *mut Object) -> Option<*mut Object> {
+        let new = self.blank(old)?;
+        for (key, value) in weak_entries(old) {
+            if self.only_weak.contains(&key) {
+                continue;
+            }
+            let copy = self.object(key);
+            self.held.push(copy);
+            let (mut new_key, mut new_value) = (zend::undef(), zend::undef());
+            zend::set_object(&raw mut new_key, copy);
+            self.value(&raw mut new_value, value);
+            // SAFETY: the map is ours, and takes a count of the value.
+            unsafe {
+                sys::kq_weakmap_set(new, &raw mut new_key, &raw mut new_value);
+                sys::kq_zval_drop(&raw mut new_value);
+            }
+        }
+        Some(new)
+    }
+
+    pub(super) fn by_clone(&mut self, old: *mut Object) -> Option<*mut Object> {
+        // What such an object holds would be shared by its copy.
+        if !inside(old).is_empty() {
+            return None;
+        }
+        self.cloned(old)
+    }
+
+    fn cloned(&mut self, old: *mut Object) -> Option<*mut Object> {
+        // SAFETY: a live object, whose class's handler runs no PHP code.
+        let new = unsafe { sys::kq_clone_internal(old) };
+        if new.is_null() {
+            return None;
+        }
+        self.made(old, new);
+        self.own_properties(new, old);
+        Some(new)
+    }
+
+    /// Properties in the place of those that the engine has given the new object.
+    pub(super) fn own_properties(&mut self, new: *mut Object, old: *mut Object) {
+        // SAFETY: the object is ours; its slots are set below, before anyone looks.
+        unsafe { sys::kq_forget_properties(new) };
+        self.properties(new, old);
+    }
+
+    /// The class's own clone, with each element then replaced by its copy where it lies: nothing is compared, and order and flags stay.
+    pub(super) fn by_elements(&mut self, old: *mut Object) -> Option<*mut Object> {
+        let new = self.cloned(old)?;
+        let (from, to) = (inside(old), inside(new));
+        if from.values().len() != to.values().len() {
+            return None;
+        }
+        if from.values().is_empty() {
+            return Some(new);
+        }
+        for (place, value) in to.places()?.zip(from.values()) {
+            let mut copy = zend::undef();
+            self.value(&raw mut copy, value);
+            // SAFETY: the new object's own place: its counted copy of the old value gives way.
+            unsafe {
+                sys::kq_zval_drop(place);
+                (*place).value = copy.value;
+                (*place).u1 = copy.u1;
+            }
+        }
+        Some(new)
+    }
+
+    /// `members` is where the state has the properties: those are copied as all are, since putting them back by name would run hooks,
+    /// and fail for readonly ones.
+    pub(super) fn by_state(
+        &mut self,
+        old: *mut Object,
+        class: *mut Class,
+        members: u64,
+    ) -> Option<*mut Object> {
+        let state = own(old, class, "__serialize", &mut [])?;
+        if zend::kind(state.as_ptr()) != sys::IS_ARRAY {
+            return None;
+        }
+        let new = self.blank(old)?;
+        // SAFETY: the type says array; the new one is ours, and filled before anyone else sees it.
+        let copy = unsafe {
+            let from = (*state.as_ptr()).value.arr;
+            let array = sys::kq_new_array((*from).nNumOfElements);
+            let mut holder = zend::undef();
+            zend::set_array(&raw mut holder, array);
+            let copy = Owned::from_raw(holder);
+            for entry in zend::entries(from) {
+                let mut value = zend::undef();
+                if entry.index == members {
+                    zend::set_array(&raw mut value, sys::kq_new_array(0));
+                } else {
+                    self.value(&raw mut value, entry.value);
+                }
+                sys::zend_hash_index_add_new(array, entry.index, &raw mut value);
+            }
+            copy
+        };
+        // The state was made for this copy alone: nothing of it may be found again by its address.
+        self.forget_state(state.as_ptr());
+        own(new, class, "__unserialize", &mut [copy.borrowed()])?;
+        self.own_properties(new, old);
+        self.go_to_same_place(new, old, class);
+        Some(new)
+    }
+
+    /// A list or storage that is being walked is so in the copy. (Asking an ArrayIterator for its place may give it an array of its own.)
+    fn go_to_same_place(&mut self, new: *mut Object, old: *mut Object, class: *mut Class) {
+        let is = |name| zend::loaded_class(name) == Some(class);
+        if is("splobjectstorage") {
+            let steps = number(old, class, "key").unwrap_or(0);
+            if steps > 0 {
+                own(new, class, "rewind", &mut []);
+                for _ in 0..steps {
+                    own(new, class, "next", &mut []);
+                }
+            }
+        } else if is("spldoublylinkedlist") && is_valid(old, class) {
+            own(new, class, "rewind", &mut []);
+            let mode = number(old, class, "getiteratormode").unwrap_or(IT_MODE_DELETE);
+            let place = number(old, class, "key");
+            while mode & IT_MODE_DELETE == 0
+                && is_valid(new, class)
+                && number(new, class, "key") != place
+            {
+                own(new, class, "next", &mut []);
+            }
+        }
+    }
+
+    /// Arrays of a temporary state are freed after this: their addresses will be reused by others.
+    fn forget_state(&mut self, value: *const Value) {
+        // SAFETY: the state is still alive here.
+        unsafe {
+            if zend::kind(value) != sys::IS_ARRAY {
+                return;
+            }
+            let array = (*value).value.arr;
+            // A pure one is held by the copy too. What is held by more is the template's own.
+            let holders = if self.pure.get(&array) == Some(&true) {
+                2
+            } else {
+                1
+            };
+            if sys::kq_refcount(array.cast()) > holders {
+                return;
+            }
+            self.memo.remove(&array.cast());
+            self.pure.remove(&array);
+            for entry in zend::entries(array) {
+                self.forget_state(entry.value);
+            }
+        }
+    }
+}
+
+/// Whether a walk through it is at an element.
+fn is_valid(object: *mut Object, class: *mut Class) -> bool {
+    // SAFETY: a live value.
+    own(object, class, "valid", &mut [])
+        .is_some_and(|valid| unsafe { sys::kq_is_true(valid.as_ptr()) })
+}

@@ -152,6 +152,18 @@ pub(crate) fn run_shutdown_functions() -> bool {
     unsafe { sys::kq_run_shutdown_functions() }
 }
 
+/// In a new process: what its parent has registered for its own end.
+pub(crate) fn forget_shutdown_functions() {
+    // SAFETY: on the PHP thread; they are left alone, not freed.
+    unsafe { sys::kq_forget_shutdown_functions() };
+}
+
+/// Random numbers come from new seeds from now on.
+pub(crate) fn forget_random_numbers() {
+    // SAFETY: on the PHP thread; stores flags.
+    unsafe { sys::kq_random_forget() };
+}
+
 /// A callable to call in a lane: a first-class callable uses the static variables that its function had where it was made, so a new
 /// one is made for the lane.
 pub(crate) fn own_callable(callable: &Owned) -> Owned {

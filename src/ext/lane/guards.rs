@@ -190,6 +190,14 @@ pub(crate) fn request_ends() {
     FOR_JIT.set(None);
 }
 
+/// The pairs of functions that tell and set a setting of the process.
+pub(crate) fn pairs() -> impl Iterator<Item = &'static Pair> {
+    GUARDS.iter().filter_map(|(_, _, guard)| match guard {
+        Guard::Pair(pair) => Some(pair),
+        _ => None,
+    })
+}
+
 /// The guards are in place while this lives.
 pub(crate) struct Guards {
     replaced: Vec<(*mut sys::zend_function, Handler)>,

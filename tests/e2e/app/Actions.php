@@ -250,6 +250,57 @@ final class Actions
         exit(3);
     }
 
+    /** @param  string  $way  how the forked process ends */
+    public static function forks(Act $job, string $way): void
+    {
+        $pid = pcntl_fork();
+
+        if ($pid === 0) {
+            match ($way) {
+                'returns' => null,
+                'throws' => throw new LogicException('in the forked process'),
+                'exits' => exit(3),
+                'fails' => $job->fail('by the forked process'),
+            };
+
+            return;
+        }
+
+        pcntl_waitpid($pid, $status);
+        Trace::add('forked', pcntl_wexitstatus($status));
+    }
+
+    /** Leaves what would meet the next job of its process: in the end a handler, for which the process is replaced. */
+    public static function leaves(Act $job, bool $handler): void
+    {
+        pcntl_alarm(1);
+        umask(0);
+        chdir('/');
+        putenv('KQUEUE_TEST_LEFT=1');
+        setlocale(LC_ALL, 'C.UTF-8');
+        date_default_timezone_set('Asia/Tokyo');
+        ini_set('precision', '3');
+        mt_srand(42);
+        set_error_handler(static fn (): bool => true);
+        $handler && pcntl_signal(SIGUSR1, static fn () => null);
+    }
+
+    public static function looks(): void
+    {
+        $handler = set_error_handler(null);
+        restore_error_handler();
+        Trace::add('found', [umask(), getcwd(), getenv('KQUEUE_TEST_LEFT'), setlocale(LC_ALL, 0), date_default_timezone_get(), ini_get('precision'), is_array($handler) ? get_class($handler[0]) : get_debug_type($handler)]);
+        Trace::add('number', [mt_rand(), lcg_value()]);
+        usleep(1_200_000);
+    }
+
+    public static function registersShutdown(Act $job, string $then): void
+    {
+        register_shutdown_function(static fn () => Trace::add('shutdown', $then));
+
+        $then === 'exits' && exit(3);
+    }
+
     public static function fatal(): void
     {
         eval('function kqueue_e2e_twice() {} function kqueue_e2e_twice() {}');

@@ -40,6 +40,7 @@ echo 'processes when it is gone: ', json_encode(descendants($parent)), "\n";
 ?>
 --EXPECT--
 leaving
+the child's own shutdown function
 leaving
 buffered once
 ends by itself: 1

@@ -12,7 +12,7 @@ $noisy = new Noisy;
 register_shutdown_function(function () { echo 'shutdown in ', getmypid() === $GLOBALS['parent'] ? 'the parent' : 'A CHILD', "\n"; });
 ob_start();
 echo "buffered once\n";
-$runtime = new KQueue\Runtime(isolated: 2);
+$runtime = new KQueue\Runtime(isolated: 1);
 isolated($runtime, [
     'ends by itself' => new Task('give', 1),
     'exits' => new Task('leave', 1),

@@ -237,7 +237,7 @@ namespace KQueue {
 
         /**
          * In a lane: it settles a job from now on ($begins), and may use the descriptors that are kept back for this, or does so no
-         * more. If they are short, it waits until few others do.
+         * more. If they are short, it waits until few others do. Elsewhere nothing happens.
          */
         public static function settling(bool $begins): void {}
 
@@ -250,8 +250,9 @@ namespace KQueue {
         /**
          * In the leader: it has a job. The lead passes on; the job counts as in flight until finished().
          *
-         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null, onSignal?: callable(int): void|null} $job
-         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane; onSignal: called in this
+         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null, memory?: int, onSignal?: callable(int): void|null} $job
+         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane; memory: MB, or 0: with more,
+         *        Exception\OutOfMemory is thrown into this lane, until settling() or finished(); onSignal: called in this
          *        lane's world until finished(), after run()'s, for a signal to stop; must not throw. What it waits for stops all
          *        lanes, so it should only take note
          */
@@ -363,6 +364,9 @@ namespace KQueue\Exception {
 
     /** A job overran its timeout. */
     class JobTimedOut extends \RuntimeException implements KQueueException {}
+
+    /** A job in a lane used more memory than one job may. */
+    class OutOfMemory extends \RuntimeException implements KQueueException {}
 
     /** Thrown into a callable of concurrently() when another one has failed; nobody gets to see it who does not catch it there. */
     class Cancelled extends \RuntimeException implements KQueueException {}

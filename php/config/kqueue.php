@@ -75,7 +75,9 @@ return [
     'isolated' => env('KQUEUE_ISOLATED'),
 
     /*
-     * MB that one isolated job may use, unless it has `public ?int $maxMemory`; 0 is no limit.
+     * MB that one job may use, unless it has `public ?int $maxMemory`; 0 is no limit. In a lane a job that uses more gets an exception
+     * (KQueue\Exception\OutOfMemory), and so fails alone; an isolated one dies of PHP's memory_limit. All lanes together may have four
+     * times --memory and this.
      */
     'max_memory' => (int) env('KQUEUE_MAX_MEMORY', 512),
 

@@ -56,6 +56,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What it has now, as of its last slice.
+    pub fn held(&self) -> i64 {
+        self.held
+    }
+
     /// Counts a slice. True: it is the longest so far.
     pub fn add(&mut self, slice: Slice) -> bool {
         self.slices += 1;

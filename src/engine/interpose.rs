@@ -1,7 +1,7 @@
 //! Blocking libc calls that suspend only the calling lane.
 //!
 //! Shared objects reach libc through slots of their global offset table. [`install`] points those slots at the hooks of this
-//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `open`, `ipc`, `process`, `spawn`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
+//! module's families (`sleep`, `poll`, `select`, `socket`, `connect`, `file`, `open`, `ipc`, `process`, `spawn`, `memory`, `signal`, `dns`, `hosts`). A hook makes the real call whenever it may
 //! not suspend, or need not; otherwise it hands the lane to the [`Waiter`] until the call would no longer block.
 //!
 //! Invariant: the object this code lives in is never patched, so a plain `libc::poll` here is always the real one.
@@ -28,6 +28,7 @@ mod helper;
 mod hosts;
 mod iov;
 mod ipc;
+mod memory;
 mod open;
 mod poll;
 mod process;
@@ -65,6 +66,9 @@ pub trait Waiter: Sync {
     fn claim(&self, _fd: libc::c_int) -> bool {
         true
     }
+
+    /// The calling code has taken more memory of the system. MUST be cheap, and allocate nothing: an allocator is at work.
+    fn grew(&self) {}
 
     /// Whether a process that is forked now goes on with what runs here, and does not become another program. Asked on any thread.
     fn forks_to_go_on(&self) -> bool {
@@ -145,7 +149,7 @@ impl Hook {
 }
 
 /// Every interposed function, by family.
-const FAMILIES: [&[Hook]; 13] = [
+const FAMILIES: [&[Hook]; 14] = [
     sleep::HOOKS,
     poll::HOOKS,
     select::HOOKS,
@@ -156,6 +160,7 @@ const FAMILIES: [&[Hook]; 13] = [
     ipc::HOOKS,
     process::HOOKS,
     spawn::HOOKS,
+    memory::HOOKS,
     signal::HOOKS,
     dns::HOOKS,
     hosts::HOOKS,

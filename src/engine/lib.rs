@@ -7,7 +7,6 @@ pub mod interpose;
 pub mod limits;
 pub mod link;
 pub mod master;
-pub mod pristine;
 pub mod reactor;
 mod reaper;
 pub mod role;

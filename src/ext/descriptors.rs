@@ -25,7 +25,8 @@ pub(crate) struct Descriptors {
     base: usize,
     open: usize,
     counted: Option<Instant>,
-    crowded: bool,
+    /// Since when the leaders have found too few.
+    crowded: Option<Instant>,
     called: Option<Instant>,
     said: Seldom,
 }
@@ -38,7 +39,7 @@ impl Descriptors {
             base: 0,
             open: 0,
             counted: None,
-            crowded: false,
+            crowded: None,
             called: None,
             said: Seldom::default(),
         }
@@ -85,16 +86,18 @@ pub(crate) fn are_short() -> bool {
     let table = &run.table;
     let short = !room.allows_another(|| table.jobs_younger_than(YOUNG));
     let descriptors = &mut run.descriptors;
-    descriptors.crowded = short;
     if !short {
+        descriptors.crowded = None;
         return false;
     }
     let now = Instant::now();
+    let since = *descriptors.crowded.get_or_insert(now);
     if descriptors.called.is_none_or(|called| now - called > CALL) {
         descriptors.called = Some(now);
         run.desk.borrow_mut().call_idle();
     }
-    if run.descriptors.said.says(now).is_some() {
+    // A burst of jobs is over by then, if they open less than they might.
+    if now - since > YOUNG && run.descriptors.said.says(now).is_some() {
         tracing::warn!(
             "takes no further job for the moment: {} of {} descriptors are in use and {} jobs run, which may open more. It goes on when \
              there is room. Raise the hard limit of open files for this process (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= \
@@ -110,7 +113,8 @@ pub(crate) fn are_short() -> bool {
 /// In another lane: whether the last leader found too few of them, or jobs may fail for want of one. A lane keeps none that it does not
 /// need then.
 pub(crate) fn were_short() -> bool {
-    run::current().is_some_and(|run| run.descriptors.crowded) || look().is_some_and(Room::is_tight)
+    run::current().is_some_and(|run| run.descriptors.crowded.is_some())
+        || look().is_some_and(Room::is_tight)
 }
 
 /// In a lane: it is about to settle a job, for which it may use those that are kept back. If they are short, few lanes do so at a time.
@@ -123,6 +127,8 @@ pub(crate) fn begin_settling() -> Result<(), crate::exceptions::Fault> {
         0
     };
     lane::set_settling(Some(permit));
+    // What it holds is held by what failed.
+    lane::memory::set(0);
     limits::use_reserve(true);
     Ok(())
 }

@@ -363,7 +363,10 @@ impl Engine {
     }
 
     pub fn settling(begins: bool) -> PhpResult<()> {
-        here("settling")?;
+        if lane::current().is_none() || run::forked() {
+            // Nothing is kept back elsewhere.
+            return Ok(());
+        }
         if begins {
             descriptors::begin_settling()?;
         } else {
@@ -421,12 +424,14 @@ impl Engine {
         lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));
         run::measure_job(true);
+        lane::memory::set(convert::integer(job, "memory", 0)?.max(0) as u64);
         Ok(())
     }
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
         lane::names::set(lane, None);
+        lane::memory::set(0);
         run::measure_job(false);
         lane::on_signal(None);
         if let Some(board) = board() {
@@ -461,12 +466,7 @@ impl Engine {
 
     pub fn contain(callback: &Zval) -> PhpResult<bool> {
         let callable = convert::own(callback);
-        let process = std::process::id();
         let (ending, result) = zend::call(callable.as_ptr(), &mut []);
-        if process != std::process::id() {
-            // It was forked inside, and this is where it ends.
-            run::leave_if_forked(ending);
-        }
         drop(result);
         match ending {
             Ending::Returned | Ending::Threw => Ok(true),

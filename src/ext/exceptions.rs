@@ -72,6 +72,15 @@ pub(crate) fn throw(lower: &str, message: &str) {
     unsafe { sys::kq_throw(class, text.as_ptr()) };
 }
 
+/// The exception of a job that has used too much memory: it must not take more than the job has left over.
+pub(crate) fn throw_out_of_memory(message: &str) {
+    let text = std::ffi::CString::new(message.replace('\0', "")).expect("NULs were removed");
+    let class = crate::zend::loaded_class("kqueue\\exception\\outofmemory")
+        .expect("MINIT registers all exception classes");
+    // SAFETY: on the PHP thread; the message is copied.
+    unsafe { sys::kq_throw_short(class, text.as_ptr()) };
+}
+
 /// The exception that ends what must end.
 pub(crate) fn throw_cancelled(overdue: bool) {
     if overdue {

@@ -14,13 +14,13 @@ pub(crate) mod globals;
 pub(crate) mod guards;
 pub(crate) mod handlers;
 pub(crate) mod includes;
+pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod nested;
 pub(crate) mod own;
 pub(crate) mod rules;
 mod select;
 pub(crate) mod settings;
-mod signals;
 pub(crate) mod slices;
 pub(crate) mod statics;
 pub(crate) mod symbols;
@@ -79,6 +79,7 @@ pub(crate) struct Lane {
     /// What waits below while a pristine application runs one job here.
     below: Option<Box<nested::Below>>,
     cost: Cost,
+    memory: memory::Limit,
     work: *const dyn Work,
     /// It settles a job, perhaps with a permit to use descriptors that are kept back (0: it needed none).
     settling: Option<Permit>,
@@ -348,6 +349,10 @@ impl Waiter for Hooks {
             | Wake::Permit(_)
             | Wake::Child(_) => Woken::Ready,
         }
+    }
+
+    fn grew(&self) {
+        memory::grew();
     }
 
     fn forks_to_go_on(&self) -> bool {

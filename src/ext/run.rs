@@ -111,6 +111,7 @@ impl Run {
             self.table.slots.watch();
             Watch::new(&raw mut self.table.slots)
         });
+        lane::memory::run_begins();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         tell("info", &hooks::line());
         for notice in notices {
@@ -190,10 +191,9 @@ pub(crate) fn forget() {
     }
 }
 
-/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one, or it looks like an
-/// isolated child.
+/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one.
 pub(crate) fn forked() -> bool {
-    current().is_some_and(|run| run.owner != std::process::id()) || crate::child::forked()
+    current().is_some_and(|run| run.owner != std::process::id())
 }
 
 /// In a process that a job forked: ends it. The lanes and what they do next are the parent's alone.
@@ -306,6 +306,8 @@ pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
         Sentence::Patience => {
             if let Some(fault) = lane::take_fault() {
                 crate::exceptions::throw("kqueue\\exception\\connectionshared", &fault);
+            } else {
+                lane::memory::check(may_throw);
             }
         }
         Sentence::Throw => crate::exceptions::throw_cancelled(overdue),

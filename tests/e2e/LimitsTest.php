@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E;
 
 use KQueue\Tests\E2E\App\Act;
+use KQueue\Tests\E2E\App\LargeProvider;
 use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\Support\Process;
 use KQueue\Tests\E2E\Support\TestCase;
@@ -22,7 +23,7 @@ final class LimitsTest extends TestCase
         self::assertSame(0, $run->wait(120), $run->output());
         self::assertSame([], $this->failures());
         self::assertCount(2000, Trace::all('end'));
-        self::assertStringNotContainsString('hard limit', $run->output());
+        self::assertStringNotContainsString('at once (its hard limit)', $run->output());
     }
 
     /** Each lane has its connection to the database too, of three descriptors. */
@@ -62,6 +63,33 @@ final class LimitsTest extends TestCase
         self::assertSame([], $this->failures());
         $same = array_fill_keys(['exec', 'proc_open', 'Process'], '1000');
         self::assertSame([$same, $same], array_column(Trace::all('result'), 'detail'));
+    }
+
+    public function test_the_default_of_memory_leaves_room_for_the_lanes_of_a_large_application(): void
+    {
+        $this->push(...array_map(static fn (): Act => new Act('sleep', 0.5), range(1, 60)));
+        $run = $this->kqueue(['--concurrency=30', '-v'], ['KQUEUE_TEST_PROVIDER' => LargeProvider::class]);
+
+        self::assertSame(0, $run->wait(60), $run->output());
+        self::assertCount(60, Trace::all('end'));
+        self::assertMatchesRegularExpression('/Each lane copies .+\((\d+) KB/', $run->output());
+        preg_match('/Each lane copies .+\((\d+) KB/', $run->output(), $found);
+        self::assertGreaterThan(128 + 2 * 30, $found[1] * 30 / 1024, 'the lanes alone take more than the limit would be without them');
+    }
+
+    #[TestWith(['recurses'])]
+    #[TestWith(['collects'])]
+    public function test_a_job_that_uses_too_much_memory_fails_alone(string $action): void
+    {
+        $neighbours = array_map(static fn (): Act => new Act('sleep', 1.0), range(1, 20));
+        $this->push(...$neighbours, ...[(new Act($action))->with(['tries' => 1])]);
+        $run = $this->kqueue([], ['KQUEUE_TEST_CONFIG' => '{"kqueue.max_memory":100,"kqueue.auto.memory":0,"kqueue.auto.slice":0}']);
+
+        self::assertSame(0, $run->wait(60), $run->output());
+        self::assertCount(20, Trace::all('end'));
+        self::assertCount(1, $this->failures());
+        self::assertMatchesRegularExpression('/OutOfMemory: KQueue\\\\Tests\\\\E2E\\\\App\\\\Act \(\d+\) used more than the 100 MB that one job may have \(config kqueue.max_memory/', $this->failures()[0]);
+        self::assertCount(1, array_unique(array_column(Trace::all('start'), 'pid')), 'the process lived on');
     }
 
     /** @param  list<string>  $arguments */

@@ -34,7 +34,7 @@ final class LaneTest extends TestCase
         self::assertCount(1, array_unique(Recorder::$apps));
         self::assertNotContains(spl_object_id($this->app), Recorder::$apps);
         self::assertSame(3, self::$engine->finished);
-        self::assertSame(['id' => '1', 'class' => TestJob::class, 'connection' => 'database', 'queue' => 'default', 'attempts' => 1, 'timeout' => 60.0], array_diff_key(self::$engine->reserved[0], ['onSignal' => 0]));
+        self::assertSame(['id' => '1', 'class' => TestJob::class, 'connection' => 'database', 'queue' => 'default', 'attempts' => 1, 'timeout' => 60.0, 'memory' => 512], array_diff_key(self::$engine->reserved[0], ['onSignal' => 0]));
         self::assertSame('empty', $this->stopReason());
         self::assertSame(3, $this->stopped()->jobsProcessed ?? 3, 'Laravel 13');
     }

@@ -104,8 +104,12 @@ final class RunCommandTest extends TestCase
 
     public function test_memory_grows_with_the_number_of_lanes_unless_it_is_given(): void
     {
-        self::assertSame(128 + 2 * 50, (int) $this->workerOptions()->memory);
-        self::assertSame(128 + 2 * 200, (int) $this->workerOptions(['--concurrency' => '200'])->memory);
+        self::$engine->audit = ['bytes' => 3 << 20];
+        $few = (int) $this->workerOptions()->memory;
+        $many = (int) $this->workerOptions(['--concurrency' => '200'])->memory;
+
+        self::assertGreaterThan(128 + (2 + 3) * 50, $few, 'the process itself is counted');
+        self::assertEqualsWithDelta((2 + 3) * 150, $many - $few, 20);
         self::assertSame(64, (int) $this->workerOptions(['--memory' => '64'])->memory);
     }
 
@@ -118,8 +122,11 @@ final class RunCommandTest extends TestCase
 
     public function test_if_all_jobs_are_isolated_there_are_no_more_lanes_than_processes(): void
     {
-        self::assertSame(128 + 2 * 3, (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3'])->memory);
-        self::assertSame(128 + 2 * 2, (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3', '--concurrency' => '2'])->memory);
+        self::$engine->audit = ['bytes' => 100 << 20];
+        $three = (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3'])->memory;
+        $two = (int) $this->workerOptions(['--isolate' => true, '--isolated' => '3', '--concurrency' => '2'])->memory;
+
+        self::assertEqualsWithDelta(102, $three - $two, 20);
     }
 
     public function test_settings_are_plain_data(): void

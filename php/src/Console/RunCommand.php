@@ -192,7 +192,7 @@ final class RunCommand extends WorkCommand
         $definition = $this->getDefinition();
         $options = $definition->getOptions();
         $options['memory'] = new InputOption('memory', null, InputOption::VALUE_OPTIONAL, sprintf(
-            'The memory limit in megabytes, for all jobs together (default: %d + %d per concurrent job)', self::MEMORY, self::MEMORY_PER_LANE,
+            'The memory limit in megabytes, for all jobs together (default: %d + %d per concurrent job, and what the application and its copies take)', self::MEMORY, self::MEMORY_PER_LANE,
         ));
         $definition->setOptions($options);
     }
@@ -267,6 +267,7 @@ final class RunCommand extends WorkCommand
             decorated: $this->output->isDecorated(),
             restartedAt: Laravel::isRestartable() ? $this->cache->get('illuminate:queue:restart') : null,
             startedAt: Settings::now(),
+            memoryGiven: $this->option('memory') !== null,
             fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
             autoSlice: (float) ($config['auto']['slice'] ?? 1.0),
             autoMemory: (int) ($config['auto']['memory'] ?? 256),

@@ -280,6 +280,8 @@ final class Lane
         $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
+        $memory = $isolated ? 0 : $this->memoryOf($job);
+
         $name = $this->lines->take($job);
 
         $this->engine->reserved([
@@ -290,6 +292,7 @@ final class Lane
             // Only the rescue asks for them; other drivers may have to ask their server.
             'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
             'timeout' => $isolated ? null : $timeout,
+            'memory' => $memory,
             'onSignal' => match (true) {
                 $this->settings->once => null,
                 $fresh => ChildWorker::interruptFresh(...),
@@ -327,11 +330,24 @@ final class Lane
             $this->says($job, $this->policy->ran(...));
         }
 
+        // A lane that goes closes and frees what its jobs have left in it, connections and all.
+        $reusable = $reusable && ! $this->settings->fresh && ! $this->engine->isShort()
+            && ($memory === 0 || ($this->engine->usage()['memory'] ?? 0) <= $memory << 20);
+
         $this->connections->jobEnded();
         $this->rest();
 
-        // A lane that goes closes what its jobs have left open in it, connections and all.
-        return $reusable && ! $this->settings->fresh && ! $this->engine->isShort();
+        return $reusable;
+    }
+
+    /** @return int MB that it may have; 0 is no limit */
+    private function memoryOf(Job $job): int
+    {
+        try {
+            return $this->policy->memoryOf((array) $job->payload());
+        } catch (Throwable) {
+            return 0;
+        }
     }
 
     /** In short naps: a stop need not wait for its end. */

@@ -19,13 +19,16 @@ final class ProcessLimits
     /** A lane's stack, and the page below it that is not to be touched. */
     private const MAPPINGS_PER_JOB = 2;
 
+    /** Of a lane (src/ext/shim/contexts.c). */
+    private const STACK = '16M';
+
     /** @param  string  $proc  where the system tells of itself */
     public function __construct(private readonly string $proc = '/proc') {}
 
     /** @return list<string> */
     public function warnings(Settings $settings): array
     {
-        return array_values(array_filter([$this->descriptors($settings), $this->mappings($settings)]));
+        return array_values(array_filter([$this->descriptors($settings), $this->mappings($settings), $this->stacks($settings)]));
     }
 
     private function descriptors(Settings $settings): ?string
@@ -48,6 +51,21 @@ final class ProcessLimits
 
         return $wanted <= $most ? null : "The system lets a process have {$most} pieces of memory (sysctl vm.max_map_count), and {$settings->concurrency} jobs at once need {$wanted},"
             .' two for the stack of each. Raise it, or lower --concurrency. Otherwise fewer jobs run at once.';
+    }
+
+    /** Where the system promises no more memory than it has. */
+    private function stacks(Settings $settings): ?string
+    {
+        if (trim($this->read('sys/vm/overcommit_memory')) !== '2' || ! preg_match('/^CommitLimit: +(\d+).+^Committed_AS: +(\d+)/ms', $this->read('meminfo'), $found)) {
+            return null;
+        }
+
+        $free = max(0, intdiv($found[1] - $found[2], 1024));
+        $each = ini_parse_quantity(ini_get('fiber.stack_size') ?: self::STACK) >> 20;
+        $wanted = $settings->concurrency * $each;
+
+        return $wanted <= $free ? null : "The system promises no more memory than it has (vm.overcommit_memory is 2), {$free} MB are left, and the stacks of {$settings->concurrency} jobs at once"
+            ." are {$wanted} MB. Lower --concurrency, or PHP's setting fiber.stack_size, which is {$each} MB for each. Otherwise fewer jobs run at once.";
     }
 
     private function read(string $file): string

@@ -24,7 +24,13 @@ final class Runner
 
     private const SIGCONT = 18;
 
+    /** How often --memory the jobs that run may have together. */
+    private const MEMORY_TIMES = 4;
+
     private readonly WorkerOptions $options;
+
+    /** Bytes of one copy of the application; null: lanes are not copied, and none takes more than the process has. */
+    private ?int $lane = null;
 
     public function __construct(
         private readonly Application $app,
@@ -52,11 +58,12 @@ final class Runner
 
     private function run(): int
     {
-        // All lanes share it, so one job could never be told by it; --memory ends the runner after its jobs instead.
         ini_set('memory_limit', '-1');
 
         $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
-        $settings = $this->settings->withLanes($cloned)->toArray();
+        $settings = $this->settings->withLanes($cloned)->withMemoryFor($this->lane ?? memory_get_usage(), memory_get_usage());
+        $this->limitMemory($settings);
+        $settings = $settings->toArray();
 
         $this->engine->run(
             static fn () => Lane::main($settings),
@@ -69,6 +76,18 @@ final class Runner
         return $this->stopped();
     }
 
+    /**
+     * All lanes share PHP's limit, and whoever meets it ends the process. So it is far above --memory, which ends the runner when its jobs
+     * have ended, and above what any single job may have, which the engine sees to.
+     */
+    private function limitMemory(Settings $settings): void
+    {
+        if ($settings->maxMemory > 0) {
+            $most = self::MEMORY_TIMES * max((int) $settings->worker['memory'], memory_get_usage(true) >> 20) + $settings->maxMemory;
+            ini_set('memory_limit', "{$most}M");
+        }
+    }
+
     /** @return bool whether lanes can be copied from it */
     private function makeTemplate(): bool
     {
@@ -79,6 +98,8 @@ final class Runner
 
             return false;
         }
+
+        $this->lane = $audit['bytes'];
 
         if ($this->output->isVerbose()) {
             $this->output->writeln(sprintf(

@@ -22,6 +22,7 @@ final readonly class Settings
      * @param  float  $flush  seconds without a job after which an application that had one ends
      * @param  int|string|null  $restartedAt  the restart signal as it was when the master started
      * @param  float  $startedAt  by the monotonic clock
+     * @param  bool  $memoryGiven  --memory was given; otherwise it depends on what lanes take
      */
     public function __construct(
         public string $bootstrap,
@@ -50,11 +51,26 @@ final readonly class Settings
         public array $maxConnections = [],
         public float $flush = 10.0,
         public bool $cloned = true,
+        public bool $memoryGiven = true,
     ) {}
 
     public function withLanes(bool $cloned): self
     {
         return new self(...['cloned' => $cloned] + $this->toArray());
+    }
+
+    /**
+     * The limit that --memory is by default leaves room for what the application itself and its lanes take.
+     *
+     * @param  int  $lane  bytes of one of them
+     * @param  int  $process  bytes that are in use before there is one
+     */
+    public function withMemoryFor(int $lane, int $process): self
+    {
+        $bytes = $this->memoryGiven ? 0 : $process + $lane * $this->concurrency;
+        $worker = ['memory' => $this->worker['memory'] + intdiv($bytes, 1 << 20)] + $this->worker;
+
+        return new self(...['worker' => $worker] + $this->toArray());
     }
 
     /** @return array<string, mixed> */

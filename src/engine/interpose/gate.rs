@@ -163,6 +163,16 @@ pub(super) fn claim(fd: c_int) -> bool {
     }
 }
 
+/// See [`Waiter::grew`]; on the PHP thread only. Leaves `errno` as it was.
+pub(super) fn grew() {
+    if ENABLED.load(Ordering::Acquire) && PHP_THREAD.load(Ordering::Relaxed) == thread() {
+        // SAFETY: as in `open`.
+        if let Some(waiter) = unsafe { WAITER.load(Ordering::Acquire).as_ref() } {
+            waiter.grew();
+        }
+    }
+}
+
 /// See [`Waiter::forks_to_go_on`]; on other threads nothing does.
 pub(super) fn forks_to_go_on() -> bool {
     // SAFETY: as in `open`.

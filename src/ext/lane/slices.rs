@@ -95,6 +95,12 @@ impl Slices {
         }
     }
 
+    /// What a job has now, in the middle of a slice of its lane; None: there is none.
+    pub(super) fn held(&self, cost: &Cost) -> Option<i64> {
+        let slice = zend::memory_usage() as i64 - self.memory as i64;
+        cost.is_open().then(|| cost.usage.held() + slice)
+    }
+
     /// The lane is suspended, or has ended.
     pub(super) fn leave(&mut self, cost: &mut Cost) {
         if cost.is_open() {

@@ -21,7 +21,7 @@ use super::settings::{self, Settings};
 use super::slices::{Cost, Slices};
 use super::statics::Slots;
 use super::without::Without;
-use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, functions, names};
+use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, functions, memory, names};
 use crate::zend::{self, Ending, Owned, sys};
 use crate::{descriptors, run};
 
@@ -193,6 +193,7 @@ impl Table {
             fault: None,
             below: None,
             cost: Cost::default(),
+            memory: memory::Limit::default(),
             work,
             settling: None,
             on_signal: None,
@@ -288,12 +289,14 @@ impl Lanes for Table {
                 run::set_alarm(again);
             }
         }
+        memory::enter(lane);
         // SAFETY: `lane` is alive.
         descriptors::switch(unsafe { (*lane).settling }, true);
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
+        memory::leave(lane);
         // SAFETY: as above.
         descriptors::switch(unsafe { (*lane).settling }, false);
         // SAFETY: `lane` and its owner are alive, and neither runs.

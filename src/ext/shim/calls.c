@@ -90,6 +90,23 @@ void kq_throw(zend_class_entry *class_entry, const char *message)
 	zend_throw_exception(class_entry, message, 0);
 }
 
+/* With the innermost frames only: a trace of endless recursion takes several times the memory that the recursion has. */
+void kq_throw_short(zend_class_entry *class_entry, const char *message)
+{
+	zend_execute_data *frame = EG(current_execute_data);
+	for (uint32_t i = 0; frame && i < 100; i++) {
+		frame = frame->prev_execute_data;
+	}
+	zend_execute_data *rest = frame ? frame->prev_execute_data : NULL;
+	if (frame) {
+		frame->prev_execute_data = NULL;
+	}
+	kq_throw(class_entry, message);
+	if (frame) {
+		frame->prev_execute_data = rest;
+	}
+}
+
 /* What exit() throws: neither catch nor finally sees it. */
 void kq_throw_exit(void)
 {
@@ -174,6 +191,7 @@ void kq_register_exceptions(void)
 	EXCEPTION("Unsupported", spl_ce_RuntimeException);
 	EXCEPTION("EngineError", spl_ce_RuntimeException);
 	EXCEPTION("JobTimedOut", spl_ce_RuntimeException);
+	EXCEPTION("OutOfMemory", spl_ce_RuntimeException);
 	EXCEPTION("ConnectionShared", spl_ce_RuntimeException);
 	EXCEPTION("JobExited", spl_ce_RuntimeException);
 	EXCEPTION("Cancelled", spl_ce_RuntimeException);

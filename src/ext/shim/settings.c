@@ -13,24 +13,6 @@ zend_string *kq_ini_value(zend_ini_entry *entry)
 	return entry->modified && entry->value ? zend_string_copy(entry->value) : NULL;
 }
 
-void kq_each_modified_ini(void (*each)(void *, zend_ini_entry *), void *argument)
-{
-	zend_ini_entry *entry;
-	if (EG(modified_ini_directives)) {
-		ZEND_HASH_FOREACH_PTR(EG(modified_ini_directives), entry) {
-			each(argument, entry);
-		} ZEND_HASH_FOREACH_END();
-	}
-}
-
-/* As when a program sets it; a limit below what is in use is only shown. */
-void kq_set_memory_limit(zend_string *value)
-{
-	zend_string *name = zend_string_init(ZEND_STRL("memory_limit"), 0);
-	kq_ini_set(kq_ini_entry(name), value, false);
-	zend_string_release(name);
-}
-
 static ZEND_INI_MH(any_value) { return SUCCESS; }
 
 /* What a value changes beyond itself is left out from now on; gives what did that, to be put back. */
@@ -112,21 +94,33 @@ void kq_random_exchange(kq_random *random)
 	*random = kept;
 }
 
-/* The next number is drawn from a new seed, as in a process that has drawn none. */
-void kq_random_forget(void)
+static size_t whole = SIZE_MAX; /* what all jobs together may have */
+
+void kq_memory_begin(void) { whole = PG(memory_limit) > 0 ? (size_t)PG(memory_limit) : SIZE_MAX; }
+
+/* The allocator counts what it has of the system. */
+void kq_memory_room(size_t room)
 {
-	RANDOM_G(mt19937_seeded) = false;
-	MT_STATE->mode = MT_RAND_MT19937;
-	RANDOM_G(combined_lcg_seeded) = false;
-#if PHP_VERSION_ID >= 80400
-	RANDOM_G(fallback_seed_state).initialized = false;
-#endif
+	size_t limit = zend_memory_usage(true) + room;
+	zend_set_memory_limit(limit < room || limit > whole ? whole : limit);
+}
+
+void kq_memory_whole(void) { zend_set_memory_limit(whole); }
+
+zend_long kq_quantity(zend_string *value)
+{
+	zend_string *error = NULL;
+	zend_long number = zend_ini_parse_quantity(value, &error);
+	if (error) {
+		zend_string_release(error);
+	}
+	return number;
 }
 
 /* After a fatal error for want of memory the jobs that still run must be able to end. */
 void kq_lift_memory_limit(void)
 {
-	zend_set_memory_limit(SIZE_MAX);
+	zend_set_memory_limit(whole = SIZE_MAX);
 #ifdef ZEND_HAS_OOM
 	EG(delayed_oom).state = ZEND_OOM_STATE_NONE; /* else the engine makes no call any more */
 #endif

@@ -22,6 +22,9 @@ set_error_handler(function (int $level, string $message) use (&$warnings): bool 
 });
 $runtime->onFinished(function (int $id, mixed $result): void { echo "finished: ", json_encode($result), "\n"; });
 $runtime->dispatch(function () use ($runtime, &$warnings): string {
+    // With what is kept back for such a socket there would be one.
+    $soft = posix_getrlimit()['soft openfiles'];
+    posix_setrlimit(POSIX_RLIMIT_NOFILE, $soft, $soft);
     $files = [];
     while ($file = @fopen('/dev/null', 'r')) {
         $files[] = $file;

@@ -71,6 +71,18 @@ final class LaneIsolationTest extends TestCase
         self::assertStringContainsString('uncopyable', $this->log());
     }
 
+    public function test_an_application_that_logs_and_has_a_disk_while_booting_is_copied(): void
+    {
+        $this->push(...array_map(static fn (int $id) => new Act('torture', $id, 2), range(1, 20)));
+        $run = $this->kqueue(['-v', '--concurrency=10'], ['KQUEUE_TEST_BOOT_LOGS' => '1']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertCount(20, Trace::all('end'));
+        self::assertStringContainsString('of the booted application', $run->output());
+        self::assertStringNotContainsString('KQueue boots the application once for each lane', $run->output());
+        self::assertStringContainsString('while booting', $this->log());
+    }
+
     public function test_connections_that_booting_opens_are_closed(): void
     {
         $this->push(...array_map(static fn (int $id) => new Act('writes', "o{$id}", 0.0), range(1, 10)));

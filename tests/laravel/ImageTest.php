@@ -6,6 +6,12 @@ namespace KQueue\Tests\Laravel;
 
 use KQueue\Process\Image;
 use KQueue\Tests\Laravel\Fixtures\RedisServer;
+use Monolog\Handler\BufferHandler;
+use Monolog\Handler\FingersCrossedHandler;
+use Monolog\Handler\RotatingFileHandler;
+use Monolog\Handler\StreamHandler;
+use Monolog\Handler\WhatFailureGroupHandler;
+use Monolog\Logger as Monolog;
 
 final class ImageTest extends TestCase
 {
@@ -42,6 +48,40 @@ final class ImageTest extends TestCase
         Image::close($this->app);
 
         self::assertNotSame($queue, $this->app['queue']->connection('database'));
+    }
+
+    public function test_log_files_are_closed_wherever_their_handlers_are_and_opened_again(): void
+    {
+        $folder = sys_get_temp_dir().'/kqueue-logs-'.getmypid();
+        $file = static fn (string $name): StreamHandler => new StreamHandler("{$folder}/{$name}.log");
+        $given = new StreamHandler(fopen('php://memory', 'w'));
+        $handlers = ['plain' => $plain = $file('plain'), 'burns' => $burns = $file('burns'), 'grouped' => $grouped = $file('grouped'), 'rotated' => $rotated = new RotatingFileHandler("{$folder}/rotated.log", 2)];
+        $this->app['log']->extend('mine', static fn () => new Monolog('mine', [
+            $plain, new FingersCrossedHandler($burns), new WhatFailureGroupHandler([new BufferHandler($grouped, flushOnOverflow: true, bufferLimit: 1)]), $given,
+        ]));
+        $this->app['config']->set('logging.channels.mine', ['driver' => 'mine']);
+        $this->app->instance('audit.log', new Monolog('audit', [$rotated]));
+        $log = function (): void {
+            $this->app['log']->channel('mine')->error('one');
+            $this->app['log']->channel('mine')->error('two');
+            $this->app['audit.log']->error('one');
+            $this->app['audit.log']->error('two');
+        };
+        $open = static fn (): array => array_keys(array_filter($handlers, static fn (StreamHandler $handler): bool => is_resource($handler->getStream())));
+
+        try {
+            $log();
+            self::assertSame(array_keys($handlers), $open());
+            Image::close($this->app);
+            self::assertSame([], $open());
+            self::assertIsResource($given->getStream());
+            $log();
+            self::assertSame(array_keys($handlers), $open());
+            self::assertCount(4, file("{$folder}/plain.log"));
+        } finally {
+            array_map(unlink(...), glob("{$folder}/*"));
+            @rmdir($folder);
+        }
     }
 
     private function openSockets(): int

@@ -27,13 +27,17 @@ final class Image
      */
     public static function close(Application $app): array
     {
-        return [
+        $closed = [
             ...self::closeDatabases($app),
             ...self::closeRedis($app),
             ...self::forgetQueues($app),
             ...self::forgetCaches($app),
             ...self::forgetMailers($app),
         ];
+        // Last, since the others may write to it. That a file is opened again is nothing to tell.
+        Logs::close($app);
+
+        return $closed;
     }
 
     /** Whether a database or Redis connection is open. */

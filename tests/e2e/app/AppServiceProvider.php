@@ -52,6 +52,13 @@ final class AppServiceProvider extends ServiceProvider
             $this->app['db']->select('select 1');
         }
 
+        // What providers do: a record in the log opens its file, a disk holds a finfo.
+        if (getenv('KQUEUE_TEST_BOOT_LOGS')) {
+            $this->app['log']->warning('while booting');
+            $this->app->instance('disk', $this->app['filesystem']->build(['driver' => 'local', 'root' => __DIR__]));
+            $this->app['disk']->mimeType('AppServiceProvider.php');
+        }
+
         if (getenv('KQUEUE_TEST_POP_LAST')) {
             Worker::popUsing('backwards', static fn (callable $pop) => $pop('low') ?? $pop('high'));
         }

@@ -89,6 +89,8 @@ pub enum Frame {
     Answer(Vec<u8>),
     /// Child to runner: the handler returned this.
     Done(Vec<u8>),
+    /// Child to runner, before [`Frame::Done`]: what the job has left cannot be set back; the child ends and takes no other.
+    Spent,
     /// Child to runner: the job called `exit()`; the child is about to end.
     Exited,
     /// Child to runner: a fatal error; the child is about to end.
@@ -120,7 +122,7 @@ impl Frame {
             Frame::Ask(bytes) | Frame::Answer(bytes) | Frame::Done(bytes) => {
                 out.extend_from_slice(bytes);
             }
-            Frame::Started | Frame::Exited => {}
+            Frame::Started | Frame::Spent | Frame::Exited => {}
             Frame::Fatal { kind, message } => {
                 let (tag, limit_mb) = match kind {
                     FatalKind::OutOfMemory { limit_mb } => (1, *limit_mb),
@@ -143,6 +145,7 @@ impl Frame {
             Frame::Exited => 5,
             Frame::Fatal { .. } => 6,
             Frame::Started => 7,
+            Frame::Spent => 8,
         }
     }
 
@@ -150,7 +153,7 @@ impl Frame {
         match self {
             Frame::Run(run) => 16 + run.request.len(),
             Frame::Ask(bytes) | Frame::Answer(bytes) | Frame::Done(bytes) => bytes.len(),
-            Frame::Started | Frame::Exited => 0,
+            Frame::Started | Frame::Spent | Frame::Exited => 0,
             Frame::Fatal { message, .. } => 9 + message.len(),
         }
     }
@@ -173,6 +176,8 @@ impl Frame {
             5 => Err(WireError::Malformed("Exited")),
             7 if payload.is_empty() => Ok(Frame::Started),
             7 => Err(WireError::Malformed("Started")),
+            8 if payload.is_empty() => Ok(Frame::Spent),
+            8 => Err(WireError::Malformed("Spent")),
             6 => decode_fatal(fields).ok_or(WireError::Malformed("Fatal")),
             other => Err(WireError::Kind(other)),
         }
@@ -252,7 +257,7 @@ impl Decoder {
         let Some((header, rest)) = waiting.split_at_checked(HEADER) else {
             return Ok(None);
         };
-        if !(1..=7).contains(&header[1]) {
+        if !(1..=8).contains(&header[1]) {
             return Err(WireError::Kind(header[1]));
         }
         if header[2] != 0 || header[3] != 0 {

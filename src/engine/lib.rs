@@ -7,6 +7,7 @@ pub mod interpose;
 pub mod limits;
 pub mod link;
 pub mod master;
+pub mod pristine;
 pub mod reactor;
 mod reaper;
 pub mod role;

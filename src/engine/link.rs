@@ -308,6 +308,11 @@ impl ChildLink {
         self.write(&Frame::Done(result.to_vec()))
     }
 
+    /// Before [`ChildLink::done`]: the process ends after this job, and takes no other.
+    pub fn spent(&mut self) -> io::Result<()> {
+        self.write(&Frame::Spent)
+    }
+
     /// The job called `exit()`. The process must end now.
     pub fn exited(&mut self) -> io::Result<()> {
         self.write(&Frame::Exited)

@@ -114,8 +114,7 @@ impl Drop for Signals {
             return;
         }
         for (signal, action) in &self.old {
-            // SAFETY: `action` is what sigaction gave us for this signal.
-            unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
+            set_action(*signal, action);
         }
         change_mask(libc::SIG_SETMASK, &self.old_mask);
         EVENT.store(-1, Ordering::SeqCst);
@@ -243,10 +242,21 @@ fn set_handler(signal: i32, handler: usize, flags: i32) -> libc::sigaction {
 }
 
 fn handler_of(signal: i32) -> usize {
+    action_of(signal).sa_sigaction
+}
+
+/// How this process handles the signal.
+pub(crate) fn action_of(signal: i32) -> libc::sigaction {
     let mut old = zeroed_action();
     // SAFETY: `old` is a valid sigaction; the null pointer means "only ask".
     unsafe { libc::sigaction(signal, std::ptr::null(), &mut old) };
-    old.sa_sigaction
+    old
+}
+
+/// Puts back what [`action_of`] gave.
+pub(crate) fn set_action(signal: i32, action: &libc::sigaction) {
+    // SAFETY: `action` is what sigaction gave us for this signal.
+    unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
 }
 
 fn zeroed_action() -> libc::sigaction {

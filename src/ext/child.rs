@@ -6,18 +6,26 @@
 #![expect(unsafe_code, reason = "reads PHP's state after a fatal error")]
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kqueue_core::wire::FatalKind;
 use kqueue_engine::link::ChildLink;
+use kqueue_engine::pristine::Pristine;
 
 use crate::exceptions::Fault;
+use crate::lane::handlers::Handlers;
+use crate::lane::settings::{self, Settings};
+use crate::run;
 use crate::zend::{self, Ending, Owned, Value, sys};
 
 thread_local! {
     /// The socket to the lane that owns the job, for ask(). There is one thread; borrowed for one exchange at a time.
     static LINK: RefCell<Option<ChildLink>> = const { RefCell::new(None) };
 }
+
+/// The isolated child's process; 0 in all others.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// How a handler's call ended.
 pub(crate) enum Reply {
@@ -29,8 +37,10 @@ pub(crate) enum Reply {
     Fatal,
 }
 
-/// Serves requests until there are no more, or until it has had one and there was no next for as long as `patience`. It leaves by
-/// `end` then. The return value is the process's exit status.
+/// Serves requests until there are no more, until one leaves behind what the next must not meet, or until there was one and no next
+/// for as long as `patience`. The return value is the process's exit status.
+///
+/// It leaves by `end`. Then the functions that jobs have registered for the end of their process are called, as in a worker.
 pub(crate) fn serve(
     link: ChildLink,
     patience: Option<Duration>,
@@ -38,53 +48,118 @@ pub(crate) fn serve(
     end: &mut dyn FnMut(),
 ) -> i32 {
     LINK.with_borrow_mut(|slot| *slot = Some(link));
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
+    let mut origin = Origin::note();
     let mut has_worked = false;
     loop {
         let patience = patience.filter(|_| has_worked);
-        let Some(run) = LINK.with_borrow_mut(|link| link.as_mut()?.receive(patience)) else {
-            // The runner sees that this child takes no more, however long its end takes.
-            drop(LINK.take());
-            if has_worked {
-                end();
-                zend::flush_output();
-            }
-            return 0;
+        let Some(run) = with_link(|link| link.receive(patience)) else {
+            break;
         };
         has_worked = true;
         set_memory_limit(run.memory_mb);
+        let settings = settings::noted();
         let reply = handle(&run.request);
         zend::flush_output();
-        let mut last = false;
-        let sent = LINK.with_borrow_mut(|link| {
-            let link = link.as_mut().expect("set above");
-            match reply {
-                Reply::Done(result) => link.done(&result),
-                Reply::Exited => {
-                    last = true;
-                    link.exited()
-                }
-                Reply::Fatal => {
-                    last = true;
-                    let message = zend::last_error().unwrap_or_else(|| "without a message".into());
-                    let kind = if message.starts_with("Allowed memory size") {
-                        FatalKind::OutOfMemory {
-                            limit_mb: run.memory_mb,
-                        }
-                    } else {
-                        FatalKind::Error
-                    };
-                    link.fatal(kind, &message)
+        match reply {
+            Reply::Done(result) => {
+                let left = origin.restore(settings);
+                let spent = left.is_err();
+                let sent = with_link(|link| {
+                    if let Err(reason) = left {
+                        tracing::debug!(reason, "the child takes no other job");
+                        link.spent()?;
+                    }
+                    link.done(&result)
+                });
+                if spent || sent.is_err() {
+                    break;
                 }
             }
-        });
-        if last || sent.is_err() {
-            return i32::from(last);
+            Reply::Exited => {
+                run_shutdown_functions();
+                let _ = with_link(ChildLink::exited);
+                return 1;
+            }
+            Reply::Fatal => {
+                let message = zend::last_error().unwrap_or_else(|| "without a message".into());
+                let kind = if message.starts_with("Allowed memory size") {
+                    FatalKind::OutOfMemory {
+                        limit_mb: run.memory_mb,
+                    }
+                } else {
+                    FatalKind::Error
+                };
+                // They ask for the error: that is how applications report it.
+                run_shutdown_functions();
+                let _ = with_link(|link| link.fatal(kind, &message));
+                return 1;
+            }
         }
     }
+    // The runner sees that this child takes no more, however long its end takes.
+    drop(LINK.take());
+    if has_worked {
+        end();
+        run_shutdown_functions();
+    }
+    0
+}
+
+fn run_shutdown_functions() {
+    zend::run_shutdown_functions();
+    zend::flush_output();
+}
+
+fn with_link<R>(body: impl FnOnce(&mut ChildLink) -> R) -> R {
+    LINK.with_borrow_mut(|link| body(link.as_mut().expect("serve() has set it")))
+}
+
+/// The process as its first job found it.
+struct Origin {
+    process: Pristine,
+    handlers: Handlers,
+    error_reporting: i32,
+}
+
+impl Origin {
+    fn note() -> Self {
+        Self {
+            process: Pristine::note(),
+            handlers: Handlers::live(),
+            // SAFETY: reads a global on the PHP thread.
+            error_reporting: unsafe { sys::executor_globals.error_reporting },
+        }
+    }
+
+    /// After a job. An error tells why there must not be another here.
+    fn restore(&mut self, settings: Settings) -> Result<(), String> {
+        // First: it stops the timers.
+        let restored = self.process.restore();
+        settings::put_back(settings);
+        self.handlers.put_back();
+        zend::take_exception();
+        zend::forget_random_numbers();
+        // SAFETY: on the PHP thread, between two jobs.
+        unsafe {
+            sys::executor_globals.error_reporting = self.error_reporting;
+            sys::kq_request_clear();
+            sys::kq_drop_tick_functions();
+        }
+        restored
+    }
+}
+
+/// Whether this is a process that an isolated job has forked: it must not speak for the job.
+pub(crate) fn forked() -> bool {
+    let process = PROCESS.load(Ordering::Relaxed);
+    process != 0 && process != std::process::id()
 }
 
 /// Asks the owning lane and waits for its answer.
 pub(crate) fn ask(question: &[u8]) -> Result<Vec<u8>, Fault> {
+    // What it asks for is how the job ended, which is not for a process to say that the job has forked.
+    run::leave_if_forked(Ending::Returned);
     LINK.with_borrow_mut(|link| match link {
         Some(link) => link.ask(question).map_err(|error| {
             Fault::engine(format!("the lane that owns this job is gone: {error}"))
@@ -99,6 +174,7 @@ pub(crate) fn ask(question: &[u8]) -> Result<Vec<u8>, Fault> {
 pub(crate) fn call_handler(callable: *mut Value, request: &[u8]) -> Reply {
     let argument = zend::string(request);
     let (ending, result) = zend::call(callable, &mut [argument.borrowed()]);
+    run::leave_if_forked(ending);
     match ending {
         Ending::Returned => Reply::Done(zend::bytes(&result).unwrap_or_default()),
         Ending::Exited => {
@@ -124,11 +200,9 @@ fn set_memory_limit(megabytes: u64) {
     } else {
         format!("{megabytes}M")
     };
-    let name = zend::string(b"memory_limit");
     let value = zend::string(value.as_bytes());
-    let function = zend::string(b"ini_set");
-    // A limit below what is in use already is refused with a warning; the job then fails by itself soon enough.
-    let _ = zend::call(function.as_ptr(), &mut [name.borrowed(), value.borrowed()]);
+    // SAFETY: a string of PHP's; the engine takes a count of its own.
+    unsafe { sys::kq_set_memory_limit((*value.as_ptr()).value.str_) };
     // SAFETY: resets a counter of the allocator.
     unsafe { sys::zend_memory_reset_peak_usage() };
 }

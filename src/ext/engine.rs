@@ -466,7 +466,12 @@ impl Engine {
 
     pub fn contain(callback: &Zval) -> PhpResult<bool> {
         let callable = convert::own(callback);
+        let process = std::process::id();
         let (ending, result) = zend::call(callable.as_ptr(), &mut []);
+        if process != std::process::id() {
+            // It was forked inside, and this is where it ends.
+            run::leave_if_forked(ending);
+        }
         drop(result);
         match ending {
             Ending::Returned | Ending::Threw => Ok(true),

@@ -21,6 +21,7 @@ pub(crate) mod own;
 pub(crate) mod rules;
 mod select;
 pub(crate) mod settings;
+mod signals;
 pub(crate) mod slices;
 pub(crate) mod statics;
 pub(crate) mod symbols;

@@ -447,6 +447,7 @@ pub(crate) fn handle_request(request: &[u8]) -> child::Reply {
     if ending == Ending::Returned && zend::kind(job.as_ptr()) == sys::IS_OBJECT {
         let callable = convert::method_callable(&job, "handle");
         let (ending, result) = zend::call(callable.as_ptr(), &mut []);
+        run::leave_if_forked(ending);
         return reply(ending, &result);
     }
     reply(ending, &job)

@@ -24,7 +24,17 @@ impl Program for Plain {
 
     fn child(&mut self, link: ChildLink) -> i32 {
         forget_parent();
-        child::serve(link, None, &mut plain::handle_request, &mut || {})
+        // Those of the program, which goes on elsewhere.
+        zend::forget_shutdown_functions();
+        let mut handle = |request: &[u8]| {
+            let reply = plain::handle_request(request);
+            // As at the end of a job in a lane.
+            if matches!(reply, Reply::Done(_)) && !zend::run_shutdown_functions() {
+                return Reply::Fatal;
+            }
+            reply
+        };
+        child::serve(link, None, &mut handle, &mut || {})
     }
 
     fn rescue(&mut self, _lost: Vec<Lost>, _death: &str) -> i32 {
@@ -74,7 +84,14 @@ impl Program for Laravel {
 fn forget_parent() {
     run::forget();
     zend::fresh_output();
-    let _ = child::call_function("mt_srand", &mut []);
+    zend::forget_random_numbers();
+    let mut seed = [0; size_of::<libc::c_uint>()];
+    // SAFETY: the bytes are on this frame. Libraries draw from libc's generators too; without random bytes they stay the parent's.
+    unsafe {
+        libc::getrandom(seed.as_mut_ptr().cast(), seed.len(), libc::GRND_NONBLOCK);
+        libc::srand(libc::c_uint::from_ne_bytes(seed));
+        libc::srand48(libc::c_uint::from_ne_bytes(seed).into());
+    }
 }
 
 /// What a PHP callable's end means for its process.

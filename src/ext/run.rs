@@ -191,9 +191,10 @@ pub(crate) fn forget() {
     }
 }
 
-/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one.
+/// Whether this is a process that a job forked (`pcntl_fork`): there are no lanes here, though it looks like one, or it looks like an
+/// isolated child.
 pub(crate) fn forked() -> bool {
-    current().is_some_and(|run| run.owner != std::process::id())
+    current().is_some_and(|run| run.owner != std::process::id()) || crate::child::forked()
 }
 
 /// In a process that a job forked: ends it. The lanes and what they do next are the parent's alone.

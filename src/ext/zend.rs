@@ -152,6 +152,18 @@ pub(crate) fn run_shutdown_functions() -> bool {
     unsafe { sys::kq_run_shutdown_functions() }
 }
 
+/// In a new process: what its parent has registered for its own end.
+pub(crate) fn forget_shutdown_functions() {
+    // SAFETY: on the PHP thread; they are left alone, not freed.
+    unsafe { sys::kq_forget_shutdown_functions() };
+}
+
+/// Random numbers come from new seeds from now on.
+pub(crate) fn forget_random_numbers() {
+    // SAFETY: on the PHP thread; stores flags.
+    unsafe { sys::kq_random_forget() };
+}
+
 /// A callable to call in a lane: a first-class callable uses the static variables that its function had where it was made, so a new
 /// one is made for the lane.
 pub(crate) fn own_callable(callable: &Owned) -> Owned {
@@ -377,6 +389,15 @@ pub(crate) fn long(number: i64) -> Value {
     value.value.lval = number;
     value.u1 = sys::_zval_struct__bindgen_ty_1 {
         type_info: sys::IS_LONG,
+    };
+    value
+}
+
+/// A PHP boolean.
+pub(crate) fn boolean(yes: bool) -> Value {
+    let mut value = undef();
+    value.u1 = sys::_zval_struct__bindgen_ty_1 {
+        type_info: if yes { sys::IS_TRUE } else { sys::IS_FALSE },
     };
     value
 }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E;
 
+use Illuminate\Support\Facades\Bus;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\Trace;
@@ -115,5 +116,48 @@ final class IsolatedTest extends TestCase
 
         self::assertSame(0, $run->wait(), $run->output());
         self::assertCount(4, array_unique(array_column(Trace::all('end'), 'pid')));
+    }
+
+    #[TestWith(['returns', 0])]
+    #[TestWith(['throws', 255])]
+    #[TestWith(['exits', 3])]
+    #[TestWith(['fails', 0])]
+    public function test_a_process_that_it_forks_is_not_taken_for_it(string $way, int $status): void
+    {
+        Bus::chain([new IsolatedAct('forks', $way), new IsolatedAct('nothing')])->dispatch();
+        $run = $this->kqueue(['--isolated=1']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([$status], array_column(Trace::all('forked'), 'detail'), 'the job went on to its end');
+        self::assertCount(2, Trace::all('start'), 'the next of the chain ran, and once');
+        self::assertSame([], $this->failures());
+        self::assertSame(0, $this->app['queue']->size());
+    }
+
+    public function test_what_it_leaves_in_its_process_does_not_meet_the_next(): void
+    {
+        $this->push(new IsolatedAct('looks'), new IsolatedAct('leaves', false), new IsolatedAct('looks'), new IsolatedAct('leaves', true), new IsolatedAct('looks'));
+        $run = $this->kqueue(['--isolated=1']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertCount(3, Trace::all('found'));
+        self::assertCount(1, array_unique(array_column(Trace::all('found'), 'detail'), SORT_REGULAR));
+        self::assertCount(3, array_unique(array_column(Trace::all('number'), 'detail'), SORT_REGULAR));
+
+        $pids = array_column(Trace::all('end'), 'pid');
+        self::assertCount(1, array_unique(array_slice($pids, 0, 4)), 'it was set back');
+        self::assertNotSame($pids[3], $pids[4], 'it was replaced');
+    }
+
+    #[TestWith(['returns'])]
+    #[TestWith(['exits'])]
+    public function test_what_it_registers_for_the_end_of_its_process_is_called(string $then): void
+    {
+        $this->push(new IsolatedAct('registersShutdown', $then), new IsolatedAct('nothing'));
+        $run = $this->kqueue(['--isolated=1']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([$then], array_column(Trace::all('shutdown'), 'detail'));
     }
 }

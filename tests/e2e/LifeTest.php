@@ -64,6 +64,22 @@ final class LifeTest extends TestCase
         self::assertCount(self::JOBS, Trace::all('after response'), 'what was dispatched after the response');
     }
 
+    /**
+     * @param  list<string>  $arguments
+     * @param  array<string, string>  $environment
+     * @param  class-string<Act>  $job
+     */
+    #[DataProvider('ways')]
+    public function test_commands_that_trap_signals(string $command, array $arguments, array $environment, string $job): void
+    {
+        $this->push(...array_map(static fn (): Act => new $job('trapsSignals'), range(1, 3)));
+        $run = $this->start($command, ['--stop-when-empty', '--sleep=0', '--tries=1', ...$arguments], $environment);
+
+        self::assertSame(0, $run->wait(60), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertSame(array_fill(0, 3, [[0, 'went on'], [0, 'went on']]), array_column(Trace::all('result'), 'detail'));
+    }
+
     /** The run goes on: what packages keep is written a while after the last job. */
     #[DataProvider('ways')]
     public function test_buffers_are_flushed_while_the_run_is_idle(string $command, array $arguments, array $environment, string $job): void

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Cache\FileStore;
+use Illuminate\Container\Container;
 use Illuminate\Queue\Events\Looping;
 use KQueue\Isolated\Profile;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
@@ -175,6 +176,29 @@ final class ProfileTest extends TestCase
         $this->kqueue();
 
         self::assertCount(2, self::$engine->isolated);
+    }
+
+    /** A tenancy package makes the cache that of the job's tenant, who stays the current one after it. */
+    public function test_a_tenant_of_a_job_does_not_get_the_profile_and_nobody_hears_of_it(): void
+    {
+        $heard = [];
+        $becomeTenant = static function (): void {
+            $app = Container::getInstance();
+            $app['config']->set(['cache.stores.tenant' => ['driver' => 'file', 'path' => TestCase::folder().'/cache/tenant'], 'cache.default' => 'tenant']);
+            $app->forgetInstance('cache.store');
+        };
+        Recorder::$onBoot[] = static function ($app) use (&$heard): void {
+            $app['events']->listen('Illuminate\Cache\Events\*', static function (string $name, array $events) use (&$heard): void {
+                $heard[] = $events[0]->key ?? $name;
+            });
+        };
+        $this->push(new TestJob('slow'), new TestJob('b'));
+        $this->costs('slow', self::SLOW, $becomeTenant);
+        $this->kqueue();
+
+        self::assertArrayHasKey(TestJob::class, $this->profile()->all());
+        self::assertSame([], preg_grep('/^kqueue:/', $heard));
+        self::assertNotSame([], $heard);
     }
 
     public function test_a_cache_that_fails_harms_nobody(): void

@@ -39,6 +39,8 @@ final class ChildWorker
 
     private ?Job $job = null;
 
+    private bool $guarded = false;
+
     public function __construct(
         private readonly Application $app,
         private readonly Engine $engine,
@@ -100,7 +102,7 @@ final class ChildWorker
     /** A job is told of stop signals if it wants to be: others are not to be woken from sleep(). As in queue:work, only with PHP's pcntl. */
     private function listen(Job $job): void
     {
-        if (! extension_loaded('pcntl')) {
+        if (! function_exists('pcntl_signal') || ! function_exists('pcntl_async_signals')) {
             return;
         }
 
@@ -126,6 +128,7 @@ final class ChildWorker
             $this->job = ChildJob::of($this->app, $this->engine, $values);
 
             $prepare && $prepare($this->job);
+            $this->guarded = $this->guarded || ForkGuard::install($this->app, $this->engine);
             $this->life->beginForJob();
             $this->life->loop();
             $this->worker->startAfresh();

@@ -35,12 +35,16 @@ final class Observer
     /** @var array<string, true> */
     private array $isolated = [];
 
+    private readonly OwnCache $cache;
+
     public function __construct(
         private readonly Application $app,
         private readonly Engine $engine,
         private readonly float $slice,
         private readonly int $memory,
-    ) {}
+    ) {
+        $this->cache = OwnCache::of($app);
+    }
 
     public function isOn(): bool
     {
@@ -96,7 +100,7 @@ final class Observer
 
         try {
             if ($costs !== [] && $this->isShared()) {
-                (new Profile($this->app->make('cache.store')))->addCosts($costs);
+                (new Profile($this->cache))->addCosts($costs);
             }
         } catch (Throwable) {
             // These figures are lost.
@@ -156,7 +160,7 @@ final class Observer
         $this->publish($this->known() + [$class => true]);
 
         try {
-            (new Profile($this->app->make('cache.store')))->add($class, $reason);
+            (new Profile($this->cache))->add($class, $reason);
         } catch (Throwable $e) {
             $this->log("The profile of job classes could not be kept: {$e->getMessage()}", []);
         }
@@ -170,7 +174,7 @@ final class Observer
                 return;
             }
 
-            $this->publish(array_map(static fn (): bool => true, (new Profile($this->app->make('cache.store')))->all()));
+            $this->publish(array_map(static fn (): bool => true, (new Profile($this->cache))->all()));
         } catch (Throwable) {
             // The run goes on with what it knows.
         }
@@ -179,7 +183,7 @@ final class Observer
     /** What some stores hold is this lane's alone. */
     private function isShared(): bool
     {
-        $store = $this->app->make('cache.store')->getStore();
+        $store = $this->cache->getStore();
 
         return ! $store instanceof ArrayStore && ! $store instanceof NullStore;
     }

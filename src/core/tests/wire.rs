@@ -19,6 +19,7 @@ fn frames() -> impl Strategy<Value = Frame> {
         bytes().prop_map(Frame::Answer),
         bytes().prop_map(Frame::Done),
         Just(Frame::Started),
+        Just(Frame::Spent),
         Just(Frame::Exited),
         (any::<Option<u64>>(), "\\PC{0,40}").prop_map(|(limit, message)| Frame::Fatal {
             kind: match limit {

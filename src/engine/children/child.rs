@@ -106,6 +106,8 @@ pub(super) struct Child {
     pub(super) timeout: Option<Duration>,
     /// It has taken up the present job.
     pub(super) started: bool,
+    /// It takes no other job after the present one.
+    spent: bool,
     /// The master was told to see to its end.
     pub(super) seen_off: bool,
     /// Of the present job. The master's is never earlier: it counts from the receipt of our message.
@@ -126,6 +128,7 @@ impl Child {
             jobs: 0,
             exit: None,
             started: false,
+            spent: false,
             seen_off: false,
             timeout: None,
             deadline: None,
@@ -182,6 +185,10 @@ impl Child {
                     self.started = true;
                     continue;
                 }
+                Ok(Some(Frame::Spent)) => {
+                    self.spent = true;
+                    continue;
+                }
                 Ok(Some(frame)) => return self.judge(frame),
                 Ok(None) => {}
                 Err(error) => return self.garbled(error),
@@ -215,6 +222,7 @@ impl Child {
     pub(super) fn is_reusable(&self) -> bool {
         self.socket.is_some()
             && !self.closed
+            && !self.spent
             && self.exit.is_none()
             && self.last_word.is_none()
             && !self.is_pending()
@@ -274,7 +282,7 @@ impl Child {
             Frame::Fatal { kind, message } => {
                 self.last_word = Some(LastWord::Fatal(*kind, message.clone()));
             }
-            Frame::Started | Frame::Ask(_) | Frame::Done(_) => {}
+            Frame::Started | Frame::Spent | Frame::Ask(_) | Frame::Done(_) => {}
         }
         Received::Frame(frame)
     }

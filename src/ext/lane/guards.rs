@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::includes;
 use super::settings::{Mark, Pair, is_quiet};
+use super::signals::{self, Outcome, Signals};
 use crate::zend::{self, Class, Owned, Value, sys};
 use crate::{exceptions, run};
 
@@ -36,6 +37,8 @@ enum Guard {
     WrapperEnds,
     /// Refuses high descriptors: `stream_select`, or (true) `socket_select`.
     Select(bool),
+    /// Handlers of signals.
+    Signal(Signals),
     /// Cannot be had in a lane.
     Refuse(&'static str),
     /// Opens a connection that outlives the request, always.
@@ -50,7 +53,7 @@ enum Guard {
 
 use Guard::{
     Autoloader, Directory, Ini, IniAlways, IniNamed, Locale, Persistent, PersistentFlag,
-    PersistentHost, PersistentOption, Random, Refuse, Select, Umask, Variable, WrapperEnds,
+    PersistentHost, PersistentOption, Random, Refuse, Select, Signal, Umask, Variable, WrapperEnds,
 };
 
 const fn pair(name: &'static str) -> Guard {
@@ -112,7 +115,10 @@ static GUARDS: [(&str, &str, Guard); COUNT] = [
     ("", "stream_wrapper_unregister", WrapperEnds),
     ("", "stream_select", Select(false)),
     ("", "socket_select", Select(true)),
-    ("", "pcntl_signal", Refuse(SIGNALS)),
+    ("", "pcntl_signal", Signal(Signals::Register)),
+    ("", "pcntl_signal_get_handler", Signal(Signals::Find)),
+    ("", "pcntl_async_signals", pair("pcntl_async_signals")),
+    ("", "posix_kill", Signal(Signals::Raise)),
     ("", "pcntl_alarm", Refuse(SIGNALS)),
     ("", "pcntl_sigprocmask", Refuse(SIGNALS)),
     (
@@ -141,7 +147,7 @@ static GUARDS: [(&str, &str, Guard); COUNT] = [
     ("memcached", "__construct", PersistentFlag(1, 0)),
 ];
 
-const COUNT: usize = 52;
+const COUNT: usize = 55;
 
 type Handler = unsafe extern "C" fn(*mut sys::zend_execute_data, *mut Value);
 
@@ -150,7 +156,7 @@ macro_rules! handlers {
 }
 
 static HANDLERS: [Handler; COUNT] = handlers!(
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54
 );
 
 /// PHP's own handlers. Written as a run begins, and kept.
@@ -182,6 +188,14 @@ pub(crate) fn request_begins() {
 /// RSHUTDOWN
 pub(crate) fn request_ends() {
     FOR_JIT.set(None);
+}
+
+/// The pairs of functions that tell and set a setting of the process.
+pub(crate) fn pairs() -> impl Iterator<Item = &'static Pair> {
+    GUARDS.iter().filter_map(|(_, _, guard)| match guard {
+        Guard::Pair(pair) => Some(pair),
+        _ => None,
+    })
 }
 
 /// The guards are in place while this lives.
@@ -327,6 +341,8 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
                 unsafe { original(frame, result) };
             }
         }
+        // SAFETY: the result's place is the caller's, and the value's count goes with it.
+        Then::Give(value) => unsafe { *result = value },
         Then::Refuse(reason) => refuse(frame, reason),
     }
 }
@@ -337,6 +353,7 @@ enum Then {
     NoteAutoloader,
     ForgetWrapper,
     Select(bool),
+    Give(Value),
     Refuse(&'static str),
 }
 
@@ -416,6 +433,11 @@ fn before(guard: &'static Guard, frame: *mut sys::zend_execute_data) -> Then {
             }
         }
         Select(sockets) => Then::Select(*sockets),
+        Signal(function) => match signals::before(function, first, argument(2)) {
+            Outcome::Call => Then::Call,
+            Outcome::Give(value) => Then::Give(value),
+            Outcome::Refuse => Then::Refuse(SIGNALS),
+        },
         Refuse(reason) => Then::Refuse(reason),
         Persistent => Then::Refuse(PERSISTENT),
         PersistentHost(number) => {

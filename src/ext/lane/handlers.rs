@@ -66,6 +66,24 @@ impl Handlers {
             .chain(&self.exceptions)
     }
 
+    /// Makes these the live ones again.
+    pub(crate) fn put_back(&self) {
+        // SAFETY: on the PHP thread, while no handler runs; all are copied with counts of their own. The shim empties the live stacks.
+        unsafe {
+            sys::kq_renew_handlers(
+                self.error.as_ptr(),
+                self.error_reporting,
+                self.exception.as_ptr(),
+            );
+            let engine = &raw mut sys::executor_globals;
+            self.fill(
+                &raw mut (*engine).user_error_handlers,
+                &raw mut (*engine).user_error_handlers_error_reporting,
+                &raw mut (*engine).user_exception_handlers,
+            );
+        }
+    }
+
     /// Puts copies of those that were set aside onto two error stacks and the exception stack of a lane that begins.
     pub(crate) fn fill(
         &self,

@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     entries: Vec<Entry>,
     /// Autoloaders that the lane has registered: taken away at its end. Classes are the process's, so they serve others meanwhile.
     autoloaders: Vec<Owned>,
+    pub(super) signals: super::signals::Kept,
 }
 
 /// A setting that differs.
@@ -128,7 +129,67 @@ impl Settings {
     }
 }
 
+/// In an isolated child, before a job: all that may be set, as it is now. [`Settings::reset`] puts it back.
+pub(crate) fn noted() -> Settings {
+    static ASYNC_SIGNALS: Pair = Pair {
+        get: "pcntl_async_signals",
+        set: "pcntl_async_signals",
+    };
+    let mut settings = Settings::default();
+    settings.mark(Mark::Locale);
+    settings.mark(Mark::Directory);
+    for pair in super::guards::pairs().chain([&ASYNC_SIGNALS]) {
+        settings.mark(Mark::Pair(pair));
+    }
+    for entry in modified() {
+        settings.entries.push(Entry::ini(entry));
+    }
+    settings
+}
+
+/// After the job: what it has set is put back, also what had not been set before.
+pub(crate) fn put_back(mut settings: Settings) {
+    for entry in modified() {
+        if !settings
+            .entries
+            .iter()
+            .any(|known| known.is(&Mark::Ini(entry)))
+        {
+            settings.entries.push(Entry::Ini {
+                entry,
+                value: ptr::null_mut(),
+                quietly: false,
+            });
+        }
+    }
+    Settings::reset(&raw mut settings);
+}
+
+/// The ini settings that the program has set, but for the memory limit: each job's own is set as it begins.
+fn modified() -> Vec<*mut sys::zend_ini_entry> {
+    extern "C" fn each(list: *mut std::ffi::c_void, entry: *mut sys::zend_ini_entry) {
+        // SAFETY: the vector below, which nothing else uses meanwhile.
+        unsafe { &mut *list.cast::<Vec<*mut sys::zend_ini_entry>>() }.push(entry);
+    }
+    let mut entries: Vec<*mut sys::zend_ini_entry> = Vec::new();
+    // SAFETY: on the PHP thread; the walk changes nothing.
+    unsafe { sys::kq_each_modified_ini(Some(each), (&raw mut entries).cast()) };
+    // SAFETY: live entries.
+    entries.retain(|entry| zend::text(unsafe { (**entry).name }) != b"memory_limit");
+    entries
+}
+
 impl Entry {
+    /// An ini setting whose value has its effect on the process.
+    fn ini(entry: *mut sys::zend_ini_entry) -> Self {
+        Self::Ini {
+            entry,
+            // SAFETY: a live ini entry; the value comes with a count.
+            value: unsafe { sys::kq_ini_value(entry) },
+            quietly: false,
+        }
+    }
+
     fn present(mark: Mark) -> Option<Self> {
         Some(match mark {
             Mark::Ini(entry) => Self::Ini {

@@ -105,6 +105,18 @@ bool kq_run_shutdown_functions(void)
 	return survived;
 }
 
+/* In a new process: they are its parent's, and so is what they hold. */
+void kq_forget_shutdown_functions(void) { BG(user_shutdown_function_names) = NULL; }
+
+void kq_drop_tick_functions(void)
+{
+	if (BG(user_tick_functions)) {
+		zend_llist_destroy(BG(user_tick_functions));
+		efree(BG(user_tick_functions));
+		BG(user_tick_functions) = NULL;
+	}
+}
+
 void kq_each_shutdown_function(HashTable *functions, void (*each)(void *, zval *, uint32_t, zval *), void *argument)
 {
 	php_shutdown_function_entry *entry;

@@ -13,6 +13,24 @@ zend_string *kq_ini_value(zend_ini_entry *entry)
 	return entry->modified && entry->value ? zend_string_copy(entry->value) : NULL;
 }
 
+void kq_each_modified_ini(void (*each)(void *, zend_ini_entry *), void *argument)
+{
+	zend_ini_entry *entry;
+	if (EG(modified_ini_directives)) {
+		ZEND_HASH_FOREACH_PTR(EG(modified_ini_directives), entry) {
+			each(argument, entry);
+		} ZEND_HASH_FOREACH_END();
+	}
+}
+
+/* As when a program sets it; a limit below what is in use is only shown. */
+void kq_set_memory_limit(zend_string *value)
+{
+	zend_string *name = zend_string_init(ZEND_STRL("memory_limit"), 0);
+	kq_ini_set(kq_ini_entry(name), value, false);
+	zend_string_release(name);
+}
+
 static ZEND_INI_MH(any_value) { return SUCCESS; }
 
 /* What a value changes beyond itself is left out from now on; gives what did that, to be put back. */
@@ -92,6 +110,17 @@ void kq_random_exchange(kq_random *random)
 	RANDOM_G(mt19937_seeded) = random->seeded;
 	*MT_STATE = random->state;
 	*random = kept;
+}
+
+/* The next number is drawn from a new seed, as in a process that has drawn none. */
+void kq_random_forget(void)
+{
+	RANDOM_G(mt19937_seeded) = false;
+	MT_STATE->mode = MT_RAND_MT19937;
+	RANDOM_G(combined_lcg_seeded) = false;
+#if PHP_VERSION_ID >= 80400
+	RANDOM_G(fallback_seed_state).initialized = false;
+#endif
 }
 
 static size_t whole = SIZE_MAX; /* what all jobs together may have */

@@ -7,6 +7,7 @@ namespace KQueue\Tests\E2E\App;
 use Carbon\Carbon;
 use Closure;
 use Illuminate\Container\Container;
+use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\Relation;
 use Illuminate\Support\Facades\App;
@@ -31,6 +32,20 @@ final class Actions
     public static array $held = [];
 
     public static function nothing(): void {}
+
+    /** Console commands that trap signals while they run. */
+    public static function trapsSignals(Act $job): void
+    {
+        $artisan = app(Kernel::class);
+        $artisan->registerCommand(new TrappingCommand);
+        $results = [];
+
+        foreach (range(1, 2) as $round) {
+            $results[] = [$artisan->call('e2e:trap'), trim($artisan->output())];
+        }
+
+        Trace::add('result', $results);
+    }
 
     /** Work for the end of the worker: in a web request it would be done after the response. */
     public static function afterResponse(Act $job, float $seconds): void
@@ -244,6 +259,57 @@ final class Actions
     public static function exits(): void
     {
         exit(3);
+    }
+
+    /** @param  string  $way  how the forked process ends */
+    public static function forks(Act $job, string $way): void
+    {
+        $pid = pcntl_fork();
+
+        if ($pid === 0) {
+            match ($way) {
+                'returns' => null,
+                'throws' => throw new LogicException('in the forked process'),
+                'exits' => exit(3),
+                'fails' => $job->fail('by the forked process'),
+            };
+
+            return;
+        }
+
+        pcntl_waitpid($pid, $status);
+        Trace::add('forked', pcntl_wexitstatus($status));
+    }
+
+    /** Leaves what would meet the next job of its process: in the end a handler, for which the process is replaced. */
+    public static function leaves(Act $job, bool $handler): void
+    {
+        pcntl_alarm(1);
+        umask(0);
+        chdir('/');
+        putenv('KQUEUE_TEST_LEFT=1');
+        setlocale(LC_ALL, 'C.UTF-8');
+        date_default_timezone_set('Asia/Tokyo');
+        ini_set('precision', '3');
+        mt_srand(42);
+        set_error_handler(static fn (): bool => true);
+        $handler && pcntl_signal(SIGUSR1, static fn () => null);
+    }
+
+    public static function looks(): void
+    {
+        $handler = set_error_handler(null);
+        restore_error_handler();
+        Trace::add('found', [umask(), getcwd(), getenv('KQUEUE_TEST_LEFT'), setlocale(LC_ALL, 0), date_default_timezone_get(), ini_get('precision'), is_array($handler) ? get_class($handler[0]) : get_debug_type($handler)]);
+        Trace::add('number', [mt_rand(), lcg_value()]);
+        usleep(1_200_000);
+    }
+
+    public static function registersShutdown(Act $job, string $then): void
+    {
+        register_shutdown_function(static fn () => Trace::add('shutdown', $then));
+
+        $then === 'exits' && exit(3);
     }
 
     public static function fatal(): void

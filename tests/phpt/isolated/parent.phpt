@@ -12,7 +12,7 @@ $noisy = new Noisy;
 register_shutdown_function(function () { echo 'shutdown in ', getmypid() === $GLOBALS['parent'] ? 'the parent' : 'A CHILD', "\n"; });
 ob_start();
 echo "buffered once\n";
-$runtime = new KQueue\Runtime(isolated: 2);
+$runtime = new KQueue\Runtime(isolated: 1);
 isolated($runtime, [
     'ends by itself' => new Task('give', 1),
     'exits' => new Task('leave', 1),
@@ -40,6 +40,7 @@ echo 'processes when it is gone: ', json_encode(descendants($parent)), "\n";
 ?>
 --EXPECT--
 leaving
+the child's own shutdown function
 leaving
 buffered once
 ends by itself: 1

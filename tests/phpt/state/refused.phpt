@@ -84,7 +84,7 @@ $runtime->dispatch(function () {
 $runtime->run();
 ?>
 --EXPECT--
-pcntl_signal: KQueue\Exception\Unsupported: pcntl_signal() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
+pcntl_signal: true
 pcntl_alarm: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
 pcntl_sigprocmask: KQueue\Exception\Unsupported: pcntl_sigprocmask() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
 pfsockopen: KQueue\Exception\Unsupported: pfsockopen() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.

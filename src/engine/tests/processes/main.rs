@@ -9,10 +9,18 @@ mod harness;
 mod master;
 mod parts;
 mod pool;
+mod pristine;
 mod script;
 mod standalone;
 
 fn main() {
-    let cases: Vec<_> = [parts::CASES, pool::CASES, master::CASES, standalone::CASES].concat();
+    let cases: Vec<_> = [
+        parts::CASES,
+        pool::CASES,
+        pristine::CASES,
+        master::CASES,
+        standalone::CASES,
+    ]
+    .concat();
     harness::run(&cases);
 }

@@ -28,6 +28,10 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("pool::a_child_is_used_again", a_child_is_used_again),
     (
+        "pool::a_child_that_is_spent_is_replaced",
+        a_child_that_is_spent_is_replaced,
+    ),
+    (
         "pool::a_child_retires_after_its_last_job",
         a_child_retires_after_its_last_job,
     ),
@@ -133,6 +137,16 @@ fn a_child_is_used_again() {
         }
         assert_ne!(first.text(), getpid().to_string());
         assert_eq!(runner.children.counts().idle, 1);
+    });
+}
+
+fn a_child_that_is_spent_is_replaced() {
+    in_runner(plan(1), 0, |runner, _| {
+        for _ in 0..8 {
+            let spent = runner.run(job("spent 20"));
+            let next = runner.run(job("pid"));
+            assert_ne!(next, spent, "it took another job");
+        }
     });
 }
 

@@ -224,6 +224,13 @@ fn child(mut link: ChildLink) -> i32 {
                 kill(getpid(), Signal::SIGKILL).expect("kill");
                 hang();
             }
+            // Takes no other job, but its own end takes some time.
+            "spent" => {
+                link.spent().expect("spent");
+                link.done(getpid().to_string().as_bytes()).expect("done");
+                std::thread::sleep(Duration::from_millis(number()));
+                return 0;
+            }
             "half-and-die" => {
                 raw(&link, &[1, 4, 0, 0, 200, 0, 0, 0, 1, 2, 3]);
                 kill(getpid(), Signal::SIGKILL).expect("kill");

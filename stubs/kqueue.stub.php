@@ -178,6 +178,20 @@ namespace KQueue {
          */
         public static function template(mixed $boot, ?array $shared = null): array {}
 
+        /** Whether there is a template that lanes can be cloned from. */
+        public static function hasTemplate(): bool {}
+
+        /** Whether the process was started as a program with this argument on its command line, after the script. */
+        public static function startedWith(string $argument): bool {}
+
+        /**
+         * Starts this program anew, in this process (its number and what it has open stay), with the file $prepend run before its
+         * script. Does not return.
+         *
+         * @throws Exception\EngineError the system refused
+         */
+        public static function restart(string $prepend): void {}
+
         /**
          * How objects of a class are copied into lanes.
          *

@@ -8,8 +8,9 @@ return [
     'concurrency' => (int) env('KQUEUE_CONCURRENCY', 50),
 
     /*
-     * How lanes come to be: "cloned" copies the booted application, which takes a fraction of a millisecond; "booted" boots it
-     * once more for each lane; "auto" clones unless the application holds something that cannot be copied, and then says so.
+     * How lanes come to be: "cloned" copies the booted process, which takes a fraction of a millisecond; "booted" boots the
+     * application for each lane, from the process as it was before it had one; "auto" clones unless the application holds
+     * something that cannot be copied, and then says so.
      */
     'lanes' => env('KQUEUE_LANES', 'auto'),
 

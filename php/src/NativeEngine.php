@@ -29,6 +29,21 @@ final class NativeEngine implements Contracts\Engine
         return Native::template($boot, $shared);
     }
 
+    public function hasTemplate(): bool
+    {
+        return Native::hasTemplate();
+    }
+
+    public function startedWith(string $argument): bool
+    {
+        return Native::startedWith($argument);
+    }
+
+    public function restart(string $prepend): void
+    {
+        Native::restart($prepend);
+    }
+
     public function run(callable $lane, int $concurrency, bool $cloned, ?callable $onSignal = null, ?callable $onMessage = null): void
     {
         Native::run($lane, $concurrency, $cloned, $onSignal, $onMessage);

@@ -59,7 +59,7 @@ const TYPES: &[&str] = &[
     "kq_.*",
 ];
 /// The C sources, in `shim/`.
-const SHIM: [&str; 15] = [
+const SHIM: &[&str] = &[
     "calls",
     "collector",
     "contexts",
@@ -115,7 +115,7 @@ fn main() {
     refuse_zts(&flags);
 
     cc::Build::new()
-        .files(SHIM.map(|name| format!("shim/{name}.c")))
+        .files(SHIM.iter().map(|name| format!("shim/{name}.c")))
         .flags(&flags)
         .flag("-std=gnu11")
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1")

@@ -2,6 +2,7 @@
 #![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
 use std::cell::RefCell;
+use std::ffi::CString;
 use std::io::{Stdout, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
@@ -26,6 +27,7 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::audit::{Audit, audit};
 use crate::lane::clone::Template;
+use crate::lane::includes::Watch;
 use crate::lane::names::Name;
 use crate::lane::own::Own;
 use crate::lane::rules;
@@ -84,6 +86,19 @@ impl Work for Rc<BootWork> {
         };
         *self.ending.borrow_mut() = Some((ending, exception));
     }
+}
+
+/// The arguments that this process was started with, the interpreter's first, and which of them names the script.
+fn command_line() -> Option<(Vec<CString>, usize)> {
+    let bytes = std::fs::read("/proc/self/cmdline").ok()?;
+    let line: Vec<CString> = bytes
+        .strip_suffix(b"\0")?
+        .split(|byte| *byte == 0)
+        .map(CString::new)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let script = line.len().checked_sub(zend::argument_count())?;
+    Some((line, script))
 }
 
 /// The work of a table that has no lanes yet.
@@ -221,7 +236,11 @@ impl Engine {
         if let Some(template) = &table.template {
             found.add_failed(template.failed());
         }
-        PREPARED.with_borrow_mut(|prepared| prepared.table = Some(table));
+        PREPARED.with_borrow_mut(|prepared| {
+            let mut table = Box::new(table);
+            prepared.watch = boot.is_null().then(|| Watch::new(&raw mut table.slots));
+            prepared.table = Some(table);
+        });
         Ok(Map::new()
             .long("objects", trial.counts.objects)
             .long("closures", trial.counts.closures)
@@ -248,6 +267,34 @@ impl Engine {
             .done())
     }
 
+    #[php(name = "hasTemplate")]
+    pub fn has_template() -> bool {
+        PREPARED.with_borrow(|prepared| {
+            let table = prepared.table.as_ref();
+            table.is_some_and(|table| table.template.is_some())
+        })
+    }
+
+    #[php(name = "startedWith")]
+    pub fn started_with(argument: &str) -> bool {
+        command_line().is_some_and(|(line, script)| {
+            let mut arguments = line.iter().skip(script + 1);
+            arguments.any(|other| other.to_bytes() == argument.as_bytes())
+        })
+    }
+
+    pub fn restart(prepend: &str) -> PhpResult<()> {
+        let failed =
+            |why: String| Fault::engine(format!("the program cannot be started anew: {why}"));
+        let (mut line, script) =
+            command_line().ok_or_else(|| failed("its command line is not to be had".into()))?;
+        let setting = CString::new(format!("auto_prepend_file={prepend}"))
+            .map_err(|error| failed(error.to_string()))?;
+        line.splice(script..script, [c"-d".to_owned(), setting]);
+        zend::flush_output();
+        Err(failed(process::execute_again(&line).to_string()).into())
+    }
+
     pub fn run(
         lane: &Zval,
         concurrency: i64,
@@ -267,8 +314,9 @@ impl Engine {
         let on_signal = callback("onSignal", onSignal)?;
         let on_message = callback("onMessage", onMessage)?;
         let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
+            prepared.watch = None;
             (
-                prepared.table.take(),
+                prepared.table.take().map(|table| *table),
                 prepared.children.take(),
                 prepared.options.clone(),
             )

@@ -8,6 +8,7 @@ use kqueue_engine::children::Children;
 use kqueue_engine::link::MasterLink;
 use kqueue_engine::scoreboard::Scoreboard;
 
+use crate::lane::includes::Watch;
 use crate::lane::{self, Table};
 
 /// What supervise() was told.
@@ -27,7 +28,10 @@ pub(crate) struct Options {
 pub(crate) struct Prepared {
     pub(crate) children: Option<Children>,
     pub(crate) options: Option<Options>,
-    pub(crate) table: Option<Table>,
+    /// Boxed, since files that are included before the run are watched over its slots.
+    pub(crate) table: Option<Box<Table>>,
+    /// From the moment in which the process was taken for the template.
+    pub(crate) watch: Option<Watch>,
     /// What the last run left to be asked for.
     pub(crate) after: After,
 }
@@ -64,6 +68,11 @@ pub(crate) fn become_runner(link: MasterLink, options: &Options) {
 pub(crate) fn leave_request() {
     PREPARED.with_borrow_mut(|prepared| *prepared = Prepared::default());
     lane::leave_request();
+}
+
+/// In an isolated child: no lane will be copied here.
+pub(crate) fn forget_template() {
+    PREPARED.with_borrow_mut(|prepared| prepared.watch = None);
 }
 
 /// At the runner's end: its children are let go.

@@ -1,6 +1,7 @@
 //! What this process's forks do: the PHP side of the engine's `Program`.
 #![expect(unsafe_code, reason = "ends processes")]
 
+use std::ffi::CString;
 use std::io::Write;
 
 use kqueue_engine::children::Children;
@@ -61,6 +62,7 @@ impl Program for Laravel {
 
     fn child(&mut self, link: ChildLink) -> i32 {
         forget_parent();
+        prepared::forget_template();
         let callable = self.child.as_ptr();
         child::serve(
             link,
@@ -152,6 +154,16 @@ pub(crate) fn rss_bytes() -> u64 {
         });
     // SAFETY: reads a constant of the system.
     pages.unwrap_or(0) * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+}
+
+/// Executes this very program anew, in this process, with other arguments. Returns only if that fails, and says why.
+pub(crate) fn execute_again(arguments: &[CString]) -> std::io::Error {
+    let mut pointers: Vec<*const libc::c_char> =
+        arguments.iter().map(|argument| argument.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    // SAFETY: both are lists of terminated strings that end with a null pointer.
+    unsafe { libc::execv(c"/proc/self/exe".as_ptr(), pointers.as_ptr()) };
+    std::io::Error::last_os_error()
 }
 
 /// Ends the process without shutdown functions or destructors.

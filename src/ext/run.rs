@@ -107,10 +107,8 @@ impl Run {
         let guards = Guards::install();
         self.descriptors.begin();
         // Lanes that share the process's variables share its list of included files.
-        let watch = (self.table.birth != Birth::Common).then(|| {
-            self.table.slots.watch();
-            Watch::new(&raw mut self.table.slots)
-        });
+        let watch =
+            (self.table.birth != Birth::Common).then(|| Watch::new(&raw mut self.table.slots));
         lane::memory::run_begins();
         RUN.store(ptr::from_mut(self), Ordering::Relaxed);
         tell("info", &hooks::line());

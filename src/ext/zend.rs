@@ -537,3 +537,9 @@ pub(crate) fn warn(message: &str) {
 pub(crate) fn built_for() -> String {
     String::from_utf8_lossy(&sys::PHP_VERSION[..sys::PHP_VERSION.len() - 1]).into_owned()
 }
+
+/// How many arguments the script has, itself being the first; 0: there is no command line.
+pub(crate) fn argument_count() -> usize {
+    // SAFETY: reads a global of the engine.
+    unsafe { sys::kq_argument_count() as usize }
+}

@@ -41,6 +41,7 @@ final class FreshTest extends TestCase
     public function test_a_fresh_job_has_an_application_of_its_own_and_the_lane_goes_on(string $lanes): void
     {
         $this->app['config']->set('kqueue.lanes', $lanes);
+        self::$engine->hasTemplate = $lanes === 'booted';
         $this->push(new TestJob('before'), new FreshJob('fresh'), new FreshJob('again'), new TestJob('after'));
         Recorder::$handlers['before'] = fn () => config(['app.name' => 'changed']);
         $names = [];

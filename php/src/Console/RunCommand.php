@@ -20,6 +20,7 @@ use KQueue\Lane\LaneWorker;
 use KQueue\Process\Image;
 use KQueue\Process\ProcessLimits;
 use KQueue\Process\Rescue;
+use KQueue\Process\Restart;
 use KQueue\Process\Runner;
 use KQueue\Process\ServerLimits;
 use KQueue\Process\Settings;
@@ -79,11 +80,21 @@ final class RunCommand extends WorkCommand
         }
 
         $this->listenForEvents();
-        $this->announce($settings->queue);
-        $this->warnOfLimits($settings);
-        $this->closeImage();
 
-        return $this->supervise($settings);
+        // Otherwise all of this has been said, before the program was started anew.
+        if (! $this->engine->hasTemplate()) {
+            $this->announce($settings->queue);
+            $this->warnOfLimits($settings);
+        }
+
+        $this->closeImage();
+        $status = $this->supervise($settings);
+
+        if ($status === Restart::STATUS) {
+            Restart::now($this->engine);
+        }
+
+        return $status;
     }
 
     /**

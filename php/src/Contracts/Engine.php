@@ -32,6 +32,15 @@ interface Engine
      */
     public function template(?callable $boot, array $shared): array;
 
+    /** Whether there is a template: lanes may be copied from it. */
+    public function hasTemplate(): bool;
+
+    /** Whether this process is a program of its own that was started with this argument. */
+    public function startedWith(string $argument): bool;
+
+    /** Starts this program anew, in this process, with a file that runs before its script. Returns only by an exception. */
+    public function restart(string $prepend): void;
+
     /**
      * @param  callable(): void  $lane
      * @param  (callable(int): void)|null  $onSignal

@@ -60,15 +60,24 @@ final class Runner
     {
         ini_set('memory_limit', '-1');
 
-        $cloned = $this->settings->lanes !== 'booted' && $this->makeTemplate();
-        $settings = $this->settings->withLanes($cloned)->withMemoryFor($this->lane ?? memory_get_usage(), memory_get_usage());
+        // Taken before the process had an application: lanes boot theirs.
+        $boots = $this->engine->hasTemplate();
+        $cloned = ! $boots && $this->settings->lanes !== 'booted' && $this->makeTemplate();
+
+        if (! $boots && ! $cloned && Restart::isPossible($this->engine)) {
+            return Restart::STATUS;
+        }
+
+        $settings = $this->settings
+            ->withLanes($cloned, $this->settings->isolateAll || (! $boots && ! $cloned && $this->isolatesAll()))
+            ->withMemoryFor($this->lane ?? memory_get_usage(), memory_get_usage());
         $this->limitMemory($settings);
         $settings = $settings->toArray();
 
         $this->engine->run(
             static fn () => Lane::main($settings),
             $this->settings->concurrency,
-            $cloned,
+            $boots || $cloned,
             $this->settings->once ? null : $this->signalled(...),
             $this->told(...),
         );
@@ -115,6 +124,17 @@ final class Runner
                 $this->output->writeln("  {$class} has a destructor, which will run once for each lane.");
             }
         }
+
+        return true;
+    }
+
+    /** A lane that boots in a process which has booted already lacks what PHP does once per process: no job may run in it. */
+    private function isolatesAll(): bool
+    {
+        $message = 'KQueue runs every job isolated: lanes can neither be copied from this application nor boot it, since this process is not artisan kqueue:run itself.';
+
+        $this->app->make('log')->warning($message);
+        $this->output->writeln("<comment>{$message}</comment>");
 
         return true;
     }

@@ -54,9 +54,9 @@ final readonly class Settings
         public bool $memoryGiven = true,
     ) {}
 
-    public function withLanes(bool $cloned): self
+    public function withLanes(bool $cloned, bool $isolateAll): self
     {
-        return new self(...['cloned' => $cloned] + $this->toArray());
+        return new self(...['cloned' => $cloned, 'isolateAll' => $isolateAll] + $this->toArray());
     }
 
     /**

@@ -43,6 +43,9 @@ final class FakeEngine implements Engine
     /** @var list<string> the requests of fresh() */
     public array $fresh = [];
 
+    /** Whether the process was taken for the template before it had an application: lanes boot theirs. */
+    public bool $hasTemplate = false;
+
     /** @var array<string, mixed> what template() reports */
     public array $audit = [];
 
@@ -172,6 +175,21 @@ final class FakeEngine implements Engine
             'objects' => 0, 'closures' => 0, 'arrays' => 0, 'shared_arrays' => 0, 'bytes' => 0, 'seconds' => 0.0,
             'refused' => [], 'destructors' => [],
         ];
+    }
+
+    public function hasTemplate(): bool
+    {
+        return $this->hasTemplate;
+    }
+
+    public function startedWith(string $argument): bool
+    {
+        return false;
+    }
+
+    public function restart(string $prepend): void
+    {
+        throw new LogicException('A fake engine does not start programs.');
     }
 
     /** Objects cannot be copied without the extension: an application that boots as the process's did stands for its copy. */

@@ -58,7 +58,7 @@ pub(crate) struct Late {
     /// What is live has included these.
     pub(crate) live: Included,
     /// The first slot and the first function that files may have brought which are watched.
-    pub(crate) first: (usize, usize),
+    pub(crate) first: Option<(usize, usize)>,
     /// Stream wrappers that files have registered which declare something: for every lane, and not handed out yet.
     pub(crate) wrappers: Vec<sys::kq_wrapper_entry>,
     /// The files whose code has not ended yet.
@@ -103,7 +103,7 @@ impl Default for Late {
             functions: FxHashMap::default(),
             returned: FxHashMap::default(),
             live: Included::default(),
-            first: (0, 0),
+            first: None,
             wrappers: Vec::new(),
             running: Running::default(),
         }
@@ -192,6 +192,8 @@ pub(crate) struct Watch(());
 impl Watch {
     /// For a run over these slots, which must not move before the watch ends.
     pub(crate) fn new(slots: *mut Slots) -> Self {
+        // SAFETY: the caller's own slots.
+        unsafe { (*slots).watch() };
         SLOTS.store(slots, Ordering::Relaxed);
         // SAFETY: on the PHP thread; the watcher is static.
         unsafe { sys::kq_watch_includes(&raw const WATCHER) };

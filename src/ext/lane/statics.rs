@@ -133,7 +133,7 @@ impl Slots {
     /// them; or, if that cannot be copied or belongs to this lane, nothing is, and its paths come back.
     pub(crate) fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
         self.scan();
-        let (first_slot, first_function) = self.late.first;
+        let (first_slot, first_function) = self.late.first.unwrap_or_default();
         let slots: Vec<usize> = (first_slot..self.slots.len())
             .filter(|index| {
                 let slot = self.slots[*index];
@@ -177,10 +177,11 @@ impl Slots {
         found.refused
     }
 
-    /// From now on files that are included are looked at: these slots and functions are older.
+    /// From now on, unless that has been before, files that are included are looked at: these slots and functions are older.
     pub(crate) fn watch(&mut self) {
         self.scan();
-        self.late.first = (self.slots.len(), self.functions.len());
+        let now = (self.slots.len(), self.functions.len());
+        self.late.first.get_or_insert(now);
     }
 
     /// The objects that older static properties hold now: they are the live lane's own.

@@ -171,3 +171,4 @@ void kq_watch_includes(const kq_include_watcher *by)
 
 void kq_forget_included(zend_string *path) { zend_hash_del(&EG(included_files), path); }
 void kq_add_included(zend_string *path) { zend_hash_add_empty_element(&EG(included_files), path); }
+int kq_argument_count(void) { return SG(request_info).argc; }

@@ -253,6 +253,7 @@ typedef struct kq_include_watcher {
 	void (*begins)(const kq_include *include);
 	void (*ended)(const kq_include *include);
 } kq_include_watcher;
+int kq_argument_count(void);
 void kq_watch_includes(const kq_include_watcher *by);
 void kq_forget_included(zend_string *path);
 void kq_add_included(zend_string *path);

@@ -54,6 +54,11 @@ final class Actions
         dispatch(static fn () => Trace::add('after response'))->afterResponse();
     }
 
+    public static function once(): void
+    {
+        Trace::add('seen', Once::seen());
+    }
+
     public static function sleep(Act $job, float $seconds): void
     {
         usleep((int) ($seconds * 1e6));

@@ -71,6 +71,10 @@ final class AppServiceProvider extends ServiceProvider
             $this->app->make($class);
         }
 
+        if (getenv('KQUEUE_TEST_ONCE')) {
+            require_once __DIR__.'/once/macros.php';
+        }
+
         if (getenv('KQUEUE_TEST_TENANCY')) {
             Tenant::listen($this->app);
         }

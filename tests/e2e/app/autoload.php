@@ -20,6 +20,7 @@ declare(strict_types=1);
 
     spl_autoload_register(static function (string $class) use ($root): void {
         foreach ([
+            'KQueue\Tests\E2E\App\Once\\' => __DIR__.'/once',
             'KQueue\Tests\E2E\App\\' => __DIR__,
             'KQueue\Tests\E2E\\' => dirname(__DIR__),
             'KQueue\Tests\Oracle\App\\' => $root.'/tests/oracle/app',
@@ -48,4 +49,8 @@ declare(strict_types=1);
             require_once __DIR__.'/aws.php';
         }
     });
+
+    if (getenv('KQUEUE_TEST_ONCE')) {
+        require_once __DIR__.'/once/files.php';
+    }
 })();

@@ -134,7 +134,7 @@ final class RunCommandTest extends TestCase
         $settings = new Settings('b', 'c', 'q', ['sleep' => 2], [], false, 5, 'auto', [], 1, false, ['A\*'], 512, 2.0, 100, 32, false, null, 1.0);
 
         self::assertEquals($settings, Settings::fromArray(unserialize(serialize($settings->toArray()), ['allowed_classes' => false])));
-        self::assertFalse($settings->withLanes(false)->cloned);
+        self::assertFalse($settings->withLanes(false, false)->cloned);
         self::assertSame(2, $settings->workerOptions()->sleep);
     }
 

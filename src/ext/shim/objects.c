@@ -11,7 +11,13 @@ zval *kq_inside(zend_object *object, int *count, bool *own)
 	if (object->handlers->get_gc == zend_std_get_gc) {
 		return NULL;
 	}
+	HashTable *before = object->properties;
 	object->handlers->get_gc(object, &values, count);
+	if (!before && object->properties) {
+		/* Most handlers make a table of the properties, which each copy would have too. */
+		zend_array_destroy(object->properties);
+		object->properties = NULL;
+	}
 	*own = values != EG(get_gc_buffer).start;
 	return values;
 }

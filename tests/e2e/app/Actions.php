@@ -33,6 +33,11 @@ final class Actions
 
     public static function nothing(): void {}
 
+    public static function package(Act $job, int $number): void
+    {
+        Packages::work($number);
+    }
+
     /** Console commands that trap signals while they run. */
     public static function trapsSignals(Act $job): void
     {

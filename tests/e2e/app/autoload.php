@@ -53,4 +53,8 @@ declare(strict_types=1);
     if (getenv('KQUEUE_TEST_ONCE')) {
         require_once __DIR__.'/once/files.php';
     }
+
+    if (getenv('KQUEUE_TEST_PACKAGE')) {
+        KQueue\Tests\E2E\App\Packages::load();
+    }
 })();

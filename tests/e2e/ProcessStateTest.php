@@ -29,6 +29,19 @@ final class ProcessStateTest extends TestCase
         ];
     }
 
+    /** A file that declares something runs once in a process, whatever else it does: the run's first lane is looked at. */
+    public function test_jobs_run_isolated_if_lanes_lack_something(): void
+    {
+        $this->push(new Act('once'), new Act('once'));
+        $run = $this->start('kqueue:run', ['--stop-when-empty', '--sleep=0', '--concurrency=2'], ['KQUEUE_LANES' => 'booted', 'KQUEUE_TEST_ONCE' => '1', 'KQUEUE_TEST_MIXED' => '1']);
+
+        self::assertSame(0, $run->wait(60), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertSame(['macro of mixed.php', 'macro of mixed.php'], array_column(array_column(Trace::all('seen'), 'detail'), 'a file that does both'));
+        self::assertStringContainsString('KQueue runs every job isolated: lanes lack what booting has left in the process (macros Illuminate\Support\Str::mixed()).', $run->output());
+        self::assertStringContainsString('lanes lack what booting has left', $this->log());
+    }
+
     /**
      * @param  list<string>  $arguments
      * @param  array<string, string>  $environment

@@ -37,6 +37,11 @@ final class Lane
     /** Between two looks whether there are descriptors for another job. */
     private const SHORT_SLEEP = 0.1;
 
+    /** Notes in the engine: the run's first lane has been looked at; lanes lack something. */
+    private const CHECKED = 'lanes checked';
+
+    private const LACKS = 'lanes lack something';
+
     private readonly WorkerOptions $options;
 
     private readonly Leftovers $leftovers;
@@ -69,16 +74,42 @@ final class Lane
      * What the engine calls in a new lane.
      *
      * @param  array<string, mixed>  $settings
+     * @param  array<string, list<string>>  $process  what a lane must have, see Probe
      */
-    public static function main(array $settings): void
+    public static function main(array $settings, array $process = []): void
     {
         $app = self::application($settings);
 
         try {
+            self::checkFirst($app, $process);
             self::in($app, Settings::fromArray($settings))->run();
         } finally {
             self::end($app);
         }
+    }
+
+    /**
+     * The first lane of a run looks whether it is like the process.
+     *
+     * @param  array<string, list<string>>  $process
+     */
+    private static function checkFirst(Application $app, array $process): void
+    {
+        $engine = $app->make(Engine::class);
+
+        if ($process === [] || $engine->note(self::CHECKED, 'yes') !== '') {
+            return;
+        }
+
+        if (($missing = Probe::missing($process, Probe::of($app))) === []) {
+            return;
+        }
+
+        $engine->note(self::LACKS, 'yes');
+        $message = 'KQueue runs every job isolated: lanes lack what booting has left in the process ('.implode('; ', $missing)
+            .'). Probably a file declares something and does this as well; do it in a service provider instead.';
+        $app->make('log')->warning($message);
+        $engine->write($message.PHP_EOL);
     }
 
     /**
@@ -107,7 +138,8 @@ final class Lane
         $worker ??= $app->make('queue.worker');
         $lines ??= $app->make(RunCommand::class)->lines();
         $observer = new Observer($app, $engine, $settings->autoSlice, $settings->autoMemory);
-        $policy = new Policy($settings->isolate, $settings->isolateAll, $settings->maxMemory, $observer);
+        $isolateAll = $settings->isolateAll || $engine->note(self::LACKS) !== '';
+        $policy = new Policy($settings->isolate, $isolateAll, $settings->maxMemory, $observer);
 
         return new self($app, $engine, $worker, $policy, new IsolatedRun($app, $engine, $worker, $policy, $settings), $settings, $lines);
     }

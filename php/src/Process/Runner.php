@@ -10,6 +10,7 @@ use Illuminate\Queue\WorkerOptions;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
+use KQueue\Lane\Probe;
 use KQueue\Lane\Template;
 use KQueue\Support\Laravel;
 use Symfony\Component\Console\Formatter\OutputFormatter;
@@ -73,9 +74,10 @@ final class Runner
             ->withMemoryFor($this->lane ?? memory_get_usage(), memory_get_usage());
         $this->limitMemory($settings);
         $settings = $settings->toArray();
+        $process = Probe::of($this->app);
 
         $this->engine->run(
-            static fn () => Lane::main($settings),
+            static fn () => Lane::main($settings, $process),
             $this->settings->concurrency,
             $boots || $cloned,
             $this->settings->once ? null : $this->signalled(...),

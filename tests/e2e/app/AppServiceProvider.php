@@ -75,6 +75,10 @@ final class AppServiceProvider extends ServiceProvider
             require_once __DIR__.'/once/macros.php';
         }
 
+        if (getenv('KQUEUE_TEST_MIXED')) {
+            require_once __DIR__.'/once/mixed.php';
+        }
+
         if (getenv('KQUEUE_TEST_TENANCY')) {
             Tenant::listen($this->app);
         }

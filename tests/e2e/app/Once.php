@@ -32,6 +32,7 @@ final class Once
             'a class file that initialises itself' => [array_keys(Initialised::$instances), Initialised::$touched, Initialised::$factory === null ? null : (Initialised::$factory)()],
             'the same, loaded by the job' => [Lazy::$log, Lazy::$instance->used, $required, Str::lazily()],
             'an error handler' => [get_debug_type(set_error_handler(null)), restore_error_handler()],
+            'a file that does both' => getenv('KQUEUE_TEST_MIXED') ? Str::mixed() : null,
             'a shutdown function' => register_shutdown_function(static fn () => Trace::add('shut down', Str::hasMacro('once'))),
         ];
     }

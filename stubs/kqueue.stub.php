@@ -278,7 +278,8 @@ namespace KQueue {
         /**
          * In a lane: what its last job has cost. A slice is what a lane runs between two suspensions.
          *
-         * @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>}
+         * @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string}
+         *         effects: a file that it included first and that changed what other lanes do not get, or empty;
          *         seconds, and bytes of PHP's memory that it had at most; longest_cpu: the most processor time in one slice (it and
          *         memory without what went into code that the process had not had yet: files compiled for the first time, classes
          *         that autoloaders found); where: "file:line" of the innermost PHP code in the longest slice, and of its callers, 250 ms after the slice

@@ -503,6 +503,7 @@ impl Engine {
             .put("longest_cpu", cost.usage.longest_cpu.as_secs_f64())
             .long("memory", cost.usage.memory)
             .put("where", cost.places.clone())
+            .put("effects", cost.effects.clone())
             .done())
     }
 

@@ -9,6 +9,7 @@
 pub(crate) mod audit;
 pub(crate) mod beside;
 pub(crate) mod clone;
+pub(crate) mod effects;
 pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod guards;

@@ -62,6 +62,16 @@ final class ProfileTest extends TestCase
         self::assertCount(1, self::$engine->isolated);
     }
 
+    public function test_what_a_file_did_in_one_lane_only_is_done_again_in_a_process(): void
+    {
+        $this->push(new TestJob('mixed'), new TestJob('b'));
+        $this->costs('mixed', ['effects' => '/app/mixed.php']);
+        $this->kqueue();
+
+        self::assertCount(1, self::$engine->isolated);
+        self::assertStringContainsString('loads /app/mixed.php, which changes what other lanes do not get; it runs isolated from now on.', $this->log());
+    }
+
     public function test_time_without_the_processor_is_not_held_against_a_class(): void
     {
         $this->push(new TestJob('slow'), new TestJob('b'));

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::clone::Template;
+use super::effects::Before;
 use super::functions::Variables;
 use super::statics::Slots;
 use crate::zend::{self, Owned, Value, sys};
@@ -75,6 +76,8 @@ struct File {
     declares: bool,
     /// How many stream wrappers there were before.
     wrappers: u32,
+    /// What there was before, if a lane runs it and it does more than declare.
+    before: Option<Before>,
 }
 
 impl Running {
@@ -254,15 +257,24 @@ extern "C" fn begins(include: *const sys::kq_include) {
     // SAFETY: as in `may_run`.
     let include = unsafe { &*include };
     with_slots(|slots| {
-        let late = &mut slots.late;
-        late.running.0.push(File {
+        slots.late.running.0.push(File {
+            before: None,
             name: zend::string(zend::text(include.file)),
             declares: include.declares,
             // SAFETY: on the PHP thread.
             wrappers: unsafe { sys::kq_wrappers() },
         });
         if !include.declares {
-            late.live.alone.push(zend::string(zend::text(include.path)));
+            let path = zend::string(zend::text(include.path));
+            slots.late.live.alone.push(path);
+        }
+        // What the file declares is not among the slots before it has ended.
+        if include.acts && super::current().is_some() {
+            slots.scan();
+            let before = Before::take(slots);
+            if let Some(file) = slots.late.running.0.last_mut() {
+                file.before = Some(before);
+            }
         }
     });
 }
@@ -277,9 +289,12 @@ extern "C" fn ended(include: *const sys::kq_include) {
         }
         // SAFETY: on the PHP thread.
         let wrappers = unsafe { sys::kq_wrappers() };
-        for index in file.map_or(wrappers, |file| file.wrappers)..wrappers {
+        for index in file.as_ref().map_or(wrappers, |file| file.wrappers)..wrappers {
             // SAFETY: as above; an index below the count.
             slots.late.wrappers.push(unsafe { sys::kq_wrapper(index) });
+        }
+        if let Some(before) = file.and_then(|file| file.before) {
+            tell_of_effects(include, &before.changes(slots));
         }
         let path = zend::text(include.path);
         let late = &mut slots.late.live;
@@ -305,6 +320,20 @@ extern "C" fn ended(include: *const sys::kq_include) {
             );
         }
     });
+}
+
+/// What such a file does beside declaring happens in one lane only.
+fn tell_of_effects(include: &sys::kq_include, changes: &[String]) {
+    if changes.is_empty() {
+        return;
+    }
+    let file = String::from_utf8_lossy(zend::text(include.path));
+    tracing::warn!(
+        "{file} was included first by a job. It declares something, so it runs once in a process, but it changes {} too, which other \
+         lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.",
+        changes.join(", ")
+    );
+    super::slices::note_effects(file.into_owned());
 }
 
 fn is_path(value: &Owned, path: &[u8]) -> bool {

@@ -40,6 +40,8 @@ pub(crate) struct Cost {
     span: Option<(Instant, Option<Instant>)>,
     /// Where its longest slice was when it became slow: the innermost PHP code and its callers.
     pub(crate) places: Vec<String>,
+    /// A file that it included first, and that did what other lanes do not get; empty: none.
+    pub(crate) effects: String,
 }
 
 impl Slices {
@@ -182,6 +184,15 @@ pub(crate) fn job_ended(slices: &mut Slices) {
     if !lane.is_null() {
         // SAFETY: the running lane.
         slices.job_ended(unsafe { &mut (*lane).cost });
+    }
+}
+
+/// In a lane: its job has included a file that did what other lanes do not get.
+pub(crate) fn note_effects(file: String) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).cost.effects = file };
     }
 }
 

@@ -214,6 +214,11 @@ impl Slots {
         format!("{}::(static {index})", zend::class_name(class))
     }
 
+    /// A slot's live value.
+    pub(crate) fn live(&self, slot: usize) -> *const Value {
+        self.slots[slot].live
+    }
+
     /// The declaration of a typed static slot.
     pub(crate) fn typed_property(&self, slot: usize) -> *mut sys::zend_property_info {
         self.slots[slot].typed_property()

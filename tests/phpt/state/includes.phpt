@@ -28,7 +28,7 @@ $write('wrapper', 'class Wrapper { public $context; function stream_open() { ret
     stream_wrapper_register("lanes", Wrapper::class); spl_autoload_register(function ($class) { $class === "Conjured" && eval("class Conjured {}"); });');
 spl_autoload_register(function ($class) use ($folder) { is_file("$folder/$class.php") && require "$folder/$class.php"; });
 
-class App { public static $macros = []; public static $inner = 0; public static ?App $instance = null; }
+class App { public $bound = []; public static $switch = false; public static $macros = []; public static $inner = 0; public static ?App $instance = null; }
 class Includes { private $secret = 's'; private static function hidden() { return 'h'; } function go($folder) { return require "$folder/private.php"; } }
 App::$instance = new App;
 template(null);
@@ -57,11 +57,15 @@ $job = fn (string $who) => function () use ($who, $folder) {
 lanes(['A' => $job('A'), 'B' => $job('B'), 'C' => $job('C')], cloned: true, fresh: true);
 template(null);
 set_error_handler(fn ($level, $message) => print str_replace($folder, '', $message)."\n");
+$write('mixed', 'function mixed() {} App::$macros["mixed"] = fn () => 1; $GLOBALS["mixed"] = 1; App::$switch = true; App::$inner++; App::$instance->bound[] = fn () => 1;');
+$write('harmless', 'class Harmless { public static $own; } Harmless::$own = fn () => 1; App::$inner++; App::$macros["text"] = "cached";');
 lanes([
     'waits A' => fn () => [require_once "$folder/waits.php", Waits::$done],
     'waits B' => function () use ($folder) { usleep(10000); return [require_once "$folder/waits.php", Waits::$done]; },
     'entangled A' => fn () => [require_once "$folder/entangled.php", Entangled::$app === App::$instance],
     'entangled B' => function () use ($folder) { usleep(20000); return [require_once "$folder/entangled.php", Entangled::$app]; },
+    'mixed' => function () use ($folder) { require_once "$folder/mixed.php"; return basename(KQueue\Engine::usage()['effects']); },
+    'harmless' => function () use ($folder) { require_once "$folder/harmless.php"; return KQueue\Engine::usage()['effects']; },
 ], cloned: true, fresh: true);
 // A wrapper and an autoloader of a file that declares something: the process's, also after its lane.
 $uses = fn () => [in_array('lanes', stream_get_wrappers()), file_get_contents('lanes://x'), count(spl_autoload_functions())];
@@ -84,10 +88,13 @@ B: [2,["first","B"],true,0,2,2,true,"by the file of Thing",true,7,"constant",1,1
 C: [2,["first","C"],true,0,2,2,true,"by the file of Thing",true,7,"constant",1,1,true,1,{"m":"in this lane"},true,true,1,"int","late","sh",false,8,["first","C"]]
 refused: [], destructors: []
 KQueue: /entangled.php was included first by a job, and what its code leaves cannot be handed to other jobs: Entangled::$app → App of the job's own application. Load the file as the application boots, or let jobs that need it run isolated.
+KQueue: /mixed.php was included first by a job. It declares something, so it runs once in a process, but it changes App::$switch, App::$macros, App, global variables too, which other lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.
 waits A: [1,true]
 waits B: [true,true]
 entangled A: [1,true]
 entangled B: [true,null]
+mixed: mixed.php
+harmless: 
 refused: [], destructors: []
 there already: [true,"",2]
 registers: registered

@@ -2,6 +2,8 @@
 A job in a lane that uses more memory than it may gets an exception; its neighbours notice nothing
 --EXTENSIONS--
 kqueue
+--ENV--
+USE_ZEND_ALLOC=1
 --INI--
 memory_limit=900M
 --FILE--

@@ -30,5 +30,6 @@ rmdir($folder);
 refused: [], destructors: []
 KQueue: /Inside.php was included first by a job, and what its code leaves cannot be handed to other jobs: Inside::$all → ArrayObject[pdo] → PDO. Load the file as the application boots, or let jobs that need it run isolated.
 KQueue: /Rules.php was included first by a job, and what its code leaves cannot be handed to other jobs: Rules::$info → [0] → finfo (it cannot be copied as it is). Load the file as the application boots, or let jobs that need it run isolated.
+KQueue: /Weak.php was included first by a job. It declares something, so it runs once in a process, but it changes global variables too, which other lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.
 A: ["ArrayObject",1,1,"kept"]
 B: [null,null,1,"kept",null]

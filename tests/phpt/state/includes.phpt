@@ -21,7 +21,8 @@ $write('macros', 'App::$macros["m"] = "in this lane"; return 7;');
 $write('inner', 'require_once __DIR__."/functions.php"; require_once __DIR__."/macros.php"; App::$inner++;');
 $write('throws', 'class Thrower { public static $set = 0; } Thrower::$set = 1; throw new DomainException("in a file");');
 $write('late', 'if (true) { class Late { public static $value; } } Late::$value = "late"; return new ArrayObject;');
-$write('waits', 'usleep(2000); class Waits { public static $done = false; } usleep(2000); Waits::$done = true;');
+$write('waits', 'usleep(2000); class Waits { public static $done = false; } usleep(2000); Waits::$done = true; touch(__DIR__."/waited");');
+$until = function (string $mark) use ($folder) { for ($i = 0; ! is_file("$folder/$mark") && $i < 5000; $i++) { usleep(1000); clearstatcache(); } };
 $write('private', 'return $this->secret.self::hidden();');
 $write('entangled', 'class Entangled { public static $app; } Entangled::$app = App::$instance;');
 $write('wrapper', 'class Wrapper { public $context; function stream_open() { return true; } function stream_read($n) { return ""; } function stream_eof() { return true; } function stream_stat() { return []; } }
@@ -61,9 +62,9 @@ $write('mixed', 'function mixed() {} App::$macros["mixed"] = fn () => 1; $GLOBAL
 $write('harmless', 'class Harmless { public static $own; } Harmless::$own = fn () => 1; App::$inner++; App::$macros["text"] = "cached";');
 lanes([
     'waits A' => fn () => [require_once "$folder/waits.php", Waits::$done],
-    'waits B' => function () use ($folder) { usleep(10000); return [require_once "$folder/waits.php", Waits::$done]; },
-    'entangled A' => fn () => [require_once "$folder/entangled.php", Entangled::$app === App::$instance],
-    'entangled B' => function () use ($folder) { usleep(20000); return [require_once "$folder/entangled.php", Entangled::$app]; },
+    'waits B' => function () use ($folder, $until) { $until('waited'); return [require_once "$folder/waits.php", Waits::$done]; },
+    'entangled A' => fn () => [require_once "$folder/entangled.php", Entangled::$app === App::$instance, touch("$folder/entangled")],
+    'entangled B' => function () use ($folder, $until) { $until('entangled'); return [require_once "$folder/entangled.php", Entangled::$app]; },
     'mixed' => function () use ($folder) { require_once "$folder/mixed.php"; return basename(KQueue\Engine::usage()['effects']); },
     'harmless' => function () use ($folder) { require_once "$folder/harmless.php"; return KQueue\Engine::usage()['effects']; },
 ], cloned: true, fresh: true);
@@ -72,9 +73,9 @@ $uses = fn () => [in_array('lanes', stream_get_wrappers()), file_get_contents('l
 $counts = count(spl_autoload_functions());
 template(null);
 lanes([
-    'there already' => function () use ($uses) { usleep(10000); return $uses(); },
-    'registers' => function () use ($folder) { require_once "$folder/wrapper.php"; return 'registered'; },
-    'later' => function () use ($uses) { usleep(20000); return [...$uses(), class_exists('Conjured')]; },
+    'there already' => function () use ($uses, $until, $folder) { touch("$folder/there"); $until('registered'); return $uses(); },
+    'registers' => function () use ($folder, $until) { $until('there'); require_once "$folder/wrapper.php"; touch("$folder/registered"); return 'registered'; },
+    'later' => function () use ($uses, $until) { $until('registered'); return [...$uses(), class_exists('Conjured')]; },
 ], cloned: true, fresh: true);
 echo 'autoloaders before: ', $counts, "\n";
 echo 'the process: ', json_encode([App::$macros, App::$inner, Initialised::$list, counts(), in_array("$folder/macros.php", get_included_files()), in_array("$folder/functions.php", get_included_files())]), "\n";
@@ -91,7 +92,7 @@ KQueue: /entangled.php was included first by a job, and what its code leaves can
 KQueue: /mixed.php was included first by a job. It declares something, so it runs once in a process, but it changes App::$switch, App::$macros, App, global variables too, which other lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.
 waits A: [1,true]
 waits B: [true,true]
-entangled A: [1,true]
+entangled A: [1,true,true]
 entangled B: [true,null]
 mixed: mixed.php
 harmless: 

@@ -84,22 +84,7 @@ impl Template {
 
     /// Nothing yet: for copies of single values.
     pub(crate) fn empty(shared: &[String]) -> Self {
-        Self {
-            values: Vec::new(),
-            tables: Vec::new(),
-            symbols: Symbols::empty(0),
-            at_end: Vec::new(),
-            handlers: None,
-            rules: Rules::new(shared),
-            pure: FxHashMap::default(),
-            memo: FxHashMap::default(),
-            only_weak: FxHashSet::default(),
-            failed: FxHashSet::default(),
-            silent: false,
-            collects: false,
-            held: Vec::new(),
-            counts: Counts::default(),
-        }
+        Self::new(Own::empty(), shared)
     }
 
     /// One copy begins: what it contains more than once is copied once. Until its end no code of the application runs, also no destructor

@@ -23,15 +23,23 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// As in a new process; what is exchanged is filled in as it is used.
-    pub(crate) fn declared() -> Self {
+    /// Nothing at all.
+    pub(crate) fn empty() -> Self {
         Self {
             statics: Statics::declared(),
             functions: Tables::default(),
-            symbols: Symbols::declared(),
+            symbols: Symbols::empty(0),
             at_end: Vec::new(),
             handlers: None,
             included: Included::default(),
+        }
+    }
+
+    /// As in a new process; what is exchanged is filled in as it is used.
+    pub(crate) fn declared() -> Self {
+        Self {
+            symbols: Symbols::declared(),
+            ..Self::empty()
         }
     }
 

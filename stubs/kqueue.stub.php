@@ -278,12 +278,12 @@ namespace KQueue {
         /**
          * In a lane: what its last job has cost. A slice is what a lane runs between two suspensions.
          *
-         * @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string}
+         * @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string, refused: string}
          *         effects: a file that it included first and that changed what other lanes do not get, or empty;
          *         seconds, and bytes of PHP's memory that it had at most; longest_cpu: the most processor time in one slice (it and
          *         memory without what went into code that the process had not had yet: files compiled for the first time, classes
          *         that autoloaders found); where: "file:line" of the innermost PHP code in the longest slice, and of its callers, 250 ms after the slice
-         *         began; empty if it was shorter
+         *         began; empty if it was shorter; refused: the function that it called last of those that do not work in a lane
          */
         public static function usage(): array {}
 
@@ -352,6 +352,14 @@ namespace KQueue {
 
         /** In the runner: a text that all lanes can read and replace. Sets it if one is given. @return string the text before */
         public static function note(string $name, ?string $text = null): string {}
+
+        /**
+         * What becomes in lanes of the state of each loaded extension, by lower-case name.
+         *
+         * @return array<string, array{verdict: 'exchanged'|'harmless'|'by parts'|'refused'|'unknown', reason: string, globals: int}>
+         *         globals: bytes that the extension has told PHP of
+         */
+        public static function extensions(): array {}
 
         /**
          * @return array{role: 'none'|'master'|'runner'|'child', stopping: bool, paused: bool, status: int, reason: string|null,

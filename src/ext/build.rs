@@ -68,6 +68,7 @@ const SHIM: &[&str] = &[
     "interrupts",
     "loading",
     "objects",
+    "modules",
     "request",
     "select",
     "settings",

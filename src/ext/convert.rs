@@ -199,6 +199,12 @@ impl Map {
         self
     }
 
+    /// Adds another.
+    pub(crate) fn map(mut self, key: &str, value: Self) -> Self {
+        let _ = self.0.insert(key, value.0);
+        self
+    }
+
     /// The array.
     pub(crate) fn done(self) -> ZBox<ZendHashTable> {
         self.0

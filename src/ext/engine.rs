@@ -504,6 +504,7 @@ impl Engine {
             .long("memory", cost.usage.memory)
             .put("where", cost.places.clone())
             .put("effects", cost.effects.clone())
+            .put("refused", cost.refused.clone().unwrap_or_default())
             .done())
     }
 
@@ -656,6 +657,18 @@ impl Engine {
             (Some(run), None) => run.notes.get(&name).cloned().unwrap_or_default(),
             (None, _) => String::new(),
         }
+    }
+
+    pub fn extensions() -> ZBox<ZendHashTable> {
+        let mut all = Map::new();
+        for decision in lane::modules::decisions() {
+            let one = Map::new()
+                .put("verdict", decision.verdict)
+                .put("reason", decision.reason)
+                .long("globals", decision.globals);
+            all = all.map(&decision.name, one);
+        }
+        all.done()
     }
 
     pub fn state() -> ZBox<ZendHashTable> {

@@ -16,6 +16,7 @@ pub(crate) mod guards;
 pub(crate) mod handlers;
 pub(crate) mod includes;
 pub(crate) mod memory;
+pub(crate) mod modules;
 pub(crate) mod names;
 pub(crate) mod nested;
 pub(crate) mod own;
@@ -161,6 +162,13 @@ pub(crate) fn current_owner() -> Option<LaneId> {
         .flatten()
 }
 
+/// The lane whose job is running: the running one, or the one that it helps.
+fn current_job() -> Option<LaneId> {
+    let lane = live();
+    // SAFETY: it and its owner are alive.
+    (!lane.is_null()).then(|| unsafe { (*Lane::world(lane)).id })
+}
+
 /// Gives up the processor until the loop has an answer.
 pub(crate) fn suspend(pause: Pause) -> Wake {
     let lane = CURRENT.load(Ordering::Relaxed);
@@ -264,7 +272,19 @@ pub(crate) fn reset_settings() {
     let lane = CURRENT.load(Ordering::Relaxed);
     if !lane.is_null() {
         // SAFETY: the running lane, which a job is about to leave, so nothing helps with it.
-        Settings::reset(unsafe { &raw mut (*lane).settings });
+        unsafe {
+            Settings::reset(&raw mut (*lane).settings);
+            (*lane).globals.end_modules();
+        }
+    }
+}
+
+/// In a lane that helps with a job: it has ended.
+pub(crate) fn end_modules() {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).globals.end_modules() };
     }
 }
 

@@ -44,6 +44,7 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
 
 /// RINIT
 extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
+    lane::modules::request_begins();
     lane::guards::request_begins();
     0
 }
@@ -52,6 +53,7 @@ extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
 extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
     prepared::leave_request();
     lane::guards::request_ends();
+    lane::modules::request_ends();
     0
 }
 

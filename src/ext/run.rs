@@ -80,6 +80,7 @@ impl Run {
         if !TESTED.swap(true, Ordering::Relaxed) {
             let tested = crate::selftest::run(mode);
             notices = tested.inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
+            notices.extend(lane::modules::notice());
         }
         self.run_hooked(mode, &notices)
     }

@@ -101,6 +101,16 @@ final class ProfileTest extends TestCase
         self::assertSame('', $this->log());
     }
 
+    public function test_a_class_that_calls_what_lanes_refuse_runs_isolated_from_then_on(): void
+    {
+        $this->push(new TestJob('a'), new TestJob('b'));
+        $this->costs('a', ['refused' => 'pcntl_alarm']);
+        $this->kqueue();
+
+        self::assertCount(1, self::$engine->isolated);
+        self::assertStringContainsString('called pcntl_alarm(), which does not work in a lane; it runs isolated from now on.', $this->log());
+    }
+
     public function test_memory(): void
     {
         $this->push(new TestJob('big'), new TestJob('b'));

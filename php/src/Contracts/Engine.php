@@ -82,7 +82,7 @@ interface Engine
     /** A text that all lanes of the run share; with $text, leaves that one instead. @return string the text before */
     public function note(string $name, ?string $text = null): string;
 
-    /** @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string} */
+    /** @return array{wall: float, cpu: float, slices: int, longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string, refused: string} */
     public function usage(): array;
 
     public function contain(callable $callback): bool;

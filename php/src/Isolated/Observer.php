@@ -125,7 +125,7 @@ final class Observer
     }
 
     /**
-     * @param  array{longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string}  $usage
+     * @param  array{longest_slice: float, longest_cpu: float, memory: int, where: list<string>, effects: string, refused: string}  $usage
      * @return string|null why it must not run in a lane
      */
     private function excess(array $usage, ?int $maxMemory): ?string
@@ -134,6 +134,7 @@ final class Observer
 
         return match (true) {
             ($usage['effects'] ?? '') !== '' => "loads {$usage['effects']}, which changes what other lanes do not get",
+            $this->isOn() && ($usage['refused'] ?? '') !== '' => "called {$usage['refused']}(), which does not work in a lane",
             // Time in which other processes had the processor is not the job's fault.
             $this->slice > 0 && $usage['longest_cpu'] >= $this->slice => $this->heldFor($usage),
             $this->memory > 0 && $most > 0 && $usage['memory'] > $most * 1024 * 1024 => sprintf('used %d MB, more than %d', $usage['memory'] / 1024 / 1024, $most),

@@ -308,7 +308,7 @@ final class FakeEngine implements Engine
         $this->mustBeLane('usage');
 
         return $this->usage + $this->usageOfAll + [
-            'wall' => 0.0, 'cpu' => 0.0, 'slices' => 1, 'longest_slice' => 0.0, 'longest_cpu' => 0.0, 'memory' => 0, 'where' => [], 'effects' => '',
+            'wall' => 0.0, 'cpu' => 0.0, 'slices' => 1, 'longest_slice' => 0.0, 'longest_cpu' => 0.0, 'memory' => 0, 'where' => [], 'effects' => '', 'refused' => '',
         ];
     }
 

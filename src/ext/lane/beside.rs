@@ -12,7 +12,7 @@ use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Pause, Wake};
 
-use super::{CURRENT, Hooks, Work, insist, renew_globals, suspend};
+use super::{CURRENT, Hooks, Work, end_modules, insist, renew_globals, suspend};
 use crate::run::{self, with_desk};
 use crate::zend::{self, Ending, Owned, sys};
 
@@ -222,6 +222,7 @@ impl Work for Group {
                 run::poison();
                 self.fail(lane, Failure::Fatal);
             }
+            end_modules();
         }
         self.state.borrow_mut().running -= 1;
     }

@@ -9,6 +9,7 @@ use std::mem::{self, MaybeUninit};
 use std::ptr;
 
 use super::handlers::Handlers;
+use super::modules;
 use crate::zend::{self, Owned, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
@@ -32,6 +33,10 @@ pub(crate) struct Globals {
     own_streams: bool,
     /// The handlers that the lane began with; None: those of the process.
     handlers: Option<Handlers>,
+    /// What extensions keep in globals of their own, where it is not what a request begins with.
+    modules: Option<Box<modules::Held>>,
+    /// Whether that is the lane's own, too.
+    own_modules: bool,
 }
 
 /// ext/standard's nesting counters; SerializesModels runs queries inside __unserialize.
@@ -69,8 +74,10 @@ impl Globals {
             }
             globals.handlers = handlers;
             globals.own_streams = own_streams;
+            globals.own_modules = own_streams;
             if own_streams {
                 sys::kq_streams_copy(&raw mut globals.streams);
+                globals.modules = modules::inherit(None);
             }
             globals
         }
@@ -78,11 +85,16 @@ impl Globals {
 
     /// For a lane that runs beside the suspended one with these: its handlers are in force here too, and its streams.
     pub(crate) fn beside(other: &Self) -> Self {
-        Self::with_handlers(
+        let mut globals = Self::with_handlers(
             &raw const other.error_handler,
             other.error_handler_reporting,
             &raw const other.exception_handler,
-        )
+        );
+        globals.own_modules = other.own_modules;
+        if let Some(held) = &other.modules {
+            globals.modules = modules::inherit(Some(held));
+        }
+        globals
     }
 
     fn with_handlers(
@@ -100,6 +112,7 @@ impl Globals {
             sys::output_globals = current;
             let mut globals = MaybeUninit::<Self>::zeroed();
             (&raw mut (*globals.as_mut_ptr()).handlers).write(None);
+            (&raw mut (*globals.as_mut_ptr()).modules).write(None);
             let mut globals = globals.assume_init();
             globals.output = output;
             sys::kq_zval_copy(&raw mut globals.error_handler, error_handler);
@@ -151,6 +164,9 @@ impl Globals {
     pub(crate) fn exchange(&mut self) {
         // SAFETY: on the PHP thread, from the scheduler's context only, so no PHP code is between two reads of a half-exchanged set.
         unsafe {
+            if self.own_modules {
+                modules::exchange(&mut self.modules);
+            }
             ptr::swap(&raw mut sys::output_globals, &raw mut self.output);
             let engine = &raw mut sys::executor_globals;
             let engine = &mut *engine;
@@ -194,6 +210,13 @@ impl Globals {
         if self.own_streams {
             // SAFETY: these streams are not live; the wrapper lives until the request ends.
             unsafe { sys::kq_streams_add(&raw mut self.streams, wrapper) };
+        }
+    }
+
+    /// The lane runs, and has ended, or its job.
+    pub(crate) fn end_modules(&self) {
+        if self.own_modules {
+            modules::end(self.modules.as_deref());
         }
     }
 

@@ -7,161 +7,48 @@
 //! A handler that JIT code or a class declared meanwhile still has after the run goes straight on to PHP's.
 #![expect(unsafe_code, reason = "replaces handlers of PHP's functions")]
 
+mod list;
+mod refuse;
+
 use std::cell::Cell;
 use std::ffi::{CString, c_void};
 use std::mem;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::includes;
-use super::settings::{Mark, Pair, is_quiet};
-use super::signals::{self, Outcome, Signals};
-use crate::zend::{self, Class, Owned, Value, sys};
-use crate::{exceptions, run};
-
-/// What to do before, after or instead of a function.
-enum Guard {
-    /// Changes this ini setting.
-    Ini(&'static str),
-    /// The same, also without an argument.
-    IniAlways(&'static str),
-    /// Changes the ini setting that its first argument names.
-    IniNamed,
-    /// Changes what this pair tells; only if it is called with an argument.
-    Pair(Pair),
-    Locale,
-    Directory,
-    Umask,
-    Variable,
-    Random,
-    Autoloader,
-    WrapperEnds,
-    /// Refuses high descriptors: `stream_select`, or (true) `socket_select`.
-    Select(bool),
-    /// Handlers of signals.
-    Signal(Signals),
-    /// Cannot be had in a lane.
-    Refuse(&'static str),
-    /// Opens a connection that outlives the request, always.
-    Persistent,
-    /// The same if a host begins with "p:", at this place.
-    PersistentHost(u32),
-    /// The same if this argument has an element of this number that is true.
-    PersistentOption(u32, u64),
-    /// The same if this argument is true, or has the bit, if one is given.
-    PersistentFlag(u32, i64),
-}
-
-use Guard::{
-    Autoloader, Directory, Ini, IniAlways, IniNamed, Locale, Persistent, PersistentFlag,
-    PersistentHost, PersistentOption, Random, Refuse, Select, Signal, Umask, Variable, WrapperEnds,
+use self::list::Guard::{
+    AlwaysPersistent, AssertOption, Autoloader, AutoloaderEnds, Directory, Hold, Ini, IniAlways,
+    IniNamed, IniUnder, Keyed, Locale, Persistent, PersistentFlag, PersistentHost,
+    PersistentOption, Random, Refuse, RefuseIfNull, RefuseUnlessExchanged, RefuseWithout, Select,
+    Signal, Umask, Variable, WrapperEnds,
 };
-
-const fn pair(name: &'static str) -> Guard {
-    Guard::Pair(Pair {
-        get: name,
-        set: name,
-    })
-}
-
-const SIGNALS: &str = "signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process";
-const PERSISTENT: &str = "a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway";
-const ATTR_PERSISTENT: u64 = 12;
-
-/// Class ("" for functions), name, guard.
-static GUARDS: [(&str, &str, Guard); COUNT] = [
-    ("", "ini_set", IniNamed),
-    ("", "ini_alter", IniNamed),
-    ("", "ini_restore", IniNamed),
-    ("", "set_time_limit", Ini("max_execution_time")),
-    ("", "error_reporting", Ini("error_reporting")),
-    ("", "gc_enable", IniAlways("zend.enable_gc")),
-    ("", "gc_disable", IniAlways("zend.enable_gc")),
-    ("", "set_include_path", Ini("include_path")),
-    ("", "ignore_user_abort", Ini("ignore_user_abort")),
-    ("", "bcscale", Ini("bcmath.scale")),
-    ("", "locale_set_default", Ini("intl.default_locale")),
-    ("locale", "setdefault", Ini("intl.default_locale")),
-    (
-        "",
-        "date_default_timezone_set",
-        Guard::Pair(Pair {
-            get: "date_default_timezone_get",
-            set: "date_default_timezone_set",
-        }),
-    ),
-    ("", "mb_internal_encoding", pair("mb_internal_encoding")),
-    ("", "mb_regex_encoding", pair("mb_regex_encoding")),
-    ("", "mb_http_output", pair("mb_http_output")),
-    ("", "mb_language", pair("mb_language")),
-    ("", "mb_detect_order", pair("mb_detect_order")),
-    (
-        "",
-        "mb_substitute_character",
-        pair("mb_substitute_character"),
-    ),
-    ("", "mb_regex_set_options", pair("mb_regex_set_options")),
-    (
-        "",
-        "libxml_use_internal_errors",
-        pair("libxml_use_internal_errors"),
-    ),
-    ("", "setlocale", Locale),
-    ("", "chdir", Directory),
-    ("", "umask", Umask),
-    ("", "putenv", Variable),
-    ("", "mt_srand", Random),
-    ("", "srand", Random),
-    ("", "spl_autoload_register", Autoloader),
-    ("", "stream_wrapper_unregister", WrapperEnds),
-    ("", "stream_select", Select(false)),
-    ("", "socket_select", Select(true)),
-    ("", "pcntl_signal", Signal(Signals::Register)),
-    ("", "pcntl_signal_get_handler", Signal(Signals::Find)),
-    ("", "pcntl_async_signals", pair("pcntl_async_signals")),
-    ("", "posix_kill", Signal(Signals::Raise)),
-    ("", "pcntl_alarm", Refuse(SIGNALS)),
-    ("", "pcntl_sigprocmask", Refuse(SIGNALS)),
-    (
-        "",
-        "pcntl_exec",
-        Refuse(
-            "it would replace the process, and with it all jobs that run in it. Use proc_open(), or let the job run isolated ($isolated = true)",
-        ),
-    ),
-    ("", "pfsockopen", Persistent),
-    ("", "pg_pconnect", Persistent),
-    ("", "odbc_pconnect", Persistent),
-    ("", "oci_pconnect", Persistent),
-    ("", "dba_popen", Persistent),
-    ("", "stream_socket_client", PersistentFlag(5, 1)),
-    ("", "mysqli_connect", PersistentHost(1)),
-    ("", "mysqli_real_connect", PersistentHost(2)),
-    ("mysqli", "__construct", PersistentHost(1)),
-    ("mysqli", "connect", PersistentHost(1)),
-    ("mysqli", "real_connect", PersistentHost(1)),
-    ("pdo", "__construct", PersistentOption(4, ATTR_PERSISTENT)),
-    ("pdo", "connect", PersistentOption(4, ATTR_PERSISTENT)),
-    ("redis", "pconnect", Persistent),
-    ("redis", "popen", Persistent),
-    ("rediscluster", "__construct", PersistentFlag(5, 0)),
-    ("memcached", "__construct", PersistentFlag(1, 0)),
-];
-
-const COUNT: usize = 55;
+use self::list::{GUARDS, Guard, PERSISTENT, SIGNALS};
+use self::refuse::refuse;
+use super::settings::{ASSERT_CALLBACK, Mark, Pair, is_quiet};
+use super::signals::{self, Outcome};
+use super::{includes, settings};
+use crate::run;
+use crate::zend::{self, Class, Owned, Value, sys};
 
 type Handler = unsafe extern "C" fn(*mut sys::zend_execute_data, *mut Value);
 
+/// At most so many functions can be guarded.
+const MOST: usize = 160;
+
 macro_rules! handlers {
-    ($($number:literal)*) => { [$(guarded::<$number>),*] };
+    ($($ten:literal)*) => { [$(
+        guarded::<{ $ten * 10 }>, guarded::<{ $ten * 10 + 1 }>, guarded::<{ $ten * 10 + 2 }>, guarded::<{ $ten * 10 + 3 }>,
+        guarded::<{ $ten * 10 + 4 }>, guarded::<{ $ten * 10 + 5 }>, guarded::<{ $ten * 10 + 6 }>, guarded::<{ $ten * 10 + 7 }>,
+        guarded::<{ $ten * 10 + 8 }>, guarded::<{ $ten * 10 + 9 }>
+    ),*] };
 }
 
-static HANDLERS: [Handler; COUNT] = handlers!(
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54
-);
+static HANDLERS: [Handler; MOST] = handlers!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+
+const _: () = assert!(GUARDS.len() <= MOST, "MOST and HANDLERS have to grow");
 
 /// PHP's own handlers. Written as a run begins, and kept.
-static ORIGINALS: [AtomicPtr<c_void>; COUNT] =
-    [const { AtomicPtr::new(std::ptr::null_mut()) }; COUNT];
+static ORIGINALS: [AtomicPtr<c_void>; MOST] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
 
 thread_local! {
     /// Whether a call is our own, and not the lane's.
@@ -343,12 +230,35 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
         }
         // SAFETY: the result's place is the caller's, and the value's count goes with it.
         Then::Give(value) => unsafe { *result = value },
+        Then::Hold => {
+            // SAFETY: as above. A jump out of it ends this process's lanes, and that counts anew.
+            unsafe {
+                sys::kq_enter_block();
+                original(frame, result);
+                sys::kq_leave_block();
+            }
+        }
+        Then::EndAutoloader => {
+            // SAFETY: the frame's arguments are live until its function has returned.
+            let callable = unsafe { sys::kq_argument(frame, 1) };
+            if !callable.is_null() {
+                let callable = Owned::copy(callable);
+                let own = settings::is_own_autoloader(&callable);
+                if !own {
+                    mark(Mark::Autoloaders);
+                }
+            }
+            // SAFETY: as above.
+            unsafe { original(frame, result) };
+        }
         Then::Refuse(reason) => refuse(frame, reason),
     }
 }
 
 enum Then {
     Call,
+    Hold,
+    EndAutoloader,
     CallQuietly(*mut sys::zend_ini_entry),
     NoteAutoloader,
     ForgetWrapper,
@@ -425,6 +335,75 @@ fn before(guard: &'static Guard, frame: *mut sys::zend_execute_data) -> Then {
             Then::Call
         }
         Autoloader => Then::NoteAutoloader,
+        AutoloaderEnds => Then::EndAutoloader,
+        Hold => Then::Hold,
+        IniUnder(prefix) => {
+            if !is(first, sys::IS_STRING) {
+                return Then::Call;
+            }
+            // SAFETY: the type says string.
+            let rest = zend::text(unsafe { (*first).value.str_ });
+            let name = zend::string(&[prefix.as_bytes(), rest].concat());
+            ini(name.as_ptr(), std::ptr::null_mut())
+        }
+        AssertOption => {
+            if !argument(2).is_null() && is(first, sys::IS_LONG) {
+                // SAFETY: the type says integer.
+                match settings::assertion(unsafe { (*first).value.lval }) {
+                    Some(name) => {
+                        let name = zend::string(name.as_bytes());
+                        return ini(name.as_ptr(), std::ptr::null_mut());
+                    }
+                    None => mark(Mark::Keyed(&ASSERT_CALLBACK, Owned::copy(first))),
+                }
+            }
+            Then::Call
+        }
+        Keyed(pair) => {
+            if !first.is_null() && !argument(2).is_null() {
+                mark(Mark::Keyed(pair, Owned::copy(first)));
+            }
+            Then::Call
+        }
+        RefuseUnlessExchanged(extension) => {
+            if super::modules::is_exchanged(extension) {
+                Then::Call
+            } else {
+                Then::Refuse(
+                    "KQueue does not know how this version of its extension keeps the state of a call, and another job's would be used",
+                )
+            }
+        }
+        RefuseIfNull(reason) => {
+            if is(first, sys::IS_NULL) {
+                Then::Refuse(reason)
+            } else {
+                Then::Call
+            }
+        }
+        RefuseWithout(number, key, reason) => {
+            let options = argument(*number);
+            let has = is(options, sys::IS_ARRAY) && {
+                // SAFETY: the type says array.
+                let array = unsafe { (*options).value.arr };
+                zend::entries(array).any(|entry| {
+                    !entry.key.is_null()
+                        && zend::text(entry.key) == key.as_bytes()
+                        // SAFETY: a live value.
+                        && unsafe { sys::kq_is_true(entry.value) }
+                })
+            };
+            if has {
+                Then::Call
+            } else {
+                Then::Refuse(reason)
+            }
+        }
+        AlwaysPersistent(number) => {
+            let flag = argument(*number);
+            // SAFETY: a live value.
+            persistent(flag.is_null() || unsafe { sys::kq_is_true(flag) })
+        }
         WrapperEnds => {
             if is(first, sys::IS_STRING) && argument(2).is_null() {
                 Then::ForgetWrapper
@@ -508,23 +487,6 @@ fn ini(name: *mut Value, value: *mut Value) -> Then {
 
 fn mark(mark: Mark) {
     super::with_settings(|settings| settings.mark(mark));
-}
-
-fn refuse(frame: *mut sys::zend_execute_data, reason: &str) {
-    // SAFETY: the running function has a name, and its class one if it is a method.
-    let name = unsafe {
-        let function = &(*(*frame).func).common;
-        let name = String::from_utf8_lossy(zend::text(function.function_name)).into_owned();
-        if function.scope.is_null() {
-            name
-        } else {
-            format!("{}::{name}", zend::class_name(function.scope))
-        }
-    };
-    exceptions::throw(
-        "kqueue\\exception\\unsupported",
-        &format!("{name}() does not work in a lane: {reason}."),
-    );
 }
 
 fn autoloaders() -> usize {

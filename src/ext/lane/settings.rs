@@ -9,9 +9,13 @@
     reason = "reads and writes settings of the engine and of libc"
 )]
 
+mod pairs;
+
 use std::ffi::{CStr, CString};
 use std::{mem, ptr};
 
+pub(crate) use self::pairs::{ASSERT_CALLBACK, Pair, assertion};
+use super::modules;
 use crate::zend::{self, Owned, sys};
 
 /// One lane's.
@@ -21,6 +25,8 @@ pub(crate) struct Settings {
     /// Autoloaders that the lane has registered: taken away at its end. Classes are the process's, so they serve others meanwhile.
     autoloaders: Vec<Owned>,
     pub(super) signals: super::signals::Kept,
+    /// In an isolated child: what extensions keep, to be put back after the job.
+    modules: Option<Box<modules::Held>>,
 }
 
 /// A setting that differs.
@@ -34,10 +40,14 @@ enum Entry {
     /// What a function gives without arguments and another, or the same, takes.
     Pair {
         pair: &'static Pair,
+        /// What it is told of, for those that tell of several things.
+        key: Option<Owned>,
         value: Owned,
         /// What is in force, if nothing has changed it since it was set here.
         live: Option<Owned>,
     },
+    /// All autoloaders, in their order.
+    Autoloaders(Owned),
     Locale(CString),
     Directory {
         path: CString,
@@ -51,17 +61,13 @@ enum Entry {
     Random(Box<sys::kq_random>),
 }
 
-/// A function that tells a setting, and one that sets it.
-#[derive(PartialEq, Eq)]
-pub(crate) struct Pair {
-    pub(crate) get: &'static str,
-    pub(crate) set: &'static str,
-}
-
 /// What a lane is about to change.
 pub(crate) enum Mark {
     Ini(*mut sys::zend_ini_entry),
     Pair(&'static Pair),
+    /// What the pair tells of this.
+    Keyed(&'static Pair, Owned),
+    Autoloaders,
     Locale,
     Directory,
     Umask,
@@ -111,8 +117,22 @@ impl Settings {
         }
     }
 
+    fn has_autoloader(&self, callable: &Owned) -> bool {
+        self.autoloaders
+            .iter()
+            .any(|own| zend::is_identical(own, callable))
+    }
+
     /// The lane has registered an autoloader.
     pub(crate) fn note_autoloader(&mut self, callable: Owned) {
+        // A list of its own goes back as a whole.
+        if self
+            .entries
+            .iter()
+            .any(|entry| entry.is(&Mark::Autoloaders))
+        {
+            return;
+        }
         self.autoloaders.push(callable);
     }
 
@@ -120,21 +140,18 @@ impl Settings {
     pub(crate) fn reset(settings: *mut Self) {
         // SAFETY: the running lane's; taken out first, since what follows may call PHP code, which may mark again.
         let mut mine = unsafe { mem::take(&mut *settings) };
-        for callable in mine.autoloaders.drain(..) {
-            call("spl_autoload_unregister", &mut [callable.borrowed()]);
-        }
         for entry in mine.entries.iter_mut().rev() {
             entry.exchange();
+        }
+        for callable in mine.autoloaders.drain(..) {
+            call("spl_autoload_unregister", &mut [callable.borrowed()]);
         }
     }
 }
 
 /// In an isolated child, before a job: all that may be set, as it is now. [`Settings::reset`] puts it back.
 pub(crate) fn noted() -> Settings {
-    static ASYNC_SIGNALS: Pair = Pair {
-        get: "pcntl_async_signals",
-        set: "pcntl_async_signals",
-    };
+    static ASYNC_SIGNALS: Pair = Pair::plain("pcntl_async_signals", "pcntl_async_signals");
     let mut settings = Settings::default();
     settings.mark(Mark::Locale);
     settings.mark(Mark::Directory);
@@ -144,6 +161,7 @@ pub(crate) fn noted() -> Settings {
     for entry in modified() {
         settings.entries.push(Entry::ini(entry));
     }
+    settings.modules = modules::inherit(None);
     settings
 }
 
@@ -162,6 +180,8 @@ pub(crate) fn put_back(mut settings: Settings) {
             });
         }
     }
+    modules::end(settings.modules.as_deref());
+    modules::exchange(&mut settings.modules);
     Settings::reset(&raw mut settings);
 }
 
@@ -201,9 +221,17 @@ impl Entry {
             },
             Mark::Pair(pair) => Self::Pair {
                 pair,
-                value: call(pair.get, &mut [])?,
+                key: None,
+                value: pair.get(None)?,
                 live: None,
             },
+            Mark::Keyed(pair, key) => Self::Pair {
+                pair,
+                value: pair.get(Some(&key))?,
+                key: Some(key),
+                live: None,
+            },
+            Mark::Autoloaders => Self::Autoloaders(call("spl_autoload_functions", &mut [])?),
             Mark::Locale => Self::Locale(locale()),
             Mark::Directory => Self::Directory {
                 path: directory()?,
@@ -227,9 +255,23 @@ impl Entry {
     fn is(&self, mark: &Mark) -> bool {
         match (self, mark) {
             (Self::Ini { entry, .. }, Mark::Ini(other)) => entry == other,
-            (Self::Pair { pair, .. }, Mark::Pair(other)) => pair == other,
+            (
+                Self::Pair {
+                    pair, key: None, ..
+                },
+                Mark::Pair(other),
+            ) => pair == other,
+            (
+                Self::Pair {
+                    pair,
+                    key: Some(key),
+                    ..
+                },
+                Mark::Keyed(other, what),
+            ) => pair == other && zend::is_identical(key, what),
             (Self::Variable { name, .. }, Mark::Variable(other)) => name == other,
             (Self::Locale(_), Mark::Locale)
+            | (Self::Autoloaders(_), Mark::Autoloaders)
             | (Self::Directory { .. }, Mark::Directory)
             | (Self::Umask(_), Mark::Umask)
             | (Self::Random(_), Mark::Random) => true,
@@ -256,15 +298,35 @@ impl Entry {
                     release(mem::replace(value, present));
                 }
             }
-            Self::Pair { pair, value, live } => {
-                let Some(present) = live.take().or_else(|| call(pair.get, &mut [])) else {
+            Self::Pair {
+                pair,
+                key,
+                value,
+                live,
+            } => {
+                let Some(present) = live.take().or_else(|| pair.get(key.as_ref())) else {
                     return true;
                 };
                 if zend::is_identical(&present, value) {
                     return true;
                 }
-                call(pair.set, &mut [value.borrowed()]);
+                pair.set(key.as_ref(), value);
                 *live = Some(mem::replace(value, present));
+            }
+            Self::Autoloaders(list) => {
+                let Some(present) = call("spl_autoload_functions", &mut []) else {
+                    return true;
+                };
+                if zend::is_identical(&present, list) {
+                    return true;
+                }
+                for callable in elements(&present) {
+                    call("spl_autoload_unregister", &mut [callable.borrowed()]);
+                }
+                for callable in elements(list) {
+                    call("spl_autoload_register", &mut [callable.borrowed()]);
+                }
+                *list = present;
             }
             Self::Locale(value) => {
                 let present = locale();
@@ -371,7 +433,7 @@ fn set_variable(name: &CStr, value: Option<&CStr>) {
 }
 
 /// Calls one of PHP's own functions, past our guards. None: there is none, or it threw.
-fn call(name: &str, arguments: &mut [zend::Value]) -> Option<Owned> {
+pub(super) fn call(name: &str, arguments: &mut [zend::Value]) -> Option<Owned> {
     // SAFETY: the name is passed with its length; functions of extensions stay. A pending exception would keep it from being called;
     // callers have exchanged that before.
     unsafe {
@@ -397,6 +459,17 @@ fn call(name: &str, arguments: &mut [zend::Value]) -> Option<Owned> {
     }
 }
 
+/// Counted copies of an array's elements.
+fn elements(array: &Owned) -> Vec<Owned> {
+    if zend::kind(array.as_ptr()) != sys::IS_ARRAY {
+        return Vec::new();
+    }
+    // SAFETY: the type says array, which this borrow keeps.
+    zend::entries(unsafe { (*array.as_ptr()).value.arr })
+        .map(|entry| Owned::copy(entry.value))
+        .collect()
+}
+
 /// How many elements the array has that one of PHP's functions gives.
 pub(crate) fn count(name: &str) -> usize {
     call(name, &mut []).map_or(0, |list| {
@@ -413,4 +486,11 @@ pub(crate) fn count(name: &str) -> usize {
 pub(crate) fn register_at_end(parts: &[Owned]) {
     let mut arguments: Vec<zend::Value> = parts.iter().map(Owned::borrowed).collect();
     call("register_shutdown_function", &mut arguments);
+}
+
+/// Whether the lane whose world is live has registered this autoloader itself.
+pub(crate) fn is_own_autoloader(callable: &Owned) -> bool {
+    let mut own = false;
+    super::with_settings(|settings| own = settings.has_autoloader(callable));
+    own
 }

@@ -42,6 +42,8 @@ pub(crate) struct Cost {
     pub(crate) places: Vec<String>,
     /// A file that it included first, and that did what other lanes do not get; empty: none.
     pub(crate) effects: String,
+    /// What it called that lanes refuse.
+    pub(crate) refused: Option<String>,
 }
 
 impl Slices {
@@ -193,6 +195,15 @@ pub(crate) fn note_effects(file: String) {
     if !lane.is_null() {
         // SAFETY: the running lane.
         unsafe { (*lane).cost.effects = file };
+    }
+}
+
+/// In a lane: its job has called what lanes refuse.
+pub(super) fn note_refused(function: &str) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane, and the one whose job it is, which waits.
+        unsafe { (*super::Lane::world(lane)).cost.refused = Some(function.into()) };
     }
 }
 

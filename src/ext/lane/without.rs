@@ -12,6 +12,8 @@ pub(crate) struct Without {
     pub(crate) symbols: bool,
     /// Output buffers, handlers, and the other globals of the running code.
     pub(crate) globals: bool,
+    /// What extensions keep in globals of their own.
+    pub(crate) modules: bool,
     /// Settings.
     pub(crate) settings: bool,
 }
@@ -26,6 +28,7 @@ impl Without {
             functions: has("functions"),
             symbols: has("symbols"),
             globals: has("globals"),
+            modules: has("modules"),
             settings: has("settings"),
         }
     }

@@ -194,6 +194,14 @@ typedef struct kq_storage_element { zend_object *object; zval information; } kq_
 HashTable *kq_storage_table(zend_object *storage);
 bool kq_finfo_parts(zend_object *finfo, zend_long *options, void **rules);
 
+/* modules.c */
+void kq_each_module(void (*each)(void *, zend_module_entry *, const char *name, void *globals, size_t size), void *argument);
+void kq_each_ini_field(zend_module_entry *module, void (*each)(void *, const char *name, size_t length, void *globals, size_t offset, size_t size), void *argument);
+void kq_module_begin(zend_module_entry *module);
+void kq_module_renew(zend_module_entry *module);
+void *kq_libxml_place(const char *function);
+void kq_date_errors_free(void *container);
+
 void kq_minit(void);
 void kq_stacks_minit(void);
 /* Objects with these handlers, which are writable, hold PHP's values elsewhere: `held` tells each of them by kq_held(). */

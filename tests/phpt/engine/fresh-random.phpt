@@ -10,7 +10,7 @@ require __DIR__.'/../lib/php.inc';
 
 function outcome(string $mode, string $count, array $environment = []): string
 {
-    $command = php_with_kqueue(['mbstring'], __DIR__.'/../lib/random_state.inc', '1', $count, $mode, 'fresh');
+    $command = php_with_kqueue(['mbstring', 'posix', 'sockets', 'dom', 'intl', 'mysqlnd', 'mysqli', 'gettext'], __DIR__.'/../lib/random_state.inc', '1', $count, $mode, 'fresh');
     $file = tmpfile();
     $process = proc_open($command, [['file', '/dev/null', 'r'], $file, $file], $pipes, null, [...getenv(), ...$environment]);
     do {
@@ -32,7 +32,7 @@ $count = (string) max(1, intdiv((int) (getenv('KQUEUE_SEEDS') ?: 1000), 20));
 foreach (['declared', 'cloned'] as $mode) {
     echo "$mode: ", outcome($mode, $count), "\n";
 }
-foreach (['statics', 'functions', 'symbols', 'globals', 'settings'] as $what) {
+foreach (['statics', 'functions', 'symbols', 'globals', 'modules', 'settings'] as $what) {
     echo "without $what: ", outcome('declared', '6', ['KQUEUE_TEST_WITHOUT' => $what, 'KQUEUE_SEED' => '']), "\n";
 }
 ?>
@@ -43,4 +43,5 @@ without statics: it shows
 without functions: it shows
 without symbols: it shows
 without globals: it shows
+without modules: it shows
 without settings: it shows

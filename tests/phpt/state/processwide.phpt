@@ -29,12 +29,9 @@ shared('included files', fn () => include __DIR__.'/../lib/php.inc', fn () => in
 shared('autoloaders', fn () => spl_autoload_register(function ($class) { if ($class === 'Asked') { eval('class Asked {}'); } }), fn () => [count(spl_autoload_functions()), class_exists('Asked')]);
 shared('stream filters', function () { class F extends php_user_filter {} stream_filter_register('late', 'F'); }, fn () => in_array('late', stream_get_filters()));
 shared('a raised memory limit', fn () => ini_set('memory_limit', '900M'), fn () => ini_get('memory_limit'));
-shared('preg_last_error', fn () => preg_match('/^(?:\D+|<\d+>)*[!?]$/', 'foobar foobar foobar'), fn () => preg_last_error() !== 0);
 ?>
 --INI--
 memory_limit=600M
-pcre.backtrack_limit=10
-pcre.jit=0
 --EXPECT--
 constants: [true,true,true]
 classes: [true,true,true]
@@ -43,4 +40,3 @@ included files: [true,true,true]
 autoloaders: [[1,true],[1,true],[0,true]]
 stream filters: [true,true,true]
 a raised memory limit: ["900M","900M","900M"]
-preg_last_error: [true,true,true]

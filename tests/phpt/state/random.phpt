@@ -13,7 +13,7 @@ $opcache = is_file(ini_get('extension_dir').'/opcache.so') ? ['-d', 'zend_extens
 /** @return resource */
 function start(string $first, string $count, string $mode, array $options = [], array $environment = [])
 {
-    $command = php_with_kqueue(['mbstring'], ...[...$options, __DIR__.'/../lib/random_state.inc', $first, $count, $mode]);
+    $command = php_with_kqueue(['mbstring', 'posix', 'sockets', 'dom', 'intl', 'mysqlnd', 'mysqli', 'gettext'], ...[...$options, __DIR__.'/../lib/random_state.inc', $first, $count, $mode]);
     $file = tmpfile();
     $process = proc_open($command, [['file', '/dev/null', 'r'], $file, $file], $pipes, null, [...getenv(), ...$environment]);
 
@@ -43,7 +43,7 @@ foreach ($runs as $two) {
     }
 }
 
-foreach (['statics', 'functions', 'symbols', 'globals', 'settings'] as $what) {
+foreach (['statics', 'functions', 'symbols', 'globals', 'modules', 'settings'] as $what) {
     // Some do not even survive it, which is not to be reported (tools/checked-php).
     [$right] = finish(start('1', '6', 'declared', [], ['KQUEUE_TEST_WITHOUT' => $what, 'KQUEUE_SEED' => '', 'KQUEUE_REPORTS' => '']));
     echo "without $what: ", $right ? 'NOBODY NOTICES' : 'it shows', "\n";
@@ -58,4 +58,5 @@ without statics: it shows
 without functions: it shows
 without symbols: it shows
 without globals: it shows
+without modules: it shows
 without settings: it shows

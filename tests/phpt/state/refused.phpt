@@ -45,7 +45,7 @@ $run = function ($call) {
         $result = $call();
         return is_object($result) ? get_class($result) : json_encode($result);
     } catch (Throwable $error) {
-        return get_class($error).': '.$error->getMessage();
+        return get_class($error).': '.preg_replace('~ \(closure at \S+\)~', '', $error->getMessage());
     }
 };
 $outside = array_map($run, $try);
@@ -85,28 +85,28 @@ $runtime->run();
 ?>
 --EXPECT--
 pcntl_signal: true
-pcntl_alarm: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
-pcntl_sigprocmask: KQueue\Exception\Unsupported: pcntl_sigprocmask() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
-pfsockopen: KQueue\Exception\Unsupported: pfsockopen() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-stream_socket_client: KQueue\Exception\Unsupported: stream_socket_client() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-mysqli: KQueue\Exception\Unsupported: mysqli::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-mysqli_connect: KQueue\Exception\Unsupported: mysqli_connect() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-mysqli_real_connect: KQueue\Exception\Unsupported: mysqli_real_connect() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-mysqli::real_connect: KQueue\Exception\Unsupported: mysqli::real_connect() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-PDO: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-PDO, named: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-a subclass: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-a reflected one: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-Redis: KQueue\Exception\Unsupported: Redis::pconnect() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-a subclass of Redis: KQueue\Exception\Unsupported: Redis::pconnect() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
-a callable: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
-a first-class callable: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane: signals come to the process, and the handler of one job would run in another. Let the job run isolated ($isolated = true), alone in its process.
+pcntl_alarm: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane, where job 1 called it: signals come to the process, and the handler of one job would run in another. A job with $isolated = true has a process of its own.
+pcntl_sigprocmask: KQueue\Exception\Unsupported: pcntl_sigprocmask() does not work in a lane, where job 1 called it: signals come to the process, and the handler of one job would run in another. A job with $isolated = true has a process of its own.
+pfsockopen: KQueue\Exception\Unsupported: pfsockopen() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+stream_socket_client: KQueue\Exception\Unsupported: stream_socket_client() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+mysqli: KQueue\Exception\Unsupported: mysqli::__construct() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+mysqli_connect: KQueue\Exception\Unsupported: mysqli_connect() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+mysqli_real_connect: KQueue\Exception\Unsupported: mysqli_real_connect() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+mysqli::real_connect: KQueue\Exception\Unsupported: mysqli::real_connect() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+PDO: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+PDO, named: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+a subclass: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+a reflected one: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+Redis: KQueue\Exception\Unsupported: Redis::pconnect() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+a subclass of Redis: KQueue\Exception\Unsupported: Redis::pconnect() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
+a callable: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane, where job 1 called it: signals come to the process, and the handler of one job would run in another. A job with $isolated = true has a process of its own.
+a first-class callable: KQueue\Exception\Unsupported: pcntl_alarm() does not work in a lane, where job 1 called it: signals come to the process, and the handler of one job would run in another. A job with $isolated = true has a process of its own.
 PDO without: "PDO"
 PDO with no options: "MyPdo"
 pcntl_async_signals: false
 stream_socket_client without: false
-pcntl_exec: KQueue\Exception\Unsupported: pcntl_exec() does not work in a lane: it would replace the process, and with it all jobs that run in it. Use proc_open(), or let the job run isolated ($isolated = true).
-a class declared meanwhile: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway.
+pcntl_exec: KQueue\Exception\Unsupported: pcntl_exec() does not work in a lane, where job 1 called it: it would replace the process, and with it all jobs that run in it. Use proc_open(). A job with $isolated = true has a process of its own.
+a class declared meanwhile: KQueue\Exception\Unsupported: PDO::__construct() does not work in a lane, where job 1 called it: a persistent connection belongs to the process, and all lanes would talk over it at once. Open an ordinary one: a lane keeps its connections from job to job anyway. A job with $isolated = true has a process of its own.
 
 outside: as ever, ["true","PDO","MyPdo"]
 also for a class declared meanwhile

@@ -90,8 +90,8 @@ fn has_changed(before: *const Value, now: *const Value) -> bool {
 
 fn closures(value: *const Value, depth: u32) -> usize {
     match zend::kind(value) {
-        // SAFETY: the type says object.
         sys::IS_OBJECT => {
+            // SAFETY: the type says object.
             usize::from(unsafe { (*zend::object_of(value)).ce == sys::zend_ce_closure })
         }
         // SAFETY: the type says array.

@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite
 
-.PHONY: help setup build demo test test-rust test-phpt test-phpt-82 test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
+.PHONY: help setup build demo test test-extensions test-rust test-phpt test-phpt-82 test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ asan: ## Test kqueue.so, built with AddressSanitizer, alone in PHP 8.4
 debug-php: ## Build PHP with its assertions (KQUEUE_PHP_SOURCE: a folder with its source) and test kqueue.so alone in it
 	@tools/setup servers databases
 	@tools/phpt debug
+
+test-extensions: ## Try every extension that Debian packages, and write docs/extensions.md; fetches 600 MB. Not part of CI
+	@tools/test-extensions
 
 fuzz: ## Fuzz everything that decodes bytes, SECONDS=60 for each
 	@tools/fuzz $(or $(SECONDS),60)

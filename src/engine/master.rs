@@ -6,7 +6,7 @@
 //! Invariant: jobs are given back only when the runner and all its children are dead: nobody works on them any more.
 //!
 //! Stop signals (and SIGHUP, which is passed on as SIGTERM): the first is passed on to the runner, which drains, and once its
-//! lanes know of it told to the children, which are still served. The second ends everything at once, gives the jobs back, and the run returns 0, as
+//! lanes know of it told to the children, which are still served. The second, if it comes more than a second later, ends everything at once, gives the jobs back, and the run returns 0, as
 //! an interrupted `queue:work` does.
 
 mod aftermath;
@@ -20,7 +20,7 @@ use crate::link::{ChildLink, MasterLink, Packet, Packets, stream_pair};
 use crate::reaper::{self, Process};
 use crate::role::{self, Role};
 use crate::scoreboard::{Lost, Scoreboard, now_ms};
-use crate::signals::{self, PAUSE, RESUME, STOP, Signals};
+use crate::signals::{self, PAUSE, RESUME, STOP, Signals, Stops};
 use crate::zygote::{self, Side};
 use kqueue_core::wire::Control;
 use nix::errno::Errno;
@@ -162,7 +162,7 @@ struct Master<'a> {
     last_child: u32,
     phase: Phase,
     standalone: bool,
-    stops: u32,
+    stops: Stops,
     /// A runner that takes the place of another is told.
     paused: bool,
     /// When runners died, within the restart window.
@@ -193,7 +193,7 @@ impl<'a> Master<'a> {
             last_child: 0,
             phase: Phase::Serving,
             standalone: false,
-            stops: 0,
+            stops: Stops::default(),
             paused: false,
             deaths: Vec::new(),
             restarts: 0,
@@ -297,8 +297,10 @@ impl<'a> Master<'a> {
             other => other,
         };
         if STOP.contains(&signal) {
-            self.stops += 1;
-            if self.stops > 1 {
+            let Some(count) = self.stops.count(Instant::now()) else {
+                return;
+            };
+            if count > 1 {
                 self.runner.as_mut().map(Process::kill);
                 self.children.values_mut().for_each(Process::kill);
                 return;
@@ -405,7 +407,7 @@ impl<'a> Master<'a> {
                 process.tick(now, grace);
                 Phase::Rescuing(process, next)
             }
-            Phase::Restarting { .. } if self.stops > 0 => Phase::Over(0),
+            Phase::Restarting { .. } if self.stops.counted() > 0 => Phase::Over(0),
             Phase::Restarting { at, attempts } if now >= at => self.restart(attempts, now),
             other => other,
         };

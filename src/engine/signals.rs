@@ -15,6 +15,7 @@ use crate::error::EngineError;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// The signals that end a run.
 pub const STOP: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
@@ -27,6 +28,34 @@ pub const RESUME: i32 = libc::SIGCONT;
 /// the PHP side knows the same numbers.
 pub(crate) fn told(stop: i32) -> i32 {
     64 - stop
+}
+
+/// Stop signals within this time are one: a wrapper that passes signals on doubles the Ctrl-C that reaches its whole group, and so do
+/// process managers that signal group and process.
+const SAME: Duration = Duration::from_secs(1);
+
+/// How often a process was told to stop.
+#[derive(Debug, Default)]
+pub(crate) struct Stops {
+    last: Option<Instant>,
+    counted: u32,
+}
+
+impl Stops {
+    /// One more stop signal has come: how many that makes. None: it is the last one again.
+    pub(crate) fn count(&mut self, now: Instant) -> Option<u32> {
+        if self.last.is_some_and(|last| now < last + SAME) {
+            return None;
+        }
+        self.last = Some(now);
+        self.counted += 1;
+        Some(self.counted)
+    }
+
+    /// How many came.
+    pub(crate) fn counted(&self) -> u32 {
+        self.counted
+    }
 }
 
 /// Written by the handler, taken by [`Signals::take`]: one bit per signal number.

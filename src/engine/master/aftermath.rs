@@ -37,7 +37,7 @@ impl Master<'_> {
         self.runner = None;
         self.link = None;
         let goodbye = self.board.said_goodbye() && libc::WIFEXITED(status);
-        let interrupted = self.stops > 1;
+        let interrupted = self.stops.counted() > 1;
         let mut lost = self.board.in_flight();
         if goodbye || interrupted {
             lost.iter_mut().for_each(|job| job.culprit = false);
@@ -70,7 +70,7 @@ impl Master<'_> {
             .retain(|&death| now.duration_since(death) < window);
         self.deaths.push(now);
         let exit_status = reaper::exit_status(status).max(1);
-        if self.stops > 0 {
+        if self.stops.counted() > 0 {
             return Next::Return(exit_status);
         }
         if self.deaths.len() >= self.plan.restart_limit as usize {

@@ -25,7 +25,7 @@ use crate::children::Children;
 use crate::interpose::Woken;
 use crate::reactor::{Reactor, Refusal, Token};
 use crate::scoreboard::now_ms;
-use crate::signals::Signals;
+use crate::signals::{Signals, Stops};
 
 /// Tokens of the loop's own descriptors; a lane's token is `generation << 32 | lane`, with the top bit clear.
 const SIGNALS: Token = 1 << 63;
@@ -62,8 +62,8 @@ pub struct Desk {
     began: Instant,
     suspensions: u64,
     last_signal: Option<i32>,
-    /// A stop signal reached this very process, and not only its master.
-    told_to_stop: bool,
+    /// Stop signals that reached this very process, and not only its master.
+    stops: Stops,
     /// Signals that have been obeyed, and that the lanes have not been told of.
     untold: Vec<i32>,
     /// Something happened that the leader has not seen.
@@ -152,7 +152,7 @@ impl Desk {
             began,
             suspensions: 0,
             last_signal: None,
-            told_to_stop: false,
+            stops: Stops::default(),
             untold: Vec::new(),
             news: false,
             control_for_write: false,

@@ -15,14 +15,20 @@ $runtime->run();
 echo "after run: ", $runtime->stats()['waiting'], " waiting\n";
 PHP;
 
-// Sends the signals one by one, the next once the last has been taken.
+// Sends the signals one by one, the next after this time.
 function signalled(string $code, int ...$signals): array
 {
-    return run_php($code, [], [], function (string $output, int $pid) use (&$signals) {
-        static $next = 0;
+    return apart(1.2, $code, ...$signals);
+}
+
+function apart(float $seconds, string $code, int ...$signals): array
+{
+    $next = 0;
+
+    return run_php($code, [], [], function (string $output, int $pid) use (&$signals, &$next, $seconds) {
         if ($signals && str_contains($output, 'begins') && microtime(true) > $next) {
             posix_kill($pid, array_shift($signals));
-            $next = microtime(true) + 0.2;
+            $next = microtime(true) + $seconds;
         }
     });
 }
@@ -33,6 +39,9 @@ foreach (['SIGTERM' => 15, 'SIGINT' => 2, 'SIGQUIT' => 3] as $name => $signal) {
 $endless = str_replace('sleep(1)', 'sleep(100)', $code);
 echo 'SIGTERM twice: ', json_encode(signalled($endless, 15, 15)), "\n";
 echo 'SIGTERM, SIGINT: ', json_encode(signalled($endless, 15, 2)), "\n";
+
+// A wrapper passes on what the terminal has sent to the whole group.
+echo 'SIGINT at once: ', json_encode(apart(0.05, $code, 2, 2, 15)), "\n";
 
 // After run() a signal is the program's own again.
 $after = run_php('$runtime = new KQueue\Runtime(isolated: 0); $runtime->dispatch(fn () => 1); $runtime->run(); echo "begins\n"; sleep(100);',
@@ -45,4 +54,5 @@ SIGINT: {"status":0,"signal":0,"output":"begins\nends\nafter run: 1 waiting\n"}
 SIGQUIT: {"status":0,"signal":0,"output":"begins\nends\nafter run: 1 waiting\n"}
 SIGTERM twice: {"status":-1,"signal":15,"output":"begins\n"}
 SIGTERM, SIGINT: {"status":-1,"signal":2,"output":"begins\n"}
+SIGINT at once: {"status":0,"signal":0,"output":"begins\nends\nafter run: 1 waiting\n"}
 afterwards: {"status":-1,"signal":15,"output":"begins\n"}

@@ -1,5 +1,7 @@
 //! What the loop's own descriptors tell: signals, and the master's word on children.
 
+use std::time::Instant;
+
 use kqueue_core::scheduler::LaneId;
 
 use super::{CONTROL, Desk, SIGNALS, State};
@@ -35,11 +37,14 @@ impl Desk {
         let arrived = self.signals.as_ref().map(Signals::take).unwrap_or_default();
         for signal in arrived {
             if signals::STOP.contains(&signal) {
-                if self.told_to_stop {
-                    self.restore_handlers();
-                    signals::raise(signal);
+                match self.stops.count(Instant::now()) {
+                    None => continue,
+                    Some(1) => {}
+                    Some(_) => {
+                        self.restore_handlers();
+                        signals::raise(signal);
+                    }
                 }
-                self.told_to_stop = true;
             }
             self.on_signal(signal);
         }

@@ -569,6 +569,11 @@ fn the_second_stop_signal() {
         lives(child) && lives(runner),
         "the first signal ends nobody"
     );
+    // A wrapper passes the same one on.
+    send(master.as_raw(), Signal::SIGTERM);
+    send(master.as_raw(), Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(lives(child) && lives(runner), "they came as one");
     send(master.as_raw(), Signal::SIGINT);
     report.expect("2:A 3:B");
     ends_with(master, 0);

@@ -37,6 +37,7 @@ mod signal;
 mod sleep;
 mod socket;
 mod spawn;
+mod started;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -69,6 +70,17 @@ pub trait Waiter: Sync {
 
     /// The calling code has taken more memory of the system. MUST be cheap, and allocate nothing: an allocator is at work.
     fn grew(&self) {}
+
+    /// The running lane, for the processes that it starts; one that helps with another's job is that one. Asked on the thread that
+    /// called [`install`]. None: no lane runs, and calls are not kept apart.
+    fn lane(&self) -> Option<u32> {
+        None
+    }
+
+    /// Whether the running lane has nothing in common with others, so that a process of theirs is none that it could know of.
+    fn keeps_apart(&self) -> bool {
+        false
+    }
 
     /// Whether a process that is forked now goes on with what runs here, and does not become another program. Asked on any thread.
     fn forks_to_go_on(&self) -> bool {
@@ -259,6 +271,12 @@ pub fn uninstall() {
     if let Some(current) = installed().take() {
         got::restore(&current.targets, &current.slots);
     }
+}
+
+/// A lane of this number begins, or a job in it that shall not find the processes of the last: those that it still had are nobody's
+/// from now on, and reaped when they end.
+pub fn lane_begins(lane: u32) {
+    started::disown(lane);
 }
 
 /// Suspends the calling lane as an interposed `poll` would, for whoever stands in for a function that waits. None: it may not be

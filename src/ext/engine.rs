@@ -16,6 +16,7 @@ use ext_php_rs::types::{ZendHashTable, Zval};
 
 use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
+use kqueue_engine::interpose;
 use kqueue_engine::master::{self, Plan};
 use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::{Desk, Pause, Wake};
@@ -45,6 +46,7 @@ struct LaneWork(Owned);
 
 impl Work for LaneWork {
     fn run(&self, lane: LaneId) {
+        interpose::lane_begins(lane);
         let (ending, result) = zend::call(zend::own_callable(&self.0).as_ptr(), &mut []);
         run::leave_if_forked(ending);
         drop(result);

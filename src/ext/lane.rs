@@ -377,6 +377,18 @@ impl Waiter for Hooks {
         memory::grew();
     }
 
+    fn lane(&self) -> Option<u32> {
+        let lane = CURRENT.load(Ordering::Relaxed);
+        // SAFETY: the running lane, and the one that it helps, which is alive.
+        (!lane.is_null()).then(|| unsafe { (*Lane::world(lane)).id })
+    }
+
+    fn keeps_apart(&self) -> bool {
+        let lane = CURRENT.load(Ordering::Relaxed);
+        // SAFETY: as above.
+        !lane.is_null() && unsafe { (*Lane::world(lane)).own.is_some() }
+    }
+
     fn forks_to_go_on(&self) -> bool {
         // SAFETY: on the PHP thread, as the hooks have checked.
         unsafe { sys::kq_forks_itself() }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::{Grant, JobId, LaneId, Scheduler, Waiting};
+use kqueue_engine::interpose;
 use kqueue_engine::runner::{Pause, Wake};
 use rustc_hash::FxHashMap;
 
@@ -222,6 +223,7 @@ impl Work for PlainWork {
         loop {
             match lane::suspend(Pause::Line) {
                 Wake::Granted(Grant::Job(id)) => {
+                    interpose::lane_begins(lane);
                     let usable = self.job(lane, id);
                     with_desk(|desk| desk.finished(lane));
                     if !usable {

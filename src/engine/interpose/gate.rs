@@ -173,6 +173,26 @@ pub(super) fn grew() {
     }
 }
 
+/// The waiter, if this is its thread in its process.
+fn asked() -> Option<&'static dyn Waiter> {
+    let here = ENABLED.load(Ordering::Acquire)
+        && PHP_THREAD.load(Ordering::Relaxed) == thread()
+        && PROCESS.load(Ordering::Relaxed) == process();
+    // SAFETY: as in `open`.
+    let waiter = here.then(|| unsafe { WAITER.load(Ordering::Acquire).as_ref() })?;
+    waiter.copied()
+}
+
+/// The running lane, whether or not it may be suspended.
+pub(super) fn lane() -> Option<u32> {
+    asked()?.lane()
+}
+
+/// See [`Waiter::keeps_apart`].
+pub(super) fn keeps_apart() -> bool {
+    asked().is_some_and(Waiter::keeps_apart)
+}
+
 /// See [`Waiter::forks_to_go_on`]; on other threads nothing does.
 pub(super) fn forks_to_go_on() -> bool {
     // SAFETY: as in `open`.

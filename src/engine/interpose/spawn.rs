@@ -12,6 +12,7 @@ use libc::{FILE, c_char, c_int, pid_t, posix_spawn_file_actions_t, posix_spawnat
 
 use super::Hook;
 use super::gate;
+use super::started;
 use crate::limits;
 
 pub(super) const HOOKS: &[Hook] = &[
@@ -30,6 +31,9 @@ unsafe extern "C" fn fork() -> pid_t {
     let pid = unsafe { libc::fork() };
     if pid == 0 && !goes_on {
         limits::give_back();
+    }
+    if pid > 0 {
+        started::note(pid);
     }
     pid
 }
@@ -54,11 +58,29 @@ unsafe fn spawn_by(
     arguments: *const *mut c_char,
     environment: *const *mut c_char,
 ) -> c_int {
+    let mut started: pid_t = 0;
     // It makes no descriptors in this process, however many are open.
-    limits::as_before(|| {
-        // SAFETY: the caller's own arguments.
-        unsafe { real(pid, path, actions, attributes, arguments, environment) }
-    })
+    let result = limits::as_before(|| {
+        // SAFETY: the caller's own arguments, but for the place of the number, which may be null.
+        unsafe {
+            real(
+                &raw mut started,
+                path,
+                actions,
+                attributes,
+                arguments,
+                environment,
+            )
+        }
+    });
+    if result == 0 {
+        started::note(started);
+        if !pid.is_null() {
+            // SAFETY: where the caller wants it.
+            unsafe { pid.write(started) };
+        }
+    }
+    result
 }
 
 unsafe extern "C" fn posix_spawn(

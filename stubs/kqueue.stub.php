@@ -150,11 +150,12 @@ namespace KQueue {
          *        child_jobs: jobs after which a child is replaced
          * @param callable(): int                                     $runner runs in the runner; returns the exit status
          * @param callable(string $request): string                   $child  runs in a child, once per isolated job
-         * @param callable(list<array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, timed_out: bool}>): void $rescue
-         *        runs in a process of its own after a runner ended with jobs in flight; cause is null for a job that only was a
-         *        neighbour, else how the runner died; timed_out: and that was after the job's deadline
+         * @param callable(array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, guilty: bool, timed_out: bool, error: string|null}): void $rescue
+         *        runs in a process of its own after a runner ended with jobs in flight, once for each. cause: null for a job that
+         *        only was a neighbour, else how the runner died; guilty: it died of this job, else of one of several; timed_out: and
+         *        that was after the job's deadline; error: the fatal error that the first call for this job ended with
          *
-         * @return int the exit status of the last runner
+         * @return int the exit status of the last runner; 13 if runners died again and again
          *
          * @throws Exception\Unsupported this PHP cannot run lanes
          * @throws Exception\EngineError a process could not be forked
@@ -264,13 +265,21 @@ namespace KQueue {
         /**
          * In the leader: it has a job. The lead passes on; the job counts as in flight until finished().
          *
-         * @param array{id: string, class: string, connection: string, queue: string, timeout?: float|null, memory?: int, onSignal?: callable(int): void|null} $job
-         *        timeout: seconds from now after which Exception\JobTimedOut is thrown into this lane; memory: MB, or 0: with more,
-         *        Exception\OutOfMemory is thrown into this lane, until settling() or finished(); onSignal: called in this
-         *        lane's world until finished(), after run()'s, for a signal to stop; must not throw. What it waits for stops all
-         *        lanes, so it should only take note
+         * @param array{id: string, class: string, connection: string, queue: string, attempts?: int, timeout?: float|null, memory?: int, onSignal?: callable(int): void|null} $job
+         *        attempts: this one included; timeout, onSignal and memory: see begin()
          */
         public static function reserved(array $job): void {}
+
+        /**
+         * In the lane that said reserved(): its job begins in this process, and not in an isolated child. From now on it may be to
+         * blame if the process dies, also where no lane can be named.
+         *
+         * @param float|null $timeout seconds from now after which Exception\JobTimedOut is thrown into this lane
+         * @param callable(int): void|null $onSignal called in this lane's world until finished(), after run()'s, for a signal to
+         *        stop; must not throw. What it waits for stops all lanes, so it should only take note
+         * @param int $memory MB, or 0: with more, Exception\OutOfMemory is thrown into this lane, until settling() or finished()
+         */
+        public static function begin(?float $timeout, mixed $onSignal, int $memory = 0): void {}
 
         /** In a lane: its job has ended, in whatever way. */
         public static function finished(): void {}

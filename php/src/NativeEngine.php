@@ -89,6 +89,11 @@ final class NativeEngine implements Contracts\Engine
         Native::reserved($job);
     }
 
+    public function begin(?float $timeout, ?callable $onSignal, int $memory = 0): void
+    {
+        Native::begin($timeout, $onSignal, $memory);
+    }
+
     public function finished(): void
     {
         Native::finished();

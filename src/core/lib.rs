@@ -1,6 +1,7 @@
 //! Decisions: what runs when, what crosses a process border, what the settings mean. No PHP, no I/O, no clock.
 #![forbid(unsafe_code)]
 
+pub mod blame;
 pub mod permits;
 pub mod pool;
 pub mod profile;

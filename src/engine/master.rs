@@ -12,6 +12,8 @@
 mod aftermath;
 mod report;
 
+pub use kqueue_core::blame::Blame;
+
 use aftermath::{Aftermath, Next, continue_with};
 use report::say;
 
@@ -19,9 +21,10 @@ use crate::error::EngineError;
 use crate::link::{ChildLink, MasterLink, Packet, Packets, stream_pair};
 use crate::reaper::{self, Process};
 use crate::role::{self, Role};
-use crate::scoreboard::{Lost, Scoreboard, now_ms};
+use crate::scoreboard::{JobInfo, Scoreboard, now_ms};
 use crate::signals::{self, PAUSE, RESUME, STOP, Signals, Stops};
 use crate::zygote::{self, Side};
+use kqueue_core::blame::History;
 use kqueue_core::wire::Control;
 use nix::errno::Errno;
 use nix::libc;
@@ -38,6 +41,22 @@ const ROUND: Duration = Duration::from_secs(1);
 /// How often a runner or a rescue is tried to be forked before the master gives up.
 const FORK_ATTEMPTS: u32 = 30;
 
+/// The status of a run that ends because its runners die again and again.
+pub const CRASH_LOOP: i32 = 13;
+
+/// A job that was in flight in a runner that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Whose it was.
+    pub lane: u32,
+    /// The job.
+    pub info: JobInfo,
+    /// What it has to do with the runner's end.
+    pub blame: Blame,
+    /// What ended the runner, for the job's record.
+    pub cause: String,
+}
+
 /// What the processes do. Each function is called in the new process; what it returns is the exit status, and the process
 /// then ends by `_exit`: output that PHP holds back must be flushed before.
 pub trait Program {
@@ -47,9 +66,9 @@ pub trait Program {
     /// An isolated child: runs what [`ChildLink::receive`] gives until it gives nothing.
     fn child(&mut self, link: ChildLink) -> i32;
 
-    /// Gives back the jobs that were in flight when a runner ended. `death` tells how, for the culprit's record. Runs in a
-    /// process of its own, for at most [`Plan::rescue_limit`].
-    fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32;
+    /// Deals with the jobs that were in flight when a runner ended. Runs in a process of its own, for at most
+    /// [`Plan::rescue_limit`].
+    fn rescue(&mut self, lost: Vec<Lost>) -> i32;
 }
 
 /// The master's settings.
@@ -59,7 +78,8 @@ pub struct Plan {
     pub children: usize,
     /// From SIGTERM to SIGKILL; also how long children may take to leave.
     pub grace: Duration,
-    /// The run ends when this many runners died within [`Plan::restart_window`].
+    /// The run ends when this many runners died one after another without progress, each within [`Plan::restart_window`] of the
+    /// one before.
     pub restart_limit: u32,
     /// See [`Plan::restart_limit`].
     pub restart_window: Duration,
@@ -80,7 +100,7 @@ impl Default for Plan {
 }
 
 /// Makes this process the master until the run is over; returns its exit status: the runner's, or 0 after a second stop
-/// signal, or (after too many deaths) that of the last death: 128 + signal, or the runner's own but never 0.
+/// signal, or that of a death while it was stopping (128 + signal, or the runner's own but never 0), or [`CRASH_LOOP`].
 pub fn supervise(
     plan: Plan,
     board: Arc<Scoreboard>,
@@ -165,14 +185,15 @@ struct Master<'a> {
     stops: Stops,
     /// A runner that takes the place of another is told.
     paused: bool,
-    /// When runners died, within the restart window.
-    deaths: Vec<Instant>,
+    /// Of the runners that died.
+    history: History,
+    began: Instant,
     restarts: u32,
     /// Lane and heartbeat of the runner at the last round.
     seen: Option<(u32, u64)>,
     next_round: Instant,
-    /// Why the master itself killed the runner.
-    verdict: Option<String>,
+    /// For which lane the master itself killed the runner, and why.
+    verdict: Option<(u32, String)>,
 }
 
 impl<'a> Master<'a> {
@@ -195,7 +216,8 @@ impl<'a> Master<'a> {
             standalone: false,
             stops: Stops::default(),
             paused: false,
-            deaths: Vec::new(),
+            history: History::default(),
+            began: Instant::now(),
             restarts: 0,
             seen: None,
             next_round: Instant::now() + ROUND,
@@ -351,8 +373,7 @@ impl<'a> Master<'a> {
             child.leave(now, self.plan.grace);
         }
         if self.standalone {
-            self.phase =
-                Phase::Clearing(self.aftermath(Vec::new(), String::new(), Next::Return(0)));
+            self.phase = Phase::Clearing(self.aftermath(Vec::new(), Next::Return(0)));
         }
     }
 
@@ -366,7 +387,7 @@ impl<'a> Master<'a> {
         {
             if !libc::WIFEXITED(status) || libc::WEXITSTATUS(status) != 0 {
                 say(&format!(
-                    "the process that gives jobs back {}; jobs it had not reached come back when their reservation \
+                    "the process that gives jobs back {}; jobs that it has not dealt with come back when their reservation \
                      expires (retry_after)",
                     reaper::describe(status)
                 ));
@@ -434,8 +455,11 @@ impl<'a> Master<'a> {
             return;
         }
         let late = Duration::from_millis(now - job.deadline_ms).as_secs_f64();
-        self.verdict = Some(format!(
-            "was killed because it hung in one call, {late:.1} s past the timeout of the job,"
+        self.verdict = Some((
+            lane,
+            format!(
+                "was killed because it hung in one call, {late:.1} s past the timeout of the job,"
+            ),
         ));
         self.runner.as_mut().map(Process::kill);
     }

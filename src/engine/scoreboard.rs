@@ -7,7 +7,11 @@
 //! Untouched slots cost no memory: the mapping is anonymous and its pages appear when written. 512 bytes per used lane.
 #![expect(unsafe_code, reason = "the mapping is reached through a raw pointer")]
 
+mod fatal;
+
+use self::fatal::FatalSlot;
 use crate::error::EngineError;
+use kqueue_core::blame::InFlight;
 use kqueue_core::wire::cut;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
@@ -40,17 +44,6 @@ pub struct JobInfo {
     pub started_ms: u64,
     /// When it must have ended, by [`now_ms`]; 0 = no limit.
     pub deadline_ms: u64,
-}
-
-/// A job that was in flight in a runner that is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// Whose it was.
-    pub lane: u32,
-    /// The job.
-    pub info: JobInfo,
-    /// Its lane was on the CPU when the runner died.
-    pub culprit: bool,
 }
 
 /// Counted since the run began, over all its runners.
@@ -126,11 +119,16 @@ const QUEUE: usize = 136;
 const TEXTS: [usize; 4] = [ID, CLASS, CONNECTION, QUEUE];
 const WORDS: usize = (ID + CLASS + CONNECTION + QUEUE) / 8;
 
+/// The lane has a job, which has not begun in this process: it is looked at, or runs in an isolated child.
+const RESERVED: u32 = 1;
+/// The lane runs it.
+const BEGUN: u32 = 2;
+
 #[repr(C, align(64))]
 struct LaneSlot {
     /// Odd while the slot is being written.
     sequence: AtomicU32,
-    /// 1 while a job is in flight.
+    /// [`RESERVED`] or [`BEGUN`] while a job is in flight.
     busy: AtomicU32,
     started_ms: AtomicU64,
     deadline_ms: AtomicU64,
@@ -171,7 +169,8 @@ impl Scoreboard {
     pub fn new(lanes: u32, children: u32) -> Result<Scoreboard, EngineError> {
         let length = size_of::<Header>()
             + lanes as usize * size_of::<LaneSlot>()
-            + children as usize * size_of::<ChildSlot>();
+            + children as usize * size_of::<ChildSlot>()
+            + lanes as usize * size_of::<FatalSlot>();
         // SAFETY: a new anonymous mapping at an address of the kernel's choice.
         let base = unsafe {
             libc::mmap(
@@ -233,9 +232,18 @@ impl Scoreboard {
             word += room / 8;
         }
         slot.lengths.store(lengths, Ordering::Relaxed);
-        slot.busy.store(1, Ordering::Relaxed);
+        slot.busy.store(RESERVED, Ordering::Relaxed);
+        self.forget_fatal(lane);
         slot.sequence
             .store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The lane's job begins in this process, and must have ended by then; 0 = no limit.
+    pub fn begin_job(&self, lane: u32, deadline_ms: u64) {
+        if let Some(slot) = self.lane(lane) {
+            slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+            slot.busy.store(BEGUN, Ordering::Release);
+        }
     }
 
     /// The lane's job has ended.
@@ -291,18 +299,23 @@ impl Scoreboard {
     }
 
     /// The jobs in flight. Right while their runner lives, and the last word once it is dead.
-    pub fn in_flight(&self) -> Vec<Lost> {
-        let running = self.running();
+    pub fn in_flight(&self) -> Vec<InFlight<JobInfo>> {
         (0..self.used())
             .filter_map(|lane| match self.job(lane) {
-                Ok(Some(info)) => Some(Lost {
+                Ok(Some(info)) => Some(InFlight {
                     lane,
                     info,
-                    culprit: running == Some(lane),
+                    has_begun: self.has_begun(lane),
+                    fatal: self.fatal(lane),
                 }),
                 _ => None,
             })
             .collect()
+    }
+
+    fn has_begun(&self, lane: u32) -> bool {
+        self.lane(lane)
+            .is_some_and(|slot| slot.busy.load(Ordering::Relaxed) == BEGUN)
     }
 
     /// Lanes whose slot was being written when its writer died: a job that had just been reserved, and can be given back by
@@ -441,6 +454,7 @@ impl Scoreboard {
                 let even = slot.sequence.load(Ordering::Relaxed).wrapping_add(1) & !1;
                 slot.sequence.store(even, Ordering::Release);
             }
+            self.forget_fatal(lane);
         }
         for slot in 0..self.children {
             if self.child(slot).is_some() {

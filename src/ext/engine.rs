@@ -454,11 +454,7 @@ impl Engine {
             queue: convert::text(job, "queue"),
             attempts: convert::integer(job, "attempts", 0)?.clamp(0, i64::from(u32::MAX)) as u32,
             started_ms: now_ms(),
-            deadline_ms: if timeout > 0.0 {
-                now_ms() + (timeout * 1000.0) as u64
-            } else {
-                0
-            },
+            deadline_ms: deadline_ms(timeout),
         };
         if !with_desk(|desk| desk.scheduler.reserved(lane)).unwrap_or_default() {
             return Err(
@@ -475,6 +471,21 @@ impl Engine {
         run::set_deadline(lane, Some(timeout));
         run::measure_job(true);
         lane::memory::set(convert::integer(job, "memory", 0)?.max(0) as u64);
+        Ok(())
+    }
+
+    #[php(defaults(memory = 0))]
+    pub fn begin(timeout: Option<f64>, onSignal: Option<&Zval>, memory: i64) -> PhpResult<()> {
+        let lane = here("begin")?;
+        let on_signal = callback("onSignal", onSignal)?;
+        let timeout = timeout.unwrap_or_default().clamp(0.0, 1e9);
+        if let Some(board) = board() {
+            board.begin_job(lane, deadline_ms(timeout));
+        }
+        lane::on_signal(on_signal);
+        run::set_deadline(lane, Some(timeout));
+        run::measure_job(true);
+        lane::memory::set(memory.max(0) as u64);
         Ok(())
     }
 
@@ -742,6 +753,15 @@ impl Engine {
             .long("clones", run.table.clones)
             .put("clone_seconds", run.table.clone_time.as_secs_f64())
             .done()
+    }
+}
+
+/// For the scoreboard.
+fn deadline_ms(timeout: f64) -> u64 {
+    if timeout > 0.0 {
+        now_ms() + (timeout * 1000.0) as u64
+    } else {
+        0
     }
 }
 

@@ -298,6 +298,13 @@ fn live() -> *mut Lane {
     }
 }
 
+/// The lane in whose world PHP code runs now: the running one, or that which it helps, or a suspended one that is called in.
+pub(crate) fn live_owner() -> Option<LaneId> {
+    let lane = live();
+    // SAFETY: it and its owner are alive.
+    (!lane.is_null()).then(|| unsafe { (*Lane::world(lane)).id })
+}
+
 /// The settings of the lane whose world is live, or of that which it helps. The closure must not switch lanes.
 pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
     let lane = live();

@@ -6,8 +6,8 @@ use std::io::Write;
 
 use kqueue_engine::children::Children;
 use kqueue_engine::link::{ChildLink, MasterLink};
-use kqueue_engine::master::Program;
-use kqueue_engine::scoreboard::{JobInfo, Lost, now_ms};
+use kqueue_engine::master::{Blame, Lost, Program};
+use kqueue_engine::scoreboard::{JobInfo, now_ms};
 
 use crate::child::{self, Reply};
 use crate::convert::{self, Map};
@@ -38,7 +38,7 @@ impl Program for Plain {
         child::serve(link, None, &mut handle, &mut || {})
     }
 
-    fn rescue(&mut self, _lost: Vec<Lost>, _death: &str) -> i32 {
+    fn rescue(&mut self, _lost: Vec<Lost>) -> i32 {
         0
     }
 }
@@ -72,13 +72,26 @@ impl Program for Laravel {
         )
     }
 
-    fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
+    fn rescue(&mut self, lost: Vec<Lost>) -> i32 {
         forget_parent();
-        let jobs: Vec<Owned> = lost.iter().map(|lost| lost_job(lost, death)).collect();
-        let values: Vec<zend::Value> = jobs.iter().map(Owned::borrowed).collect();
-        let list = convert::list(&values);
-        let (ending, result) = zend::call(self.rescue.as_ptr(), &mut [list.borrowed()]);
-        finish(ending, &result, "giving jobs back")
+        let mut status = 0;
+        for lost in &lost {
+            // What jobs have to say of their failure is PHP code too, and may end with a fatal error of its own.
+            let (mut ending, mut result) = self.rescue_one(lost, None);
+            if ending == Ending::BailedOut {
+                let error = zend::last_error().unwrap_or_default();
+                (ending, result) = self.rescue_one(lost, Some(error));
+            }
+            status = status.max(finish(ending, &result, "giving a job back"));
+        }
+        status
+    }
+}
+
+impl Laravel {
+    fn rescue_one(&self, lost: &Lost, error: Option<String>) -> (Ending, Owned) {
+        let job = lost_job(lost, error);
+        zend::call(self.rescue.as_ptr(), &mut [job.borrowed()])
     }
 }
 
@@ -118,16 +131,20 @@ fn finish(ending: Ending, result: &Owned, what: &str) -> i32 {
     status
 }
 
-/// A lost job for PHP; `cause` is null for one that only was a neighbour.
-fn lost_job(lost: &Lost, death: &str) -> Owned {
+/// A lost job for PHP; `cause` is null for one that only was a neighbour, and `error` what ended the last try to deal with it.
+fn lost_job(lost: &Lost, error: Option<String>) -> Owned {
+    let charged = lost.blame != Blame::Innocent;
+    let guilty = lost.blame == Blame::Guilty;
     let map = Map::new()
         .put("id", lost.info.id.clone())
         .put("class", lost.info.class.clone())
         .put("connection", lost.info.connection.clone())
         .put("queue", lost.info.queue.clone())
         .long("attempts", lost.info.attempts)
-        .put("cause", lost.culprit.then(|| death.to_owned()))
-        .put("timed_out", lost.culprit && is_overdue(&lost.info));
+        .put("cause", charged.then(|| lost.cause.clone()))
+        .put("guilty", guilty)
+        .put("timed_out", guilty && is_overdue(&lost.info))
+        .put("error", error);
     let mut zval = ext_php_rs::types::Zval::new();
     zval.set_hashtable(map.done());
     convert::own(&zval)

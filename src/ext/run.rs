@@ -344,10 +344,13 @@ pub(crate) fn note_ending(ending: zend::Ending) {
     }
 }
 
-/// After a fatal error: reserve nothing, let the others end; the process is replaced.
+/// After a fatal error: reserve nothing, let the others end; the process is replaced. The job in whose world it happened is guilty.
 pub(crate) fn poison() {
     let Some(run) = current() else { return };
-    let message = zend::last_error().unwrap_or_else(|| "a fatal error without a message".into());
+    let message = zend::last_fatal().unwrap_or_else(|| "a fatal error without a message".into());
+    if let (Some(board), Some(lane)) = (crate::prepared::board(), lane::live_owner()) {
+        board.set_fatal(lane, &message);
+    }
     run.poison.get_or_insert(message);
     // SAFETY: the jump left regions that count themselves.
     unsafe {

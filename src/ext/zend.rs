@@ -359,6 +359,22 @@ pub(crate) fn last_error() -> Option<String> {
     }
 }
 
+/// The last error, and where it was.
+pub(crate) fn last_fatal() -> Option<String> {
+    let message = last_error()?;
+    // SAFETY: NUL-terminated and alive until the next error.
+    let place = unsafe {
+        let file: *const c_char = sys::kq_last_error_file();
+        (!file.is_null()).then(|| CStr::from_ptr(file).to_string_lossy().into_owned())
+    };
+    // SAFETY: reads a global.
+    let line = unsafe { sys::kq_last_error_line() };
+    Some(match place {
+        Some(file) => format!("{message} in {file}:{line}"),
+        None => message,
+    })
+}
+
 /// An ini setting's value.
 pub(crate) fn ini(name: &CStr) -> Option<String> {
     // SAFETY: the name is NUL-terminated; the value belongs to the engine and is copied at once.

@@ -98,7 +98,7 @@ final class RescueTest extends TestCase
         $job = new PlainKQueueJob;
         $job->isolated = $says;
         $this->push($job);
-        $this->newRescue($on)([$this->inFlight($this->queue()->pop(), 'killed by signal 11 (SIGSEGV)')]);
+        $this->newRescue($on)($this->inFlight($this->queue()->pop(), 'killed by signal 11 (SIGSEGV)'));
 
         self::assertSame($isolates ? [PlainKQueueJob::class] : [], array_keys((new Profile($this->app['cache.store']))->all()));
         self::assertSame($isolates, str_contains($this->log(), 'Its class runs isolated from now on.'));
@@ -112,7 +112,7 @@ final class RescueTest extends TestCase
         $this->use($connection);
         $this->push(new TestJob('stuck', tries: 5, failOnTimeout: true));
 
-        $this->newRescue()([['timed_out' => true] + $this->inFlight($this->queue()->pop(), 'the runner was killed because it hung in one call')]);
+        $this->newRescue()(['timed_out' => true] + $this->inFlight($this->queue()->pop(), 'the runner was killed because it hung in one call'));
 
         self::assertSame(0, $this->queue()->size());
         self::assertStringContainsString('it hung in one call', $this->failedJobs()[0]->exception, 'the true cause');
@@ -126,7 +126,7 @@ final class RescueTest extends TestCase
         $this->use($connection);
         $this->push(...array_map(fn (int $i) => new TestJob("job {$i}"), range(1, 30)));
         $jobs = array_map(fn () => $this->queue()->pop(), range(1, 30));
-        $this->newRescue()(array_map(fn ($job): array => $this->inFlight($job, null), $jobs));
+        array_map($this->newRescue(), array_map(fn ($job): array => $this->inFlight($job, null), $jobs));
 
         $attempts = array_map(fn () => $this->queue()->pop()->attempts(), range(1, 30));
         self::assertSame(array_fill(0, 30, 1), $attempts);
@@ -153,7 +153,7 @@ final class RescueTest extends TestCase
             }
         });
         $this->app['config']->set('queue.connections.other', ['driver' => 'other']);
-        $this->newRescue()([['connection' => 'other'] + $this->inFlight($job, null)]);
+        $this->newRescue()(['connection' => 'other'] + $this->inFlight($job, null));
 
         self::assertNull($queue->pop());
         self::assertStringContainsString('comes back when its reservation ends', $this->log());
@@ -216,7 +216,7 @@ final class RescueTest extends TestCase
 
     private function rescue(object $job, ?string $cause, ?int $attempts = null): void
     {
-        $this->newRescue()([$this->inFlight($job, $cause, $attempts)]);
+        $this->newRescue()($this->inFlight($job, $cause, $attempts));
     }
 
     /** @return array<string, mixed> */

@@ -21,7 +21,7 @@ interface Engine
      * @param  array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int, flush?: float}  $options
      * @param  callable(): int  $runner
      * @param  callable(string): string  $child
-     * @param  callable(list<array{id: string, class: string, connection: string, queue: string, cause: string|null}>): void  $rescue
+     * @param  callable(array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, guilty: bool, timed_out: bool, error: string|null}): void  $rescue
      */
     public function supervise(array $options, callable $runner, callable $child, callable $rescue): int;
 
@@ -68,8 +68,14 @@ interface Engine
 
     public function idle(float $seconds): void;
 
-    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int, timeout: float|null, onSignal?: (callable(int): void)|null}  $job */
+    /** @param  array{id: string, class: string, connection: string, queue: string, attempts: int}  $job */
     public function reserved(array $job): void;
+
+    /**
+     * @param  (callable(int): void)|null  $onSignal
+     * @param  int  $memory  MB, or 0
+     */
+    public function begin(?float $timeout, ?callable $onSignal, int $memory = 0): void;
 
     public function finished(): void;
 

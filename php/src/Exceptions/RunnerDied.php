@@ -20,4 +20,12 @@ final class RunnerDied extends RuntimeException
             ."Let it run in a process of its own: 'public ?bool \$isolated = true;', or add the class to config kqueue.isolate."
         );
     }
+
+    /** Nobody knows by which of them. */
+    public static function among(Job $job, string $cause): self
+    {
+        return new self(
+            'The runner died while '.JobName::of($job)." and maybe others ran in it: {$cause}. It is not known which of them brought it about."
+        );
+    }
 }

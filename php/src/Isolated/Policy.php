@@ -40,9 +40,10 @@ final class Policy
             return true;
         }
 
-        $isolated = self::property($payload, 'isolated');
+        $said = self::property($payload, 'isolated', load: false);
 
-        return is_bool($isolated) ? $isolated : $this->observer?->isolates(self::classOf($payload)) ?? false;
+        // A class that is known to misbehave is not loaded here: that may be what it does.
+        return is_bool($said) ? $said : $this->misbehaves($payload) || self::property($payload, 'isolated') === true;
     }
 
     /**
@@ -50,9 +51,9 @@ final class Policy
      *
      * @param  array<string, mixed>  $payload
      */
-    public static function isSaid(array $payload): bool
+    public static function isSaid(array $payload, bool $mayLoad = true): bool
     {
-        return is_bool(self::property($payload, 'isolated'));
+        return is_bool(self::property($payload, 'isolated', $mayLoad));
     }
 
     /**
@@ -78,7 +79,17 @@ final class Policy
     }
 
     /** @param  array<string, mixed>  $payload */
-    private static function classOf(array $payload): string
+    private function misbehaves(array $payload): bool
+    {
+        return $this->observer?->isolates(self::classOf($payload)) ?? false;
+    }
+
+    /**
+     * By which the profile knows it.
+     *
+     * @param  array<string, mixed>  $payload
+     */
+    public static function classOf(array $payload): string
     {
         return self::names($payload)[0] ?? 'a job without a name';
     }
@@ -89,7 +100,7 @@ final class Policy
      */
     public function memoryOf(array $payload): int
     {
-        $memory = self::property($payload, 'maxMemory');
+        $memory = self::property($payload, 'maxMemory', ! $this->misbehaves($payload));
 
         return is_int($memory) && $memory > 0 ? $memory : $this->maxMemory;
     }
@@ -97,7 +108,7 @@ final class Policy
     /** @param  array<string, mixed>  $payload */
     public function priorityOf(array $payload): int
     {
-        $priority = self::property($payload, 'priority');
+        $priority = self::property($payload, 'priority', ! $this->misbehaves($payload));
 
         return is_int($priority) ? $priority : 0;
     }
@@ -115,14 +126,14 @@ final class Policy
     }
 
     /** @param  array<string, mixed>  $payload */
-    private static function property(array $payload, string $property): mixed
+    private static function property(array $payload, string $property, bool $load = true): mixed
     {
         if (isset($payload['kqueue'][$property])) {
             return $payload['kqueue'][$property];
         }
 
         foreach (self::names($payload) as $name) {
-            if (class_exists($name)) {
+            if (class_exists($name, $load)) {
                 $value = (new ReflectionClass($name))->getDefaultProperties()[$property] ?? null;
 
                 if ($value !== null) {

@@ -100,13 +100,20 @@ final class Profile
         return $count;
     }
 
-    /** After a runner died in a job of the class. */
-    public function addCrashed(string $class, string $cause): void
+    /**
+     * After a runner died of a job of the class.
+     *
+     * @return bool whether it could be written down
+     */
+    public function addCrashed(string $class, string $cause): bool
     {
         try {
             $this->add($class, "took its process down ({$cause})");
+
+            return true;
         } catch (Throwable) {
             // Without its cache the application has greater troubles; the job itself is dealt with.
+            return false;
         }
     }
 

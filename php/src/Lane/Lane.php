@@ -308,14 +308,9 @@ final class Lane
     /** Runs the job and cleans up after it. False: this lane must not run another. */
     private function work(Job $job): bool
     {
-        $isolated = $this->says($job, $this->policy->isolates(...));
-        $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
-        $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
-
-        $memory = $isolated ? 0 : $this->memoryOf($job);
-
         $name = $this->lines->take($job);
 
+        // Before anything that may load the job's class: if the process falls over that, it is known over what.
         $this->engine->reserved([
             'id' => (string) $job->getJobId(),
             'class' => $name,
@@ -323,13 +318,6 @@ final class Lane
             'queue' => (string) $job->getQueue(),
             // Only the rescue asks for them; other drivers may have to ask their server.
             'attempts' => $job instanceof RedisJob || $job instanceof DatabaseJob ? $job->attempts() : 0,
-            'timeout' => $isolated ? null : $timeout,
-            'memory' => $memory,
-            'onSignal' => match (true) {
-                $this->settings->once => null,
-                $fresh => ChildWorker::interruptFresh(...),
-                default => $this->worker->interrupt(...),
-            },
         ]);
 
         if ($this->settings->once) {
@@ -338,6 +326,18 @@ final class Lane
 
         // Also if the job runs elsewhere: what becomes of it is told here.
         $this->life->beginForJob();
+
+        $isolated = $this->says($job, $this->policy->isolates(...));
+        $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
+        $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
+
+        if (! $isolated) {
+            $this->engine->begin($timeout, match (true) {
+                $this->settings->once => null,
+                $fresh => ChildWorker::interruptFresh(...),
+                default => $this->worker->interrupt(...),
+            }, $this->memoryOf($job));
+        }
 
         try {
             $reusable = match (true) {

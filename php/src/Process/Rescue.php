@@ -6,6 +6,7 @@ namespace KQueue\Process;
 
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\DatabaseQueue;
+use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Jobs\DatabaseJob;
 use Illuminate\Queue\Jobs\DatabaseJobRecord;
 use Illuminate\Queue\Jobs\RedisJob;
@@ -19,8 +20,8 @@ use KQueue\Support\Laravel;
 use Throwable;
 
 /**
- * Runs after a runner ended with jobs in flight. The job that took it down has failed an attempt; the others go back to the queue
- * as if they had never been reserved.
+ * Deals with the jobs that were in flight in a runner that ended. One that took it down has failed an attempt, as have all that may
+ * have done so where nobody knows which it was; the others go back to the queue as if they had never been reserved.
  *
  * Only where the queue object is exactly Laravel's own for Redis or databases, or Horizon's, which keeps its jobs as Laravel does;
  * the jobs of other drivers come back when their reservation ends (retry_after, visibility timeout, a closed connection).
@@ -51,6 +52,11 @@ final class Rescue
 
     private const HORIZON = 'Laravel\Horizon\RedisQueue';
 
+    private const DRIVERS = [RedisQueue::class, self::HORIZON, DatabaseQueue::class];
+
+    /** The job whose attempt is made a failed one; it outlives a fatal error in what it has to say of that. */
+    private RedisJob|DatabaseJob|null $failing = null;
+
     /** @param  Profile|null  $profile  null: classes are not isolated for what they do */
     public function __construct(
         private readonly Application $app,
@@ -59,19 +65,20 @@ final class Rescue
         private readonly ?Profile $profile,
     ) {}
 
-    /** @param  list<array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null, timed_out?: bool}>  $jobs */
-    public function __invoke(array $jobs): void
+    /**
+     * @param  array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null, guilty?: bool, timed_out?: bool, error?: string|null}  $job
+     *                                                                                                                                                                             error: what ended the last call for it
+     */
+    public function __invoke(array $job): void
     {
-        foreach ($jobs as $job) {
-            try {
-                $outcome = $job['cause'] === null ? $this->giveBack($job) : $this->fail($job);
-            } catch (Throwable $e) {
-                $this->worker->report($e);
-                $outcome = "stays reserved until its retry_after: {$e->getMessage()}";
-            }
-
-            $this->app->make('log')->warning("kqueue: a runner died; {$job['class']} [{$job['id']}] on [{$job['connection']}:{$job['queue']}] {$outcome}");
+        try {
+            $outcome = $job['cause'] === null ? $this->giveBack($job) : $this->fail($job);
+        } catch (Throwable $e) {
+            $this->worker->report($e);
+            $outcome = "stays reserved until its retry_after: {$e->getMessage()}";
         }
+
+        $this->app->make('log')->warning("kqueue: a runner died; {$job['class']} [{$job['id']}] on [{$job['connection']}:{$job['queue']}] {$outcome}");
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $job */
@@ -113,40 +120,65 @@ final class Rescue
         ]) > 0;
     }
 
-    /** @param  array{id: string, connection: string, queue: string, attempts?: int, cause: string, timed_out?: bool}  $reserved */
+    /** @param  array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string, guilty?: bool, timed_out?: bool, error?: string|null}  $reserved */
     private function fail(array $reserved): string
     {
+        $error = $reserved['error'] ?? null;
+        $settled = $error !== null && $this->failing !== null && ($this->failing->isDeleted() || $this->failing->isReleased());
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
-        $job = match (get_class($queue)) {
-            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved),
-            DatabaseQueue::class => $this->databaseJob($queue, $reserved),
+        // If it has ended a process by loading its class or by what it does when it has failed, then without either.
+        $job = $settled ? $this->failing : match (get_class($queue)) {
+            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved, $error !== null),
+            DatabaseQueue::class => $this->databaseJob($queue, $reserved, $error !== null),
             default => null,
         };
 
-        $isolates = $this->profile !== null && ($job === null || ! Policy::isSaid($job->payload()));
-
-        if ($isolates) {
-            $this->profile->addCrashed($reserved['class'], $reserved['cause']);
-        }
+        $this->failing = $job;
+        $did = ($reserved['guilty'] ?? true) ? "took it down ({$reserved['cause']})" : "was one of those that may have taken it down ({$reserved['cause']})";
+        $isolates = ($reserved['guilty'] ?? true) && $this->isolate($reserved, $job, $error === null);
 
         if ($job === null) {
-            return "took it down ({$reserved['cause']}), and comes back when its reservation ends.";
+            return $did.(in_array(get_class($queue), self::DRIVERS, true) ? ', and was no longer reserved.' : ', and comes back when its reservation ends.');
         }
 
-        $death = RunnerDied::during($job, $reserved['cause']);
+        $death = ($reserved['guilty'] ?? true) ? RunnerDied::during($job, $reserved['cause']) : RunnerDied::among($job, $reserved['cause']);
 
-        if ($reserved['timed_out'] ?? false) {
+        if ($settled) {
+            $this->endFailure($job, $death);
+        } elseif ($reserved['timed_out'] ?? false) {
             $this->worker->timeOut($job, $this->options, $death);
         } else {
             $this->worker->failAttempt($job, $this->options, $death);
         }
 
-        return "took it down ({$reserved['cause']}): a failed attempt.".($isolates ? ' Its class runs isolated from now on.' : '');
+        return "{$did}: a failed attempt."
+            .($isolates ? ' Its class runs isolated from now on.' : '')
+            .($error === null ? '' : " What it does when it has failed ended with a fatal error as well: {$error}");
+    }
+
+    /** @param  array{class: string, cause: string}  $reserved */
+    private function isolate(array $reserved, RedisJob|DatabaseJob|null $job, bool $mayLoad): bool
+    {
+        if ($this->profile === null || $job !== null && Policy::isSaid($job->payload(), $mayLoad)) {
+            return false;
+        }
+
+        return $this->profile->addCrashed($job === null ? $reserved['class'] : Policy::classOf($job->payload()), $reserved['cause']);
+    }
+
+    /** The queue has been told before the fatal error came; those who record failures have not. */
+    private function endFailure(RedisJob|DatabaseJob $job, RunnerDied $death): void
+    {
+        if ($job->hasFailed()) {
+            $this->app->make('events')->dispatch(new JobFailed($job->getConnectionName(), $job, $death));
+        }
+
+        $this->worker->report($death);
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */
-    private function redisJob(RedisQueue $queue, array $reserved): ?RedisJob
+    private function redisJob(RedisQueue $queue, array $reserved, bool $quiet): ?RedisJob
     {
         $key = Laravel::redisKey($queue, $reserved['queue']).':reserved';
 
@@ -160,20 +192,26 @@ final class Rescue
             // RedisJob counts the attempts of the payload as it was before the reservation.
             $body = json_encode(['attempts' => $payload['attempts'] - 1] + $payload, JSON_UNESCAPED_UNICODE);
 
-            return new RedisJob($this->app, $queue, $body, $member, $reserved['connection'], $reserved['queue']);
+            $arguments = [$this->app, $queue, $body, $member, $reserved['connection'], $reserved['queue']];
+
+            return $quiet ? new QuietRedisJob(...$arguments) : new RedisJob(...$arguments);
         }
 
         return null;
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */
-    private function databaseJob(DatabaseQueue $queue, array $reserved): ?DatabaseJob
+    private function databaseJob(DatabaseQueue $queue, array $reserved, bool $quiet): ?DatabaseJob
     {
         $row = $this->reservedRow($queue, $reserved)->first();
 
-        return $row === null
-            ? null
-            : new DatabaseJob($this->app, $queue, new DatabaseJobRecord((object) $row), $reserved['connection'], $reserved['queue']);
+        if ($row === null) {
+            return null;
+        }
+
+        $arguments = [$this->app, $queue, new DatabaseJobRecord((object) $row), $reserved['connection'], $reserved['queue']];
+
+        return $quiet ? new QuietDatabaseJob(...$arguments) : new DatabaseJob(...$arguments);
     }
 
     /** @param  array{id: string, attempts?: int}  $job */

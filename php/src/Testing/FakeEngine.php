@@ -267,9 +267,15 @@ final class FakeEngine implements Engine
 
     public function reserved(array $job): void
     {
-        $this->reserved[] = $job;
+        $this->reserved[] = $job + ['timeout' => null];
         $this->timedOut = false;
         $this->usage = [];
+    }
+
+    public function begin(?float $timeout, ?callable $onSignal, int $memory = 0): void
+    {
+        $last = array_key_last($this->reserved);
+        $this->reserved[$last] = array_replace($this->reserved[$last], ['timeout' => $timeout, 'onSignal' => $onSignal, 'memory' => $memory]);
     }
 
     public function finished(): void

@@ -1,6 +1,7 @@
 //! The tests of kqueue-core.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod blame;
 mod permits;
 mod pool;
 mod profile;

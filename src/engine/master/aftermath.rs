@@ -1,11 +1,12 @@
 //! What follows a runner's end: its children end, its jobs go back, a new runner comes or the run is over.
 
 use super::report::{obituary, say};
-use super::{FORK_ATTEMPTS, Master, Phase, ROUND};
+use super::{CRASH_LOOP, FORK_ATTEMPTS, Lost, Master, Phase, ROUND};
 use crate::reaper::{self, Process};
 use crate::role::Role;
-use crate::scoreboard::Lost;
+use crate::scoreboard::{Counter, JobInfo};
 use crate::zygote::{self, Side};
+use kqueue_core::blame::Death;
 use nix::libc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,6 @@ const STUCK_CHILDREN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Aftermath {
     pub(super) lost: Vec<Lost>,
-    pub(super) death: String,
     pub(super) next: Next,
     /// A child that cannot be killed (it hangs in the kernel) is waited for until then.
     pub(super) patience: Instant,
@@ -38,14 +38,15 @@ impl Master<'_> {
         self.link = None;
         let goodbye = self.board.said_goodbye() && libc::WIFEXITED(status);
         let interrupted = self.stops.counted() > 1;
-        let mut lost = self.board.in_flight();
-        if goodbye || interrupted {
-            lost.iter_mut().for_each(|job| job.culprit = false);
-        }
-        let how = match self.verdict.take() {
-            Some(verdict) => verdict,
-            None => reaper::describe(status),
+        let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
+        let verdict = self.verdict.take();
+        let (death, how) = match verdict {
+            _ if goodbye || interrupted => (Death::Meant, reaper::describe(status)),
+            Some((lane, verdict)) => (Death::Hung(lane), verdict),
+            None if killed => (Death::Killed, reaper::describe(status)),
+            None => (Death::Fell(self.board.running()), reaper::describe(status)),
         };
+        let lost = self.judge(death, &how);
         for child in self.children.values_mut() {
             if goodbye && !interrupted {
                 child.leave(now, self.plan.grace);
@@ -61,36 +62,50 @@ impl Master<'_> {
             say(&obituary(pid, &how, &lost, &self.board.torn()));
             self.after_death(now, status)
         };
-        self.phase = Phase::Clearing(self.aftermath(lost, format!("the runner {how}"), next));
+        self.phase = Phase::Clearing(self.aftermath(lost, next));
+    }
+
+    /// The jobs that were in flight, and what each of them has to do with it.
+    fn judge(&mut self, death: Death, how: &str) -> Vec<Lost> {
+        let jobs = self.board.in_flight();
+        let name = |job: &JobInfo| format!("{}\0{}\0{}", job.connection, job.queue, job.id);
+        let blames = self.history.judge(death, &jobs, name);
+        let lost = jobs.into_iter().zip(blames).map(|(job, blame)| Lost {
+            lane: job.lane,
+            cause: match job.fatal {
+                Some(message) => format!("fatal error: {message}"),
+                None => format!("the runner {how}"),
+            },
+            info: job.info,
+            blame,
+        });
+        lost.collect()
     }
 
     fn after_death(&mut self, now: Instant, status: i32) -> Next {
-        let window = self.plan.restart_window;
-        self.deaths
-            .retain(|&death| now.duration_since(death) < window);
-        self.deaths.push(now);
-        let exit_status = reaper::exit_status(status).max(1);
+        let now = now.duration_since(self.began);
+        let finished = self.board.counter(Counter::Finished);
+        let (limit, window) = (self.plan.restart_limit, self.plan.restart_window);
+        let is_loop = self.history.is_loop(now, finished, limit, window);
         if self.stops.counted() > 0 {
-            return Next::Return(exit_status);
+            return Next::Return(reaper::exit_status(status).max(1));
         }
-        if self.deaths.len() >= self.plan.restart_limit as usize {
+        if is_loop {
             say(&format!(
-                "{} runners died within {} s, so this run ends with status {exit_status}. The lines above name the jobs \
-                 they were running; run those isolated (KQueueJob::$isolated, or --isolate), or fix what kills them, and \
-                 start again",
-                self.deaths.len(),
-                window.as_secs_f64(),
+                "{} runners died one after another, and no job ended meanwhile: this run ends with status {CRASH_LOOP}. The lines \
+                 above tell how they died, and name jobs that were guilty of it: run those isolated (KQueueJob::$isolated, or \
+                 --isolate), or fix what kills them, and start again",
+                self.history.deaths(),
             ));
-            return Next::Return(exit_status);
+            return Next::Return(CRASH_LOOP);
         }
         Next::Restart
     }
 
-    pub(super) fn aftermath(&self, lost: Vec<Lost>, death: String, next: Next) -> Aftermath {
+    pub(super) fn aftermath(&self, lost: Vec<Lost>, next: Next) -> Aftermath {
         let now = Instant::now();
         Aftermath {
             lost,
-            death,
             next,
             patience: now + self.plan.grace * 2 + STUCK_CHILDREN,
             attempts: 0,
@@ -115,7 +130,7 @@ impl Master<'_> {
             }
             Ok(Side::Child) => zygote::run(|| {
                 self.release();
-                self.program.rescue(after.lost, &after.death)
+                self.program.rescue(after.lost)
             }),
             Err(error) => {
                 after.attempts += 1;

@@ -1,26 +1,42 @@
 //! What the master writes on stderr.
 
-use crate::scoreboard::Lost;
+use super::{Blame, Lost};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::Write;
 use std::os::fd::AsFd;
 
 /// The line in the log that says how a runner died and what it was doing.
 pub(super) fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> String {
-    let jobs = |count: usize, word: &str| match count {
-        1 => format!("its {word}job goes back"),
-        _ => format!("its {count} {word}jobs go back"),
+    let count = |blame: Blame| lost.iter().filter(|job| job.blame == blame).count();
+    let jobs = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     };
+    let [innocent, suspects] = [Blame::Innocent, Blame::Suspect].map(count);
     let mut line = format!("runner {pid} {how}");
-    match lost.iter().find(|job| job.culprit) {
-        Some(Lost { info, .. }) => {
-            line += &format!(" while running {} (job {})", info.class, info.id);
-            if lost.len() > 1 {
-                line += &format!("; {}", jobs(lost.len() - 1, "other "));
-            }
+    for (index, job) in lost
+        .iter()
+        .filter(|job| job.blame == Blame::Guilty)
+        .enumerate()
+    {
+        let Lost { info, cause, .. } = job;
+        line += if index == 0 { " while running" } else { "," };
+        line += &format!(" {} (job {})", info.class, info.id);
+        if cause.starts_with("fatal error: ") {
+            line += &format!(": {cause}");
         }
-        None if lost.is_empty() => line += "; no job was in flight",
-        None => line += &format!("; {}", jobs(lost.len(), "")),
+    }
+    if suspects > 0 {
+        line += &format!(
+            "; nobody knows by which: an attempt is counted for each of the {} that had begun",
+            jobs(suspects, "job")
+        );
+    }
+    match innocent {
+        0 if lost.is_empty() => line += "; no job was in flight",
+        0 => {}
+        1 => line += "; 1 innocent job goes back",
+        _ => line += &format!("; {} go back", jobs(innocent, "innocent job")),
     }
     if !torn.is_empty() {
         line += &format!(

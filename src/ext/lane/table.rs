@@ -295,16 +295,16 @@ impl Lanes for Table {
         CURRENT.store(lane, Ordering::Relaxed);
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
+        // SAFETY: `lane` is alive. The message is still its own, and so is the blame.
+        if unsafe { (*lane).context.bailed_out } {
+            run::poison();
+        }
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
         memory::leave(lane);
         // SAFETY: as above.
         descriptors::switch(unsafe { (*lane).settling }, false);
         // SAFETY: `lane` and its owner are alive, and neither runs.
         self.slices.leave(unsafe { &mut (*Lane::world(lane)).cost });
-        // SAFETY: as above. The message is still the lane's.
-        if unsafe { (*lane).context.bailed_out } {
-            run::poison();
-        }
         self.leave(lane);
         self.hand_out_wrappers();
         self.collect_if_due();

@@ -222,6 +222,8 @@ void kq_enter_block(void);
 void kq_leave_block(void);
 void kq_reset_blocks(void);
 const char *kq_last_error(void);
+const char *kq_last_error_file(void);
+int kq_last_error_line(void);
 int kq_last_error_type(void);
 void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, const zval *exception_handler);
 bool kq_flush_output(void);

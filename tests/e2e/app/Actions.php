@@ -322,9 +322,9 @@ final class Actions
         $then === 'exits' && exit(3);
     }
 
-    public static function fatal(): void
+    public static function fatal(Act $job, string $error = 'function'): void
     {
-        eval('function kqueue_e2e_twice() {} function kqueue_e2e_twice() {}');
+        Fatal\Errors::{$error}();
     }
 
     public static function memory(): void

@@ -3,9 +3,9 @@
 use crate::harness::{Case, lives, processes, wait_for};
 use crate::script::{Fate, Report, Runner, Script, Shared, board, hang, job, plan, script, send};
 use kqueue_engine::link::MasterLink;
-use kqueue_engine::master::{Plan, Program, supervise};
+use kqueue_engine::master::{Blame, CRASH_LOOP, Lost, Plan, Program, supervise};
 use kqueue_engine::role::{Role, role};
-use kqueue_engine::scoreboard::{JobInfo, Lost, Scoreboard, now_ms};
+use kqueue_engine::scoreboard::{JobInfo, Scoreboard, now_ms};
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use nix::sys::wait::WaitStatus;
@@ -41,6 +41,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "master::a_crash_loop_ends_the_run",
         a_crash_loop_ends_the_run,
+    ),
+    (
+        "master::a_fatal_error_is_its_lanes",
+        a_fatal_error_is_its_lanes,
     ),
     (
         "master::a_runner_that_hangs_past_its_jobs_timeout_is_replaced",
@@ -133,7 +137,11 @@ fn info(id: &str) -> JobInfo {
 
 fn names(lost: &[Lost]) -> String {
     let each = lost.iter().map(|job| {
-        let mark = if job.culprit { "!" } else { "" };
+        let mark = match job.blame {
+            Blame::Guilty => "!",
+            Blame::Suspect => "?",
+            Blame::Innocent => "",
+        };
         format!("{}:{}{mark}", job.lane, job.info.id)
     });
     each.collect::<Vec<_>>().join(" ")
@@ -228,13 +236,13 @@ fn a_killed_runner() {
             out.say(&format!("runner {}", getpid()));
             hang();
         },
-        rescue: |lost: Vec<Lost>, death: &str| {
+        rescue: |lost: Vec<Lost>| {
             assert_eq!(role(), Role::Rescue);
             assert_eq!(in_rescue.runner(), shared.get(2) as i32);
             let child = shared.get(1) as i32;
             assert!(!lives(child), "a job is given back while it is worked on");
             out.say(&names(&lost));
-            out.say(death);
+            out.say(&lost[0].cause);
             assert_eq!(
                 lost[0].info,
                 JobInfo {
@@ -254,7 +262,7 @@ fn a_killed_runner() {
     let pid = report.number("runner");
     shared.set(2, i64::from(pid));
     send(pid, Signal::SIGKILL);
-    report.expect("3:A 5:B! 70:D");
+    report.expect("3:A 5:B 70:D");
     report.expect("the runner was killed by signal 9 (SIGKILL)");
     ends_with(master, 7);
 }
@@ -275,11 +283,13 @@ fn a_runner_without_goodbye() {
                     return 0;
                 }
                 seen.set_job(0, &info("A"));
+                seen.begin_job(0, 0);
+                seen.set_job(1, &info("B"));
                 crate::harness::leave(end);
             },
-            rescue: |lost: Vec<Lost>, death: &str| {
+            rescue: |lost: Vec<Lost>| {
                 out.say(&names(&lost));
-                out.say(death);
+                out.say(&lost[0].cause);
                 0
             },
         };
@@ -288,7 +298,7 @@ fn a_runner_without_goodbye() {
             ..plan(0)
         };
         assert_eq!(supervise(plan, board, &mut program).expect("supervise"), 0);
-        report.expect("0:A");
+        report.expect("0:A? 1:B");
         report.expect(death);
         assert_eq!(shared.get(0), 2);
     }
@@ -306,7 +316,7 @@ fn returns_with_jobs() {
             seen.enter(4);
             3
         },
-        rescue: |lost: Vec<Lost>, _: &str| {
+        rescue: |lost: Vec<Lost>| {
             out.say(&names(&lost));
             0
         },
@@ -339,7 +349,7 @@ fn a_half_written_slot() {
             raise(Signal::SIGKILL).expect("raise");
             0
         },
-        rescue: |lost: Vec<Lost>, _: &str| {
+        rescue: |lost: Vec<Lost>| {
             out.say(&names(&lost));
             0
         },
@@ -364,7 +374,7 @@ fn a_crash_loop_ends_the_run() {
             raise(Signal::SIGSEGV).expect("raise");
             0
         },
-        rescue: |lost: Vec<Lost>, _: &str| {
+        rescue: |lost: Vec<Lost>| {
             assert_eq!(names(&lost), "0:A!");
             shared.add(1);
             0
@@ -375,7 +385,7 @@ fn a_crash_loop_ends_the_run() {
         ..plan(0)
     };
     let status = supervise(plan, board, &mut program).expect("supervise");
-    assert_eq!(status, 128 + libc::SIGSEGV);
+    assert_eq!(status, CRASH_LOOP);
     assert_eq!((shared.get(0), shared.get(1)), (4, 4));
 
     // Deaths further apart than the window are no loop.
@@ -397,6 +407,58 @@ fn a_crash_loop_ends_the_run() {
         0
     );
     assert_eq!(shared.get(0), 6);
+}
+
+/// PHP has ended in a lane, and the runner lets the others end before it goes, or falls over what is left.
+fn a_fatal_error_is_its_lanes() {
+    for end in [None, Some(Signal::SIGSEGV), Some(Signal::SIGKILL)] {
+        let board = board();
+        let seen = board.clone();
+        let mut report = Report::new();
+        let shared = Shared::new();
+        let out = &report;
+        let mut program = Script {
+            runner: |_| {
+                if shared.add(0) == 2 {
+                    assert_eq!(seen.in_flight(), []);
+                    seen.set_job(1, &info("D"));
+                    seen.set_job(3, &info("E"));
+                    assert!(seen.in_flight().iter().all(|job| job.fatal.is_none()));
+                    seen.clear_job(1);
+                    seen.clear_job(3);
+                    return 0;
+                }
+                for (lane, id) in [(0, "A"), (1, "B"), (2, "C"), (3, "gone")] {
+                    seen.set_job(lane, &info(id));
+                    seen.begin_job(lane, 0);
+                }
+                seen.set_fatal(1, &format!("Cannot redeclare {}", "x".repeat(600)));
+                seen.set_fatal(1, "Another");
+                seen.set_fatal(3, "Of a job that ended all the same");
+                seen.clear_job(3);
+                // No job: nothing to be remembered of the next.
+                seen.set_fatal(3, "Nobody's");
+                seen.enter(2);
+                end.map(raise);
+                crate::harness::leave(255);
+            },
+            rescue: |lost: Vec<Lost>| {
+                out.say(&names(&lost));
+                out.say(&format!("{} {}", &lost[1].cause[..29], lost[1].cause.len()));
+                0
+            },
+        };
+        let plan = Plan {
+            restart_limit: 2,
+            ..plan(0)
+        };
+        assert_eq!(supervise(plan, board, &mut program).expect("supervise"), 0);
+        report.expect("0:A 1:B! 2:C");
+        report.expect(&format!(
+            "fatal error: Cannot redeclare {}",
+            "fatal error: ".len() + 504
+        ));
+    }
 }
 
 /// In one C call that never returns: no signal handler of PHP runs, only the master can end it.
@@ -430,9 +492,9 @@ fn a_runner_that_hangs() {
             seen.enter(0);
             hang();
         },
-        rescue: |lost: Vec<Lost>, death: &str| {
+        rescue: |lost: Vec<Lost>| {
             out.say(&names(&lost));
-            out.say(death);
+            out.say(&lost[0].cause);
             0
         },
     };
@@ -457,7 +519,7 @@ fn a_rescue_that_hangs_is_ended() {
             seen.set_job(0, &info("A"));
             5
         },
-        rescue: |_: Vec<Lost>, _: &str| hang(),
+        rescue: |_: Vec<Lost>| hang(),
     };
     let plan = Plan {
         rescue_limit: Duration::from_millis(200),
@@ -556,7 +618,7 @@ fn the_second_stop_signal() {
             out.say("draining");
             hang();
         },
-        rescue: |lost: Vec<Lost>, _: &str| {
+        rescue: |lost: Vec<Lost>| {
             out.say(&names(&lost));
             0
         },

@@ -4,8 +4,8 @@ use crate::harness::{Case, lives, processes};
 use crate::script::{Fate, Runner, board, job, open_files, plan, readable, script, send};
 use kqueue_engine::children::Ending;
 use kqueue_engine::link::{ChildLink, MasterLink};
-use kqueue_engine::master::{Plan, Program, supervise};
-use kqueue_engine::scoreboard::{Doing, Lost, Scoreboard};
+use kqueue_engine::master::{Lost, Plan, Program, supervise};
+use kqueue_engine::scoreboard::{Doing, Scoreboard};
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -326,7 +326,7 @@ impl Program for Stillborn {
         3
     }
 
-    fn rescue(&mut self, _: Vec<Lost>, _: &str) -> i32 {
+    fn rescue(&mut self, _: Vec<Lost>) -> i32 {
         0
     }
 }

@@ -5,8 +5,8 @@ use crate::harness::leave;
 use kqueue_core::wire::{FatalKind, Frame, Run};
 use kqueue_engine::children::{ChildId, Children, Ending, Notice, Received};
 use kqueue_engine::link::{ChildLink, MasterLink};
-use kqueue_engine::master::{Plan, Program};
-use kqueue_engine::scoreboard::{Lost, Scoreboard, now_ms};
+use kqueue_engine::master::{Lost, Plan, Program};
+use kqueue_engine::scoreboard::{Scoreboard, now_ms};
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{ForkResult, Pid, fork, getpid, write};
@@ -121,7 +121,7 @@ pub(crate) struct Script<R, S> {
 impl<R, S> Program for Script<R, S>
 where
     R: FnMut(MasterLink) -> i32,
-    S: FnMut(Vec<Lost>, &str) -> i32,
+    S: FnMut(Vec<Lost>) -> i32,
 {
     fn runner(&mut self, link: MasterLink) -> i32 {
         (self.runner)(link)
@@ -131,8 +131,8 @@ where
         child(link)
     }
 
-    fn rescue(&mut self, lost: Vec<Lost>, death: &str) -> i32 {
-        (self.rescue)(lost, death)
+    fn rescue(&mut self, lost: Vec<Lost>) -> i32 {
+        (self.rescue)(lost)
     }
 }
 
@@ -140,7 +140,7 @@ where
 pub(crate) fn script<R: FnMut(MasterLink) -> i32>(runner: R) -> impl Program {
     Script {
         runner,
-        rescue: |lost: Vec<Lost>, death: &str| panic!("{death} and left {lost:?}"),
+        rescue: |lost: Vec<Lost>| panic!("it left {lost:?}"),
     }
 }
 

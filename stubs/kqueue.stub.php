@@ -279,7 +279,7 @@ namespace KQueue {
          *        stop; must not throw. What it waits for stops all lanes, so it should only take note
          * @param int $memory MB, or 0: with more, Exception\OutOfMemory is thrown into this lane, until settling() or finished()
          */
-        public static function begin(?float $timeout, mixed $onSignal, int $memory = 0): void {}
+        public static function begin(?float $timeout, mixed $onSignal, int $memory): void {}
 
         /** In a lane: its job has ended, in whatever way. */
         public static function finished(): void {}

@@ -89,7 +89,7 @@ final class NativeEngine implements Contracts\Engine
         Native::reserved($job);
     }
 
-    public function begin(?float $timeout, ?callable $onSignal, int $memory = 0): void
+    public function begin(?float $timeout, ?callable $onSignal, int $memory): void
     {
         Native::begin($timeout, $onSignal, $memory);
     }

@@ -474,7 +474,6 @@ impl Engine {
         Ok(())
     }
 
-    #[php(defaults(memory = 0))]
     pub fn begin(timeout: Option<f64>, onSignal: Option<&Zval>, memory: i64) -> PhpResult<()> {
         let lane = here("begin")?;
         let on_signal = callback("onSignal", onSignal)?;

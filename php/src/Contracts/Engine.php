@@ -75,7 +75,7 @@ interface Engine
      * @param  (callable(int): void)|null  $onSignal
      * @param  int  $memory  MB, or 0
      */
-    public function begin(?float $timeout, ?callable $onSignal, int $memory = 0): void;
+    public function begin(?float $timeout, ?callable $onSignal, int $memory): void;
 
     public function finished(): void;
 

@@ -331,12 +331,14 @@ final class Lane
         $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
+        $memory = $isolated ? 0 : $this->memoryOf($job);
+
         if (! $isolated) {
             $this->engine->begin($timeout, match (true) {
                 $this->settings->once => null,
                 $fresh => ChildWorker::interruptFresh(...),
                 default => $this->worker->interrupt(...),
-            }, $this->memoryOf($job));
+            }, $memory);
         }
 
         try {

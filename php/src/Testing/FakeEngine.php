@@ -272,7 +272,7 @@ final class FakeEngine implements Engine
         $this->usage = [];
     }
 
-    public function begin(?float $timeout, ?callable $onSignal, int $memory = 0): void
+    public function begin(?float $timeout, ?callable $onSignal, int $memory): void
     {
         $last = array_key_last($this->reserved);
         $this->reserved[$last] = array_replace($this->reserved[$last], ['timeout' => $timeout, 'onSignal' => $onSignal, 'memory' => $memory]);

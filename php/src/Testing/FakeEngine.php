@@ -209,6 +209,8 @@ final class FakeEngine implements Engine
 
         while (! $this->stopping) {
             $this->lanes++;
+            // A lane that boots begins with static properties as declared.
+            $this->hasTemplate && Laravel::forgetListeners();
             $lane();
         }
     }

@@ -68,6 +68,7 @@ const SHIM: &[&str] = &[
     "interrupts",
     "loading",
     "objects",
+    "midway",
     "modules",
     "request",
     "select",

@@ -68,6 +68,9 @@ static size_t stack_size(void)
 	return setting && *setting ? EG(fiber_stack_size) : 16 << 20;
 }
 
+/* The engine names in a message what runs, and in a program's outermost code that is "main". */
+void kq_contexts_minit(void) { lane_root.common.function_name = zend_string_init_interned("main", strlen("main"), true); }
+
 bool kq_context_init(kq_context *context, void (*main)(void *), void *argument)
 {
 	memset(context, 0, sizeof(*context));

@@ -165,6 +165,7 @@ void kq_minit(void)
 	next_interrupt = zend_interrupt_function;
 	zend_interrupt_function = on_interrupt;
 	kq_stacks_minit();
+	kq_contexts_minit();
 }
 
 void kq_set_interrupt(void (*handler)(bool)) { interrupt_handler = handler; }
@@ -204,6 +205,7 @@ static zend_class_entry *autoload_without_switch(zend_string *name, zend_string 
 void kq_runner_hooks(bool on)
 {
 	kq_loading_hooks(on);
+	kq_midway_hooks(on);
 	if (on && !engine_gc) {
 		engine_gc = gc_collect_cycles;
 		gc_collect_cycles = collect_without_switch;
@@ -221,7 +223,7 @@ void kq_runner_hooks(bool on)
 	}
 }
 
-bool kq_switch_blocked(void) { return blocks > 0 || zend_fiber_switch_blocked(); }
+bool kq_switch_blocked(void) { return blocks > 0 || zend_fiber_switch_blocked() || kq_is_midway(); }
 void kq_enter_block(void) { blocks++; }
 void kq_leave_block(void) { blocks--; }
 void kq_reset_blocks(void) { blocks = 0; }

@@ -47,13 +47,22 @@ static bool is_new(const zend_file_handle *file)
 		&& zend_hash_str_add_empty_element(&compiled, ZSTR_VAL(file->filename), ZSTR_LEN(file->filename)) != NULL;
 }
 
+/* The compiler is one for the process, and so is what reads the file for it. Code of the file runs later. */
+static zend_op_array *compile_without_switch(zend_file_handle *file, int type)
+{
+	kq_enter_block();
+	zend_op_array *code = engine_compile_file(file, type);
+	kq_leave_block();
+	return code;
+}
+
 static zend_op_array *compile_and_count(zend_file_handle *file, int type)
 {
 	if (!is_new(file)) {
-		return engine_compile_file(file, type);
+		return compile_without_switch(file, type);
 	}
 	kq_load load = kq_load_begins();
-	zend_op_array *code = engine_compile_file(file, type);
+	zend_op_array *code = compile_without_switch(file, type);
 	kq_load_ends(&load);
 	return code;
 }

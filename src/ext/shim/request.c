@@ -6,6 +6,10 @@
 
 void kq_request_exchange(kq_request *request)
 {
+	/* What stat() has told last, of a path that may be another to the next lane's stream wrappers. */
+	if (BG(CurrentStatFile) || BG(CurrentLStatFile)) {
+		php_clear_stat_cache(0, NULL, 0);
+	}
 	EXCHANGE(BG(user_shutdown_function_names), request->shutdown_functions);
 	EXCHANGE(BG(user_tick_functions), request->tick_functions);
 	EXCHANGE(BG(strtok_string), request->strtok_string);
@@ -19,6 +23,9 @@ void kq_request_exchange(kq_request *request)
 	EXCHANGE(EG(exit_status), request->exit_status);
 	EXCHANGE(FG(wrapper_errors), request->wrapper_errors);
 	EXCHANGE(FG(pclose_wait), request->pclose_wait);
+	EXCHANGE(FG(user_stream_current_filename), request->opening);
+	EXCHANGE(PG(in_user_include), request->in_user_include);
+	EXCHANGE(PG(in_error_log), request->in_error_log);
 	EXCHANGE(FG(tmp_host_buf), request->host_buffer);
 	EXCHANGE(FG(tmp_host_buf_len), request->host_buffer_size);
 #if PHP_VERSION_ID >= 80400

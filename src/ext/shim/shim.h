@@ -55,6 +55,9 @@ typedef struct kq_request {
 	int exit_status;
 	HashTable *wrapper_errors;
 	int pclose_wait;
+	const char *opening; /* the path that a stream wrapper of the program's is just opening */
+	bool in_user_include;
+	bool in_error_log;
 	char *host_buffer; /* what gethostbyname() found, or, while it looks, what libc writes to */
 	size_t host_buffer_size;
 #if PHP_VERSION_ID >= 80400
@@ -204,6 +207,7 @@ void kq_date_errors_free(void *container);
 
 void kq_minit(void);
 void kq_stacks_minit(void);
+void kq_contexts_minit(void);
 /* Objects with these handlers, which are writable, hold PHP's values elsewhere: `held` tells each of them by kq_held(). */
 void kq_tell_collector(const zend_object_handlers *handlers, void (*held)(zend_object *, void *));
 void kq_held(void *buffer, zval *value);
@@ -214,6 +218,8 @@ void kq_set_interrupt(void (*handler)(bool may_throw));
 void kq_request_interrupt(void);
 void kq_runner_hooks(bool on);
 void kq_loading_hooks(bool on);
+void kq_midway_hooks(bool on);
+bool kq_is_midway(void);
 kq_load kq_load_begins(void);
 void kq_load_ends(const kq_load *load);
 kq_loading kq_take_loading(void);

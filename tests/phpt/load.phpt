@@ -49,6 +49,7 @@ class KQueue\Exception\InvalidArgument extends InvalidArgumentException
 class KQueue\Exception\Unsupported extends RuntimeException
 class KQueue\Exception\EngineError extends RuntimeException
 class KQueue\Exception\JobTimedOut extends RuntimeException
+class KQueue\Exception\OutOfMemory extends RuntimeException
 class KQueue\Exception\ConnectionShared extends RuntimeException
 class KQueue\Exception\JobExited extends RuntimeException
 class KQueue\Exception\Cancelled extends RuntimeException

@@ -41,6 +41,8 @@ struct Slot {
 #[derive(Default)]
 pub(crate) struct Statics {
     values: Vec<Value>,
+    /// Slots whose value may still be a constant expression, here or in what is live.
+    unevaluated: Vec<usize>,
 }
 
 impl Slots {
@@ -122,8 +124,6 @@ impl Slots {
             let table = sys::kq_static_members(class);
             for index in own {
                 let live = table.add(index as usize);
-                // The class is marked as evaluated for all lanes once one has used it: so evaluate now, for the base too.
-                evaluate(live, class);
                 self.slots.push(Slot { live, class, index });
             }
         }
@@ -248,7 +248,6 @@ impl Slot {
         let mut value = zend::undef();
         // SAFETY: the copy takes a count.
         unsafe { sys::kq_zval_copy(&raw mut value, self.default()) };
-        evaluate(&raw mut value, self.class);
         value
     }
 
@@ -298,14 +297,18 @@ fn may_gain(class: &Class) -> bool {
     class.num_traits > 0 || unsafe { sys::kq_has_hooked_properties(class) }
 }
 
-/// Evaluates a constant expression in place. One that cannot be evaluated yet stays as it is, as in a fresh process.
-fn evaluate(value: *mut Value, class: *mut Class) {
-    if zend::kind(value) == sys::IS_CONSTANT_AST {
-        // SAFETY: the value is ours or live; an exception in the expression is cleared.
-        unsafe {
-            if sys::zval_update_constant_ex(value, class) != sys::ZEND_RESULT_CODE_SUCCESS {
-                sys::zend_clear_exception();
-            }
+/// Evaluates a constant expression in place, if the engine takes the class's for evaluated: then it has been, in another lane. Before
+/// that the engine evaluates it when it is used, as in any process.
+fn evaluate_if_due(value: *mut Value, class: *mut Class) {
+    if zend::kind(value) != sys::IS_CONSTANT_AST {
+        return;
+    }
+    // SAFETY: the class is alive; the value is ours or live. An exception in the expression is cleared.
+    unsafe {
+        if sys::kq_constants_evaluated(class)
+            && sys::zval_update_constant_ex(value, class) != sys::ZEND_RESULT_CODE_SUCCESS
+        {
+            sys::zend_clear_exception();
         }
     }
 }
@@ -324,14 +327,17 @@ impl Statics {
             unsafe { sys::kq_zval_copy(&raw mut value, slot.live) };
             value
         };
-        Self {
-            values: slots.slots.iter().map(copy).collect(),
-        }
+        Self::from_values(slots.slots.iter().map(copy).collect())
     }
 
     /// These values, slot by slot.
     pub(crate) fn from_values(values: Vec<Value>) -> Self {
-        Self { values }
+        let is_expression = |value: &Value| zend::kind(value) == sys::IS_CONSTANT_AST;
+        let unevaluated = (0..values.len()).filter(|index| is_expression(&values[*index]));
+        Self {
+            unevaluated: unevaluated.collect(),
+            values,
+        }
     }
 
     /// How many there are.
@@ -341,6 +347,17 @@ impl Statics {
 
     /// Exchanges these with the live ones.
     pub(crate) fn exchange(&mut self, slots: &Slots) {
+        for index in &self.unevaluated {
+            let class = slots.slots[*index].class;
+            evaluate_if_due(&raw mut self.values[*index], class);
+        }
+        let values = &self.values;
+        self.unevaluated.retain(|index| {
+            let other = slots.slots[*index].live;
+            [&raw const values[*index], other]
+                .iter()
+                .any(|value| zend::kind(*value) == sys::IS_CONSTANT_AST)
+        });
         for (slot, value) in slots.slots.iter().zip(&mut self.values) {
             // SAFETY: `live` points into a class's static table, which lives and stays where it is until the request ends.
             unsafe { ptr::swap(slot.live, value) };
@@ -361,6 +378,9 @@ impl Statics {
                 }
                 None => slot.declared(),
             };
+            if zend::kind(&raw const value) == sys::IS_CONSTANT_AST {
+                self.unevaluated.push(index);
+            }
             self.values.push(value);
         }
     }

@@ -12,6 +12,10 @@ void kq_request_exchange(kq_request *request)
 	}
 	EXCHANGE(BG(user_shutdown_function_names), request->shutdown_functions);
 	EXCHANGE(BG(user_tick_functions), request->tick_functions);
+	if (!request->ticks.size) {
+		zend_llist_init(&request->ticks, PG(tick_functions).size, PG(tick_functions).dtor, true);
+	}
+	EXCHANGE(PG(tick_functions), request->ticks);
 	EXCHANGE(BG(strtok_string), request->strtok_string);
 	EXCHANGE(BG(strtok_last), request->strtok_last);
 	EXCHANGE(BG(strtok_len), request->strtok_len);
@@ -51,6 +55,7 @@ void kq_request_drop(kq_request *request)
 		zend_llist_destroy(request->tick_functions);
 		efree(request->tick_functions);
 	}
+	zend_llist_destroy(&request->ticks);
 	release(&request->strtok_string);
 	release(&request->last_error_message);
 	release(&request->last_error_file);
@@ -122,6 +127,7 @@ void kq_drop_tick_functions(void)
 		efree(BG(user_tick_functions));
 		BG(user_tick_functions) = NULL;
 	}
+	zend_llist_clean(&PG(tick_functions));
 }
 
 void kq_each_shutdown_function(HashTable *functions, void (*each)(void *, zval *, uint32_t, zval *), void *argument)

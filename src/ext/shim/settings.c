@@ -46,16 +46,26 @@ void kq_ini_unquieten(zend_ini_entry *entry, void *on_modify)
 	entry->on_modify = (__typeof__(entry->on_modify))on_modify;
 }
 
-/* As the engine sets values back at a request's end: settings that refuse changes or warn while a program runs do not do so here.
+static void ignore_error(int type, zend_string *file, const uint32_t line, zend_string *message) {}
+
+/* As the engine sets values back at a request's end: settings that refuse changes while a program runs do not do so here. What a
+ * setting says of a value (that it is deprecated) was said to the job that set it: here it concerns nobody.
  * Quietly: the value is only what ini_get() shows. */
 void kq_ini_set(zend_ini_entry *entry, zend_string *value, bool quietly)
 {
 	void *on_modify = quietly ? kq_ini_quieten(entry) : (void *)entry->on_modify;
+	__typeof__(zend_error_cb) tell = zend_error_cb;
+	zval handler;
+	zend_error_cb = ignore_error;
+	ZVAL_COPY_VALUE(&handler, &EG(user_error_handler));
+	ZVAL_UNDEF(&EG(user_error_handler));
 	if (value) {
 		zend_alter_ini_entry_ex(entry->name, value, ZEND_INI_USER, ZEND_INI_STAGE_DEACTIVATE, true);
 	} else {
 		zend_restore_ini_entry(entry->name, ZEND_INI_STAGE_DEACTIVATE);
 	}
+	ZVAL_COPY_VALUE(&EG(user_error_handler), &handler);
+	zend_error_cb = tell;
 	kq_ini_unquieten(entry, on_modify);
 }
 

@@ -44,6 +44,7 @@ typedef struct kq_context {
 typedef struct kq_request {
 	HashTable *shutdown_functions;
 	zend_llist *tick_functions;
+	zend_llist ticks; /* what the engine calls at a tick: PHP's own caller of these */
 	zend_string *strtok_string;
 	char *strtok_last;
 	size_t strtok_len;
@@ -141,6 +142,7 @@ void kq_request_clear(void);
 bool kq_run_shutdown_functions(void);
 void kq_forget_shutdown_functions(void);
 void kq_drop_tick_functions(void);
+bool kq_constants_evaluated(const zend_class_entry *class_entry);
 void kq_each_shutdown_function(HashTable *functions, void (*each)(void *, zval *callable, uint32_t count, zval *arguments), void *argument);
 void kq_streams_copy(kq_streams *streams);
 void kq_streams_exchange(kq_streams *streams);

@@ -138,3 +138,16 @@ void kq_copy_symbols(HashTable *to)
 		}
 	} ZEND_HASH_FOREACH_END();
 }
+
+/* Whether the engine has evaluated the constant expressions of a class, and will not look again. */
+bool kq_constants_evaluated(const zend_class_entry *class_entry)
+{
+	if (class_entry->ce_flags & ZEND_ACC_CONSTANTS_UPDATED) {
+		return true;
+	}
+	if (!(class_entry->ce_flags & ZEND_ACC_IMMUTABLE)) {
+		return false;
+	}
+	const zend_class_mutable_data *mutable_data = ZEND_MAP_PTR_GET_IMM(class_entry->mutable_data);
+	return mutable_data && mutable_data->ce_flags & ZEND_ACC_CONSTANTS_UPDATED;
+}

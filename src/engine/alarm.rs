@@ -11,7 +11,7 @@ use std::io;
 use std::mem;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Instant;
 
 /// The process that has an alarm, or 0. Written by `new` and `drop`: a signal has one handler, so a second alarm would take the
@@ -19,6 +19,32 @@ use std::time::Instant;
 static OWNER: AtomicU32 = AtomicU32::new(0);
 /// The same, while its handler is in place.
 static READY: AtomicU32 = AtomicU32::new(0);
+
+/// How often it has rung.
+static RINGS: AtomicU32 = AtomicU32::new(0);
+/// What it calls.
+static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// The signal's handler.
+extern "C" fn rang(signal: i32) {
+    RINGS.fetch_add(1, Ordering::SeqCst);
+    let handler = HANDLER.load(Ordering::SeqCst);
+    if !handler.is_null() {
+        // SAFETY: `install` has stored a function of this type before it put this one in place.
+        let handler = unsafe { mem::transmute::<*mut (), extern "C" fn(i32)>(handler) };
+        handler(signal);
+    }
+}
+
+/// How often the alarm has rung: whoever was interrupted can tell whether it was that.
+pub(crate) fn rings() -> u32 {
+    RINGS.load(Ordering::SeqCst)
+}
+
+/// Its signal.
+pub(crate) fn signal() -> i32 {
+    libc::SIGRTMIN() + 5
+}
 
 /// See the module's words. At most one in a process. The old handler comes back when it is dropped.
 pub struct Alarm {
@@ -58,7 +84,7 @@ unsafe fn change_flags(fd: RawFd, change: impl FnOnce(libc::c_int) -> libc::c_in
 pub(crate) fn ring_now() {
     if READY.load(Ordering::SeqCst) == std::process::id() {
         // SAFETY: a signal to ourselves, for which there is a handler now.
-        unsafe { libc::kill(libc::getpid(), libc::SIGRTMIN() + 5) };
+        unsafe { libc::kill(libc::getpid(), signal()) };
     }
 }
 
@@ -76,11 +102,12 @@ impl Alarm {
     }
 
     fn install(handler: extern "C" fn(i32), owner: u32) -> io::Result<Self> {
-        let signal = libc::SIGRTMIN() + 5;
+        let signal = signal();
+        HANDLER.store(handler as *mut (), Ordering::SeqCst);
         // SAFETY: all structures are zeroed and then filled; the handler is async-signal-safe by contract; gettid names this thread.
         unsafe {
             let mut action: libc::sigaction = mem::zeroed();
-            action.sa_sigaction = handler as *const () as usize;
+            action.sa_sigaction = rang as *const () as usize;
             action.sa_flags = libc::SA_RESTART;
             let mut old: libc::sigaction = mem::zeroed();
             if libc::sigaction(signal, &action, &mut old) != 0 {
@@ -128,9 +155,11 @@ impl Alarm {
         Ok(())
     }
 
-    /// Rings at the moment; None: not at all. Setting the same moment again costs nothing.
+    /// Rings at the moment; None: not at all. Setting the same moment again costs nothing before it has come; afterwards it rings
+    /// again, at once.
     pub fn set(&mut self, moment: Option<Instant>) {
-        if self.set_for == moment {
+        let to_come = moment.is_none_or(|moment| moment > Instant::now());
+        if self.set_for == moment && to_come {
             return;
         }
         self.set_for = moment;

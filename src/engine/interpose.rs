@@ -86,6 +86,12 @@ pub trait Waiter: Sync {
     fn forks_to_go_on(&self) -> bool {
         false
     }
+
+    /// A call blocks, since the calling lane may not be suspended here: is the lane to end instead? Asked as the call begins and
+    /// whenever this process's alarm has rung in it; otherwise the call goes on.
+    fn must_end(&self) -> bool {
+        false
+    }
 }
 
 /// Why a suspended lane runs again.

@@ -61,12 +61,25 @@ impl Work for LaneWork {
         lane::names::set(lane, None);
         lane::on_signal(None);
         with_desk(|desk| desk.finished(lane));
-        if !lane::renew_globals() {
+        let last = lane::last_job();
+        let limit = last.map(|(_, seconds)| *seconds);
+        let (survived, overdue) = run::within(lane, limit, || {
+            let survived = lane::renew_globals();
+            if survived && let Some(run) = run::current() {
+                lane::drop_own(&raw mut run.table);
+            }
+            survived
+        });
+        if !survived {
             run::note_ending(Ending::BailedOut);
             return;
         }
-        if let Some(run) = run::current() {
-            lane::drop_own(&raw mut run.table);
+        if overdue && let Some((job, timeout)) = last {
+            tracing::warn!(
+                job,
+                timeout,
+                "what a job left behind at its lane's end, shutdown functions or destructors, ran longer than its timeout allows; it was ended"
+            );
         }
         lane::reset_settings();
     }
@@ -466,6 +479,7 @@ impl Engine {
             board.count(Counter::Reserved, 1);
         }
         let name = format!("{} ({})", info.class, info.id);
+        lane::set_last_job(name.clone(), timeout);
         lane::names::set(lane, Some(Name::Told(name)));
         lane::on_signal(on_signal);
         run::set_deadline(lane, Some(timeout));

@@ -86,6 +86,8 @@ pub(crate) struct Lane {
     work: *const dyn Work,
     /// It settles a job, perhaps with a permit to use descriptors that are kept back (0: it needed none).
     settling: Option<Permit>,
+    /// The job that it ran last, and the seconds that this had, if there was a limit.
+    last_job: Option<(String, f64)>,
     /// What its job wants to have called when a stop signal comes.
     on_signal: Option<Owned>,
     /// The lane in whose world it runs, since it helps with its job; null for most.
@@ -121,6 +123,10 @@ impl Insistence {
         thrown: 0,
         again_at: None,
     };
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.due || self.again_at.is_some_and(|moment| moment <= now)
+    }
 }
 
 /// A lane that goes on computing after its exception gets it again after this time.
@@ -186,25 +192,39 @@ pub(crate) fn suspend(pause: Pause) -> Wake {
     }
 }
 
-/// In a cancelled lane: what it gets now, and when to look again.
-pub(crate) fn sentence() -> (Sentence, Option<Instant>) {
+/// In a cancelled lane: what it gets now.
+pub(crate) fn sentence() -> Sentence {
     let lane = CURRENT.load(Ordering::Relaxed);
     if lane.is_null() {
-        return (Sentence::Patience, None);
+        return Sentence::Patience;
     }
     // SAFETY: the running lane.
     let insistence = unsafe { &mut (*lane).insistence };
     let now = Instant::now();
-    if !insistence.due && insistence.again_at.is_none_or(|moment| moment > now) {
-        return (Sentence::Patience, insistence.again_at);
+    if !insistence.is_due(now) {
+        return Sentence::Patience;
     }
     insistence.due = false;
     insistence.thrown += 1;
     insistence.again_at = Some(now + THROW_AGAIN);
     if insistence.thrown > THROWN_AT_MOST {
-        return (Sentence::Leave, insistence.again_at);
+        return Sentence::Leave;
     }
-    (Sentence::Throw, insistence.again_at)
+    Sentence::Throw
+}
+
+/// In a cancelled lane: whether it would get something now.
+pub(crate) fn is_sentence_due() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    unsafe { lane.as_ref() }.is_some_and(|lane| lane.insistence.is_due(Instant::now()))
+}
+
+/// When the running lane is to be asked again, if it was told to end and has not.
+pub(crate) fn asked_again_at() -> Option<Instant> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    unsafe { lane.as_ref() }.and_then(|lane| lane.insistence.again_at)
 }
 
 /// In a lane: its exception is due again, since a wait has failed.
@@ -228,6 +248,13 @@ pub(crate) fn take_fault() -> Option<String> {
         .flatten()
 }
 
+/// In a lane: whether there is such.
+pub(crate) fn has_fault() -> bool {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane.
+    unsafe { lane.as_ref() }.is_some_and(|lane| lane.fault.is_some())
+}
+
 /// In a lane: what it has thrown concerned an earlier job.
 pub(crate) fn forgive() {
     let lane = CURRENT.load(Ordering::Relaxed);
@@ -237,6 +264,22 @@ pub(crate) fn forgive() {
             (*lane).insistence = Insistence::NEW;
             (*lane).fault = None;
         }
+    }
+}
+
+/// In a lane: its last job.
+pub(crate) fn last_job<'a>() -> Option<&'a (String, f64)> {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    // SAFETY: the running lane, which sets it between its jobs only.
+    unsafe { lane.as_ref() }.and_then(|lane| lane.last_job.as_ref())
+}
+
+/// In a lane: a job begins.
+pub(crate) fn set_last_job(name: String, seconds: f64) {
+    let lane = CURRENT.load(Ordering::Relaxed);
+    if !lane.is_null() {
+        // SAFETY: the running lane.
+        unsafe { (*lane).last_job = (seconds > 0.0).then_some((name, seconds)) };
     }
 }
 
@@ -399,6 +442,10 @@ impl Waiter for Hooks {
     fn forks_to_go_on(&self) -> bool {
         // SAFETY: on the PHP thread, as the hooks have checked.
         unsafe { sys::kq_forks_itself() }
+    }
+
+    fn must_end(&self) -> bool {
+        run::must_end()
     }
 
     fn claim(&self, fd: libc::c_int) -> bool {

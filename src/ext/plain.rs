@@ -304,53 +304,71 @@ impl PlainWork {
             return true;
         };
         names::set(lane, Some(Name::Job(id, job.given.borrowed())));
-        let usable = self.perform_named(lane, id, &job);
+        let (usable, left) = self.perform_named(lane, id, &job);
         names::set(lane, None);
+        let timeout = job.timeout;
+        let overdue = usable && run::within(lane, timeout, || drop((left, job))).1;
+        // What a destructor has thrown has no one to catch it.
+        zend::take_exception();
+        if overdue {
+            zend::warn(&format!(
+                "what job {id} left behind has destructors that ran longer than its timeout allows; they were ended"
+            ));
+        }
         usable
     }
 
-    fn perform_named(&self, lane: LaneId, id: JobId, job: &Job) -> bool {
+    /// Whether the lane may be used again, and what is left of the job.
+    fn perform_named(&self, lane: LaneId, id: JobId, job: &Job) -> (bool, Option<Owned>) {
         let started = Instant::now();
         if !self.tell(
             Moment::Started,
             &mut [zend::long(id as i64), job.given.borrowed()],
         ) {
-            return false;
+            return (false, None);
         }
         let ended = match &job.kind {
             Kind::Inline { callable } => inline(lane, callable, job.timeout),
             Kind::Isolated { request } => self.isolated(request.clone(), job),
-            Kind::Timer { .. } => return true,
+            Kind::Timer { .. } => return (true, None),
         };
         let ended = match ended {
             Ended::Fatal => Ended::Fatal,
-            _ if !lane::renew_globals() => Ended::Fatal,
-            ended => ended,
+            ended => match run::within(lane, job.timeout, lane::renew_globals) {
+                (false, _) => Ended::Fatal,
+                (true, true) if matches!(ended, Ended::Result(_)) => error(
+                    "kqueue\\exception\\jobtimedout",
+                    "the job's shutdown functions have run longer than its timeout allows",
+                ),
+                _ => ended,
+            },
         };
         lane::reset_settings();
         let seconds = zend::double(started.elapsed().as_secs_f64());
         match ended {
             Ended::Result(result) => {
                 self.0.borrow_mut().finished += 1;
-                self.tell(
+                let told = self.tell(
                     Moment::Finished,
                     &mut [zend::long(id as i64), result.borrowed(), seconds],
-                )
+                );
+                (told, Some(result))
             }
             Ended::Error(error) => {
                 self.0.borrow_mut().failed += 1;
                 if self.0.borrow().callbacks[Moment::Failed as usize].is_empty() {
                     zend::warn(&format!("job {id} failed: {}", zend::describe(&error)));
                 }
-                self.tell(
+                let told = self.tell(
                     Moment::Failed,
                     &mut [zend::long(id as i64), error.borrowed(), seconds],
-                )
+                );
+                (told, Some(error))
             }
             Ended::Fatal => {
                 self.0.borrow_mut().failed += 1;
                 run::note_ending(Ending::BailedOut);
-                false
+                (false, None)
             }
         }
     }

@@ -133,13 +133,24 @@ impl Run {
         result.map_err(|error| Fault::engine(format!("the event loop cannot go on: {error}")))
     }
 
-    /// Sets the alarm for the earliest deadline, which finds a lane that never waits, or for a slice that may become slow. `again` is
-    /// for a lane that was found already.
-    pub(crate) fn set_alarm(&mut self, again: Option<Instant>) {
-        let deadline = self.desk.borrow().next_deadline();
-        let next = [deadline, self.table.slices.watch(), again];
+    /// Sets the alarm for the earliest deadline, which finds a lane that never waits, for a slice that may become slow, or for a
+    /// running lane that was found already. `soon`: for a moment later, as what is due cannot be done now.
+    fn set_alarm(&mut self, soon: bool) {
+        let next = if soon {
+            Some(Instant::now() + SOON)
+        } else {
+            let desk = self.desk.borrow();
+            let running = lane::current();
+            let deadline = desk.next_deadline(running);
+            // What a lane was told of a timeout that is dealt with is past.
+            let again = running
+                .filter(|lane| desk.is_cancelled(*lane))
+                .and_then(|_| lane::asked_again_at());
+            let moments = [deadline, self.table.slices.watch(), again];
+            moments.into_iter().flatten().min()
+        };
         if let Some(alarm) = &mut self.alarm {
-            alarm.set(next.into_iter().flatten().min());
+            alarm.set(next);
         }
     }
 }
@@ -236,9 +247,23 @@ pub(crate) fn set_deadline(lane: kqueue_core::scheduler::LaneId, seconds: Option
     if let Some(run) = current() {
         run.desk.borrow_mut().set_deadline(lane, deadline);
         if deadline.is_some() {
-            run.set_alarm(None);
+            run.set_alarm(false);
         }
     }
+}
+
+/// What comes after a lane's job, shutdown functions and destructors: it may take as long as the job. True: it took longer, and was
+/// ended.
+pub(crate) fn within<R>(
+    lane: kqueue_core::scheduler::LaneId,
+    seconds: Option<f64>,
+    body: impl FnOnce() -> R,
+) -> (R, bool) {
+    set_deadline(lane, seconds);
+    let result = body();
+    let overdue = with_desk(|desk| desk.timed_out(lane)).unwrap_or_default();
+    set_deadline(lane, None);
+    (result, overdue)
 }
 
 /// The alarm has rung, and nobody has looked why.
@@ -255,9 +280,9 @@ extern "C" fn ring(_signal: i32) {
 }
 
 /// See `Run::set_alarm`.
-pub(crate) fn set_alarm(again: Option<Instant>) {
+pub(crate) fn set_alarm() {
     if let Some(run) = current() {
-        run.set_alarm(again);
+        run.set_alarm(false);
     }
 }
 
@@ -278,11 +303,11 @@ pub(crate) fn measure_job(begins: bool) {
     if !begins {
         slices::job_ended(&mut run.table.slices);
     } else if slices::job_began(&mut run.table.slices) {
-        run.set_alarm(None);
+        run.set_alarm(false);
     }
 }
 
-/// Between two opcodes of a lane, after an alarm or a cancelled wait.
+/// Between two opcodes of a lane, after an alarm or a cancelled wait. `may_throw`: an exception may come here.
 pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
     look_at_slice();
     let Some(run) = current() else { return };
@@ -290,15 +315,21 @@ pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
     let (cancelled, overdue) = match (run.desk.try_borrow_mut(), lane::current()) {
         (Ok(mut desk), Some(id)) => (desk.check_deadline(id), desk.is_overdue(id)),
         (Ok(_), None) => (false, false),
-        (Err(_), _) => return,
+        // SAFETY: stores a flag: the next interrupt finds the desk free.
+        (Err(_), _) => return unsafe { sys::kq_request_interrupt() },
     };
-    let (sentence, again) = if cancelled && may_throw {
+    let to_end = cancelled && lane::is_sentence_due() && !may_throw;
+    // Before PHP 8.4 what a lane is told of a call that has failed comes right after that call, or too late: it is not put off there.
+    let pending = zend::has_exception() && (lane::has_fault() || called(run));
+    if to_end || pending {
+        return put_off(run);
+    }
+    let sentence = if cancelled {
         lane::sentence()
     } else {
-        // An interrupt that is requested from here would come before the same operation again.
-        (Sentence::Patience, cancelled.then(|| Instant::now() + SOON))
+        Sentence::Patience
     };
-    run.set_alarm(again);
+    run.set_alarm(false);
     if sentence == Sentence::Patience && called(run) {
         lane::step_aside();
     }
@@ -313,6 +344,42 @@ pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
         Sentence::Throw => crate::exceptions::throw_cancelled(overdue),
         Sentence::Leave => zend::throw_exit(),
     }
+}
+
+/// Where an interrupt was put off last.
+static PUT_OFF_AT: AtomicPtr<sys::zend_op> = AtomicPtr::new(ptr::null_mut());
+
+/// The lane cannot be interrupted here: an exception is on its way to its catch, or the arguments of a call are being passed. At the
+/// next place it may be, so the next interrupt is asked for at once: an alarm after a time may meet the same place again in each round
+/// of a loop. But between two operations the engine looks again before it has done anything; there only an alarm leads on. After a call
+/// of C code it does not, and there is no operation that is current.
+fn put_off(run: &mut Run) {
+    let place = zend::place();
+    if PUT_OFF_AT.swap(place, Ordering::Relaxed) == place && !place.is_null() {
+        PUT_OFF_AT.store(ptr::null_mut(), Ordering::Relaxed);
+    } else {
+        // SAFETY: stores a flag.
+        unsafe { sys::kq_request_interrupt() };
+    }
+    run.set_alarm(true);
+}
+
+/// In a call that blocks the process, as it begins and when the alarm has rung in it: whether the lane is to end instead.
+pub(crate) fn must_end() -> bool {
+    look_at_slice();
+    let (Some(run), Some(id)) = (current(), lane::current()) else {
+        return false;
+    };
+    let ends = run
+        .desk
+        .try_borrow_mut()
+        .is_ok_and(|mut desk| desk.check_deadline(id));
+    if ends {
+        lane::insist();
+    } else {
+        run.set_alarm(false);
+    }
+    ends
 }
 
 /// Whether there may be a signal that the lanes should know of.

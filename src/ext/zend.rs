@@ -222,6 +222,21 @@ pub(crate) fn throw_object(exception: Owned) {
     unsafe { sys::kq_put_exception(object_of(&raw const exception)) };
 }
 
+/// The operation that the running PHP code is at; null in code of C.
+pub(crate) fn place() -> *mut sys::zend_op {
+    // SAFETY: on the PHP thread; a frame of PHP code has a current operation.
+    unsafe {
+        let frame = sys::executor_globals.current_execute_data;
+        if frame.is_null()
+            || (*frame).func.is_null()
+            || u32::from((*(*frame).func).type_) == sys::ZEND_INTERNAL_FUNCTION
+        {
+            return std::ptr::null_mut();
+        }
+        (*frame).opline.cast_mut()
+    }
+}
+
 /// Whether an exception is pending.
 pub(crate) fn has_exception() -> bool {
     // SAFETY: reads a global on the PHP thread.

@@ -141,15 +141,58 @@ pub(super) enum Waited {
 /// The gate, if the calling code may suspend.
 #[inline]
 pub(super) fn open() -> Option<Gate> {
-    if !ENABLED.load(Ordering::Acquire)
-        || PHP_THREAD.load(Ordering::Relaxed) != thread()
-        || BLOCKS.load(Ordering::Relaxed) != 0
-    {
+    let waiter = waiter().filter(|_| BLOCKS.load(Ordering::Relaxed) == 0)?;
+    waiter.can_suspend().then_some(Gate { waiter })
+}
+
+/// Whether a lane's call is this module's business: it may not be suspended, but our alarm may interrupt it.
+pub(super) fn in_force() -> bool {
+    waiter().is_some()
+}
+
+/// The waiter, on the PHP thread while the hooks are in force.
+#[inline]
+fn waiter() -> Option<&'static dyn Waiter> {
+    if !ENABLED.load(Ordering::Acquire) || PHP_THREAD.load(Ordering::Relaxed) != thread() {
         return None;
     }
     // SAFETY: stored by `own` before ENABLED, leaked, so valid for ever; null is checked by `as_ref`.
-    let waiter = unsafe { WAITER.load(Ordering::Acquire).as_ref() }?;
-    waiter.can_suspend().then_some(Gate { waiter: *waiter })
+    unsafe { WAITER.load(Ordering::Acquire).as_ref() }.copied()
+}
+
+/// Makes a call that blocks the thread, `attempt`, as the lane may not be suspended. It waits for what is left of its time, under the
+/// signal mask that it is given, where it can; failure is -1. Our own alarm does not end it, unless the lane is to end: then it fails
+/// with `ECANCELED`.
+///
+/// The alarm is let in only while the call waits, so that none comes between the question and the call.
+pub(super) fn blocking(attempt: impl Fn(*const libc::sigset_t) -> c_int) -> c_int {
+    let Some(waiter) = asked() else {
+        return attempt(std::ptr::null());
+    };
+    // SAFETY: both sets are on this frame, and valid after this: zeroed ones are empty.
+    let (mut alarm, mut before): (libc::sigset_t, libc::sigset_t) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    // SAFETY: as above; the mask is put back below.
+    unsafe {
+        libc::sigaddset(&raw mut alarm, crate::alarm::signal());
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const alarm, &raw mut before);
+    }
+    let result = loop {
+        if waiter.must_end() {
+            set_errno(libc::ECANCELED);
+            break -1;
+        }
+        let rings = crate::alarm::rings();
+        let result = attempt(&raw const before);
+        if result != -1 || errno() != libc::EINTR || crate::alarm::rings() == rings {
+            break result;
+        }
+    };
+    let saved = errno();
+    // SAFETY: the mask as it was.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    set_errno(saved);
+    result
 }
 
 /// As [`Gate::claim`], where no gate has been opened yet. False: the call fails, and `errno` says so.
@@ -165,22 +208,14 @@ pub(super) fn claim(fd: c_int) -> bool {
 
 /// See [`Waiter::grew`]; on the PHP thread only. Leaves `errno` as it was.
 pub(super) fn grew() {
-    if ENABLED.load(Ordering::Acquire) && PHP_THREAD.load(Ordering::Relaxed) == thread() {
-        // SAFETY: as in `open`.
-        if let Some(waiter) = unsafe { WAITER.load(Ordering::Acquire).as_ref() } {
-            waiter.grew();
-        }
+    if let Some(waiter) = waiter() {
+        waiter.grew();
     }
 }
 
 /// The waiter, if this is its thread in its process.
 fn asked() -> Option<&'static dyn Waiter> {
-    let here = ENABLED.load(Ordering::Acquire)
-        && PHP_THREAD.load(Ordering::Relaxed) == thread()
-        && PROCESS.load(Ordering::Relaxed) == process();
-    // SAFETY: as in `open`.
-    let waiter = here.then(|| unsafe { WAITER.load(Ordering::Acquire).as_ref() })?;
-    waiter.copied()
+    waiter().filter(|_| PROCESS.load(Ordering::Relaxed) == process())
 }
 
 /// The running lane, whether or not it may be suspended.
@@ -195,7 +230,7 @@ pub(super) fn keeps_apart() -> bool {
 
 /// See [`Waiter::forks_to_go_on`]; on other threads nothing does.
 pub(super) fn forks_to_go_on() -> bool {
-    // SAFETY: as in `open`.
+    // SAFETY: as in `waiter`.
     let waiter = unsafe { WAITER.load(Ordering::Acquire).as_ref() };
     PHP_THREAD.load(Ordering::Relaxed) == thread()
         && waiter.is_some_and(|waiter| waiter.forks_to_go_on())

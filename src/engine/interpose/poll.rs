@@ -13,6 +13,7 @@ use libc::{c_int, epoll_event, nfds_t, pollfd, sigset_t, size_t, timespec};
 
 use super::Hook;
 use super::gate::{self, Deadline, Gate, Waited, set_errno};
+use super::sleep::to_timespec;
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("poll", poll as *const ()),
@@ -76,21 +77,36 @@ unsafe fn poll_until(gate: Gate, fds: *mut pollfd, nfds: nfds_t, deadline: Deadl
                 }
                 return ready;
             }
-            Waited::Refused => {
-                // SAFETY: the caller's own array.
-                return unsafe { libc::poll(fds, nfds, to_millis(deadline)) };
-            }
+            // SAFETY: the caller's own array.
+            Waited::Refused => return unsafe { blocking_poll(fds, nfds, deadline) },
         }
     }
 }
 
+/// # Safety
+/// As for `poll`.
+unsafe fn blocking_poll(fds: *mut pollfd, nfds: nfds_t, deadline: Deadline) -> c_int {
+    gate::blocking(|mask| {
+        let time = deadline.remaining().map(to_timespec);
+        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        // SAFETY: the caller's own array; the time and the mask are on their owners' frames.
+        unsafe { libc::ppoll(fds, nfds, time, mask) }
+    })
+}
+
 unsafe extern "C" fn poll(fds: *mut pollfd, nfds: nfds_t, timeout: c_int) -> c_int {
-    let Some(gate) = gate::open().filter(|_| timeout != 0) else {
+    if timeout == 0 || !gate::in_force() {
         // SAFETY: the caller's own arguments.
         return unsafe { libc::poll(fds, nfds, timeout) };
-    };
+    }
+    let deadline = Deadline::after(from_millis(timeout));
     // SAFETY: the caller's own arguments.
-    unsafe { poll_until(gate, fds, nfds, Deadline::after(from_millis(timeout))) }
+    unsafe {
+        match gate::open() {
+            Some(gate) => poll_until(gate, fds, nfds, deadline),
+            None => blocking_poll(fds, nfds, deadline),
+        }
+    }
 }
 
 unsafe extern "C" fn poll_chk(
@@ -118,12 +134,18 @@ unsafe extern "C" fn ppoll(
         None => Some(None),
         Some(timeout) => super::sleep::from_timespec(*timeout).map(Some),
     };
-    let (Some(timeout_or_never), true, Some(gate)) = (wanted, mask.is_null(), gate::open()) else {
+    let (Some(timeout_or_never), true) = (wanted, mask.is_null() && gate::in_force()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { libc::ppoll(fds, nfds, timeout, mask) };
     };
+    let deadline = Deadline::after(timeout_or_never);
     // SAFETY: the caller's own arguments.
-    unsafe { poll_until(gate, fds, nfds, Deadline::after(timeout_or_never)) }
+    unsafe {
+        match gate::open() {
+            Some(gate) => poll_until(gate, fds, nfds, deadline),
+            None => blocking_poll(fds, nfds, deadline),
+        }
+    }
 }
 
 unsafe extern "C" fn ppoll_chk(
@@ -152,10 +174,19 @@ unsafe extern "C" fn epoll_wait(
         // SAFETY: the caller's own arguments, but for the time.
         unsafe { libc::epoll_wait(epoll, events, max, timeout) }
     };
-    let Some(gate) = gate::open().filter(|_| timeout != 0) else {
+    if timeout == 0 || !gate::in_force() {
         return real(timeout);
-    };
+    }
     let deadline = Deadline::after(from_millis(timeout));
+    let block = || {
+        gate::blocking(|mask| {
+            // SAFETY: the caller's own arguments, but for the time and the mask.
+            unsafe { libc::epoll_pwait(epoll, events, max, to_millis(deadline), mask) }
+        })
+    };
+    let Some(gate) = gate::open() else {
+        return block();
+    };
     loop {
         let ready = real(0);
         if ready != 0 || deadline.passed() {
@@ -167,7 +198,7 @@ unsafe extern "C" fn epoll_wait(
                 set_errno(libc::ECANCELED);
                 return -1;
             }
-            Waited::Refused => return real(to_millis(deadline)),
+            Waited::Refused => return block(),
         }
     }
 }

@@ -100,6 +100,17 @@ impl Sets {
         unsafe { libc::select(self.nfds, self.read, self.write, self.except, timeout) }
     }
 
+    /// The real call, for what is left of the time.
+    ///
+    /// # Safety
+    /// As for `pselect`.
+    unsafe fn pselect(&self, deadline: Deadline, mask: *const sigset_t) -> c_int {
+        let time = deadline.remaining().map(to_timespec);
+        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        // SAFETY: the caller's own sets and mask; the time is on this frame.
+        unsafe { libc::pselect(self.nfds, self.read, self.write, self.except, time, mask) }
+    }
+
     /// The real call, without waiting.
     ///
     /// # Safety
@@ -206,7 +217,7 @@ unsafe extern "C" fn select(
         None => Some(None),
         Some(time) => from_timeval(*time).filter(|time| !time.is_zero()).map(Some),
     };
-    let (Some(wanted), true, Some(gate)) = (wanted, usual(nfds), gate::open()) else {
+    let (Some(wanted), true) = (wanted, usual(nfds) && gate::in_force()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { sets.select(timeout) };
     };
@@ -217,13 +228,17 @@ unsafe extern "C" fn select(
             *timeout = to_timeval(rest);
         }
     };
-    let real = || {
-        write_rest();
-        // SAFETY: the caller's own arguments.
-        unsafe { sets.select(timeout) }
+    let block = || {
+        gate::blocking(|mask| {
+            // SAFETY: the caller's own sets.
+            unsafe { sets.pselect(deadline, mask) }
+        })
     };
-    // SAFETY: the caller's own sets.
-    let result = unsafe { select_until(gate, &sets, deadline, real) };
+    let result = match gate::open() {
+        None => block(),
+        // SAFETY: the caller's own sets.
+        Some(gate) => unsafe { select_until(gate, &sets, deadline, block) },
+    };
     if result >= 0 {
         write_rest();
     }
@@ -245,24 +260,26 @@ unsafe extern "C" fn pselect(
         write,
         except,
     };
-    let real = |timeout| {
-        // SAFETY: the caller's own arguments, but perhaps for the time, which is then on the hook's frame.
-        unsafe { libc::pselect(nfds, read, write, except, timeout, mask) }
-    };
     // SAFETY: the caller's argument, null or readable.
     let wanted = match unsafe { timeout.as_ref() } {
         None => Some(None),
         Some(time) => from_timespec(*time).map(Some),
     };
-    let (Some(wanted), true, Some(gate)) = (wanted, usual(nfds) && mask.is_null(), gate::open())
-    else {
-        return real(timeout);
+    let usual = usual(nfds) && mask.is_null() && gate::in_force();
+    let (Some(wanted), true) = (wanted, usual) else {
+        // SAFETY: the caller's own arguments.
+        return unsafe { libc::pselect(nfds, read, write, except, timeout, mask) };
     };
     let deadline = Deadline::after(wanted);
-    let real_rest = || {
-        let rest = deadline.remaining().map(to_timespec);
-        real(rest.as_ref().map_or(std::ptr::null(), std::ptr::from_ref))
+    let block = || {
+        gate::blocking(|mask| {
+            // SAFETY: the caller's own sets.
+            unsafe { sets.pselect(deadline, mask) }
+        })
     };
-    // SAFETY: the caller's own sets.
-    unsafe { select_until(gate, &sets, deadline, real_rest) }
+    match gate::open() {
+        None => block(),
+        // SAFETY: the caller's own sets.
+        Some(gate) => unsafe { select_until(gate, &sets, deadline, block) },
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! A cancelled sleep looks interrupted, with no time remaining: code that sleeps for the rest until there is none would spin for
 //! as long as it wanted to sleep, as every further wait of a cancelled lane returns at once.
+//!
+//! Where the lane may not be suspended the process sleeps, and this runner's alarm does not cut that short.
 #![expect(
     unsafe_code,
     reason = "hooks have C signatures and make the real calls"
@@ -12,7 +14,7 @@ use std::time::Duration;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 
 use super::Hook;
-use super::gate::{self, Deadline, Gate, Waited, set_errno};
+use super::gate::{self, Deadline, Gate, Waited, errno, set_errno};
 
 pub(super) const HOOKS: &[Hook] = &[
     Hook::new("sleep", sleep as *const ()),
@@ -23,21 +25,47 @@ pub(super) const HOOKS: &[Hook] = &[
 
 enum Slept {
     Through,
-    Cancelled { rest: Duration },
-    Refused { rest: Duration },
+    /// The lane is to end.
+    Cancelled {
+        rest: Duration,
+    },
+    /// By a signal.
+    Interrupted {
+        rest: Duration,
+    },
 }
 
-fn sleep_for(gate: Gate, duration: Duration) -> Slept {
+/// Where the lane may not be suspended, the process sleeps.
+fn sleep_for(gate: Option<Gate>, duration: Duration) -> Slept {
     let deadline = Deadline::after(Some(duration));
+    let rest = || deadline.remaining().unwrap_or(duration);
+    let Some(gate) = gate else {
+        return block(deadline, rest);
+    };
     loop {
-        let woken = gate.suspend(&[], deadline);
-        let rest = deadline.remaining().unwrap_or(duration);
-        match woken {
-            Waited::Cancelled => return Slept::Cancelled { rest },
-            Waited::Refused => return Slept::Refused { rest },
-            Waited::Ready | Waited::TimedOut if rest.is_zero() => return Slept::Through,
+        match gate.suspend(&[], deadline) {
+            Waited::Cancelled => return Slept::Cancelled { rest: rest() },
+            Waited::Refused => return block(deadline, rest),
+            Waited::Ready | Waited::TimedOut if deadline.passed() => return Slept::Through,
             Waited::Ready | Waited::TimedOut => {}
         }
+    }
+}
+
+fn block(deadline: Deadline, rest: impl Fn() -> Duration) -> Slept {
+    let saved = errno();
+    let slept = gate::blocking(|mask| {
+        let time = deadline.remaining().map(to_timespec);
+        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        // SAFETY: no descriptors; the time and the mask are on their owners' frames.
+        unsafe { libc::ppoll(std::ptr::null_mut(), 0, time, mask) }
+    });
+    let why = errno();
+    set_errno(saved);
+    match (slept, why) {
+        (0.., _) => Slept::Through,
+        (_, libc::ECANCELED) => Slept::Cancelled { rest: rest() },
+        _ => Slept::Interrupted { rest: rest() },
     }
 }
 
@@ -58,53 +86,44 @@ pub(super) fn from_timespec(time: timespec) -> Option<Duration> {
     Some(Duration::new(seconds, nanos)).filter(|duration| !duration.is_zero())
 }
 
-fn real_sleep(rest: Duration) -> c_int {
-    let rest = to_timespec(rest);
-    // SAFETY: `rest` is on this frame, and no remaining time is asked for.
-    unsafe { libc::nanosleep(&raw const rest, std::ptr::null_mut()) }
-}
-
 /// Returns the whole seconds not slept.
 unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
-    let Some(gate) = gate::open().filter(|_| seconds > 0) else {
+    if seconds == 0 || !gate::in_force() {
         // SAFETY: takes a number.
         return unsafe { libc::sleep(seconds) };
-    };
-    match sleep_for(gate, Duration::from_secs(u64::from(seconds))) {
+    }
+    match sleep_for(gate::open(), Duration::from_secs(u64::from(seconds))) {
         Slept::Through => 0,
         // Rounded down as libc does, so that a caller that sleeps for the rest comes to an end.
-        Slept::Cancelled { rest } => c_uint::try_from(rest.as_secs()).unwrap_or(c_uint::MAX),
-        Slept::Refused { rest } => {
-            // SAFETY: takes a number.
-            unsafe { libc::sleep(c_uint::try_from(rest.as_secs() + 1).unwrap_or(c_uint::MAX)) }
+        Slept::Cancelled { rest } | Slept::Interrupted { rest } => {
+            c_uint::try_from(rest.as_secs()).unwrap_or(c_uint::MAX)
         }
     }
 }
 
 unsafe extern "C" fn usleep(micros: useconds_t) -> c_int {
-    let Some(gate) = gate::open().filter(|_| micros > 0) else {
+    if micros == 0 || !gate::in_force() {
         // SAFETY: takes a number.
         return unsafe { libc::usleep(micros) };
-    };
-    match sleep_for(gate, Duration::from_micros(u64::from(micros))) {
+    }
+    match sleep_for(gate::open(), Duration::from_micros(u64::from(micros))) {
         Slept::Through => 0,
-        Slept::Cancelled { .. } => {
+        Slept::Cancelled { .. } | Slept::Interrupted { .. } => {
             set_errno(libc::EINTR);
             -1
         }
-        Slept::Refused { rest } => real_sleep(rest),
     }
 }
 
 unsafe extern "C" fn nanosleep(wanted: *const timespec, remaining: *mut timespec) -> c_int {
     // SAFETY: the caller's argument, which libc would read too.
     let duration = unsafe { wanted.as_ref() }.copied().and_then(from_timespec);
-    let (Some(duration), Some(gate)) = (duration, gate::open()) else {
+    let (Some(duration), true) = (duration, gate::in_force()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { libc::nanosleep(wanted, remaining) };
     };
     // SAFETY: the caller's argument, null or writable.
-    let error = unsafe { relative_sleep(gate, duration, remaining) };
+    let error = unsafe { relative_sleep(gate::open(), duration, remaining) };
     if error == 0 {
         return 0;
     }
@@ -132,7 +151,7 @@ unsafe extern "C" fn clock_nanosleep(
         clock,
         libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC | libc::CLOCK_BOOTTIME
     );
-    let (true, Some(duration), Some(gate)) = (usual, duration, gate::open()) else {
+    let (true, Some(duration), true) = (usual, duration, gate::in_force()) else {
         // SAFETY: the caller's own arguments.
         return unsafe { libc::clock_nanosleep(clock, flags, wanted, remaining) };
     };
@@ -142,7 +161,7 @@ unsafe extern "C" fn clock_nanosleep(
         std::ptr::null_mut()
     };
     // SAFETY: the caller's argument, null or writable.
-    unsafe { relative_sleep(gate, duration, remaining) }
+    unsafe { relative_sleep(gate::open(), duration, remaining) }
 }
 
 /// How long until `clock` shows `end`; `None` if it has passed already. A clock that is set meanwhile is not noticed.
@@ -160,20 +179,19 @@ fn until(clock: clockid_t, end: Duration) -> Option<Duration> {
 ///
 /// # Safety
 /// `remaining` is null or writable.
-unsafe fn relative_sleep(gate: Gate, duration: Duration, remaining: *mut timespec) -> c_int {
-    match sleep_for(gate, duration) {
-        Slept::Through => 0,
-        Slept::Cancelled { .. } => {
-            // SAFETY: null or writable, says the caller.
-            if let Some(remaining) = unsafe { remaining.as_mut() } {
-                *remaining = to_timespec(Duration::ZERO);
-            }
-            libc::EINTR
-        }
-        Slept::Refused { rest } => {
-            let rest = to_timespec(rest);
-            // SAFETY: `rest` is on this frame; `remaining` is null or writable, says the caller.
-            unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, 0, &raw const rest, remaining) }
-        }
+unsafe fn relative_sleep(
+    gate: Option<Gate>,
+    duration: Duration,
+    remaining: *mut timespec,
+) -> c_int {
+    let left = match sleep_for(gate, duration) {
+        Slept::Through => return 0,
+        Slept::Cancelled { .. } => Duration::ZERO,
+        Slept::Interrupted { rest } => rest,
+    };
+    // SAFETY: null or writable, says the caller.
+    if let Some(remaining) = unsafe { remaining.as_mut() } {
+        *remaining = to_timespec(left);
     }
+    libc::EINTR
 }

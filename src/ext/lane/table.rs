@@ -196,6 +196,7 @@ impl Table {
             memory: memory::Limit::default(),
             work,
             settling: None,
+            last_job: None,
             on_signal: None,
             owner,
             group: ptr::null(),
@@ -282,17 +283,20 @@ impl Lanes for Table {
         let lane: *mut Lane = &raw mut **lane;
         let now = Instant::now();
         self.enter(lane, now);
-        if self.birth != Birth::Common {
-            // SAFETY: `lane` is alive.
-            let again = unsafe { (*lane).insistence.again_at };
-            if self.slices.begin(now) || again.is_some() {
-                run::set_alarm(again);
-            }
-        }
         memory::enter(lane);
         // SAFETY: `lane` is alive.
         descriptors::switch(unsafe { (*lane).settling }, true);
         CURRENT.store(lane, Ordering::Relaxed);
+        let measured = self.birth != Birth::Common && self.slices.begin(now);
+        // Of a lane that has not obeyed yet, the alarm may have been set for others meanwhile.
+        if measured || super::asked_again_at().is_some() {
+            run::set_alarm();
+        }
+        if run::with_desk(|desk| desk.is_cancelled(id)).unwrap_or_default() {
+            // What it was woken by may not say so.
+            // SAFETY: stores a flag.
+            unsafe { sys::kq_request_interrupt() };
+        }
         // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         // SAFETY: `lane` is alive. The message is still its own, and so is the blame.

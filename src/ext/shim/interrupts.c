@@ -123,13 +123,15 @@ static void on_interrupt(zend_execute_data *frame)
 	if (next_interrupt) {
 		next_interrupt(frame);
 	}
-	if (interrupt_handler && !EG(exception)) {
+	if (interrupt_handler) {
+		/* One that is on its way to its catch is not to be replaced: a job would catch it as what it has thrown itself. */
+		bool pending = EG(exception) != NULL;
 #if PHP_VERSION_ID < 80400
 		const zend_op *next = frame->func && ZEND_USER_CODE(frame->func->type) ? frame->opline : NULL;
 #endif
-		interrupt_handler(may_throw_before(frame));
+		interrupt_handler(!pending && may_throw_before(frame));
 #if PHP_VERSION_ID < 80400
-		if (next && EG(exception)) {
+		if (next && EG(exception) && !pending) {
 			finish_call_before(frame, next);
 		}
 #endif

@@ -105,7 +105,12 @@ bool kq_run_shutdown_functions(void)
 		zval_ptr_dtor(&result);
 		survived = ending != KQ_BAILED_OUT;
 		if (ending == KQ_THREW) {
-			kq_show_exception();
+			/* A timeout is told by whoever has set it. */
+			if (zend_string_equals_literal(EG(exception)->ce->name, "KQueue\\Exception\\JobTimedOut")) {
+				zend_clear_exception();
+			} else {
+				kq_show_exception();
+			}
 			break;
 		}
 		if (ending == KQ_EXITED) {

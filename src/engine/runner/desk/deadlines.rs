@@ -27,12 +27,16 @@ impl Desk {
         }
     }
 
-    /// The next deadline of a job in flight: when an alarm for a lane that never waits should ring. One that has passed needs no
-    /// alarm: the loop sees it before it lets that lane go on.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    /// The next deadline of a job in flight: when an alarm for a lane that never waits should ring. One that has passed needs an
+    /// alarm only if it is the running lane's: the loop sees the others before it lets their lanes go on.
+    pub fn next_deadline(&self, running: Option<LaneId>) -> Option<Instant> {
         let passed = Bound::Excluded((Instant::now(), LaneId::MAX));
         let mut coming = self.deadlines.range((passed, Bound::Unbounded));
-        coming.next().map(|(moment, _)| *moment)
+        let own = running
+            .filter(|lane| self.slots.get(*lane as usize).is_some())
+            .and_then(|lane| self.slots[self.owner(lane) as usize].deadline);
+        let next = coming.next().map(|(moment, _)| *moment);
+        [own, next].into_iter().flatten().min()
     }
 
     /// Whether the running lane is being cancelled. That it has overrun its deadline without waiting is found out here.

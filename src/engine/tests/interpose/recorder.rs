@@ -23,6 +23,7 @@ struct State {
     /// What all further waits answer, if they do not really wait.
     always: Option<Woken>,
     can_suspend: bool,
+    must_end: bool,
     /// How often it was asked.
     questions: usize,
     /// What happens in each wait before it begins: the other side of the connection.
@@ -38,6 +39,7 @@ impl State {
             answers: Vec::new(),
             always: None,
             can_suspend: true,
+            must_end: false,
             questions: 0,
             during: None,
         }
@@ -67,6 +69,11 @@ impl Recorder {
         self.state().can_suspend = can_suspend;
     }
 
+    /// Whether a call that blocks is to end.
+    pub(crate) fn ends(&self, must_end: bool) {
+        self.state().must_end = must_end;
+    }
+
     /// Does `during` at the begin of each wait.
     pub(crate) fn during(&self, during: impl FnMut() + Send + 'static) {
         self.state().during = Some(Box::new(during));
@@ -93,6 +100,10 @@ impl Waiter for Recorder {
         let mut state = self.state();
         state.questions += 1;
         state.can_suspend
+    }
+
+    fn must_end(&self) -> bool {
+        self.state().must_end
     }
 
     fn wait(&self, fds: &[pollfd], timeout: Option<Duration>) -> Woken {

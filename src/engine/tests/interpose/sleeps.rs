@@ -1,6 +1,7 @@
 //! `sleep`, `usleep`, `nanosleep`, `clock_nanosleep`.
 use std::time::{Duration, Instant};
 
+use kqueue_engine::alarm::Alarm;
 use kqueue_engine::interpose::Woken;
 use libc::timespec;
 
@@ -165,4 +166,40 @@ fn a_refused_sleep_is_a_real_one() {
     assert_eq!(usleep(20_000), 0);
     assert_eq!(nanosleep(&millis(20), std::ptr::null_mut()), 0);
     assert!(begin.elapsed() >= Duration::from_millis(40));
+}
+
+extern "C" fn rung(_signal: i32) {}
+
+#[test]
+fn where_a_lane_may_not_be_suspended_the_alarm_ends_no_wait_unless_the_lane_is_to_end() {
+    let turn = Turn::take();
+    turn.install(RECORDER.fresh());
+    RECORDER.allows(false);
+    let usleep = call!(call_usleep(micros: u32) -> i32);
+    let nanosleep = call!(call_nanosleep(wanted: *const timespec, rest: *mut timespec) -> i32);
+    let poll = call!(call_poll(fds: *mut libc::pollfd, n: u64, timeout: i32) -> i32);
+    let mut alarm = Alarm::new(rung).expect("the only alarm");
+    let mut soon = || alarm.set(Some(Instant::now() + Duration::from_millis(10)));
+    let mut rest = millis(77);
+    let began = Instant::now();
+    soon();
+    assert_eq!(usleep(40_000), 0);
+    soon();
+    assert_eq!(nanosleep(&millis(40), &mut rest), 0);
+    soon();
+    assert_eq!(poll(std::ptr::null_mut(), 0, 40), 0);
+    assert!(began.elapsed() >= Duration::from_millis(120));
+
+    RECORDER.ends(true);
+    assert_eq!((usleep(900_000), errno()), (-1, libc::EINTR));
+    assert_eq!(
+        (nanosleep(&millis(5000), &mut rest), errno()),
+        (-1, libc::EINTR)
+    );
+    assert_eq!((rest.tv_sec, rest.tv_nsec), (0, 0));
+    assert_eq!(
+        (poll(std::ptr::null_mut(), 0, 5000), errno()),
+        (-1, libc::ECANCELED)
+    );
+    assert!(began.elapsed() < Duration::from_secs(3));
 }

@@ -67,6 +67,17 @@ fn it_rings_once_at_the_moment_on_this_thread() {
 }
 
 #[test]
+fn for_a_moment_that_has_passed_it_rings_whenever_it_is_set() {
+    let _one = alone();
+    let mut alarm = alarm();
+    let moment = Instant::now() - ms(5);
+    for number in 1..4 {
+        alarm.set(Some(moment));
+        assert!(rings(number, Duration::from_secs(10)));
+    }
+}
+
+#[test]
 fn none_stops_it() {
     let _one = alone();
     let mut alarm = alarm();

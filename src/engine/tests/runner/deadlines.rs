@@ -162,7 +162,7 @@ fn a_lane_that_ends_leaves_no_deadline_to_its_successor() {
     run.job([sleep(20), say_answer(), take_notice()]);
     run.go().unwrap();
     assert_eq!(run.lines(), ["2 TimedOut", "2 in time"]);
-    assert_eq!(run.desk.borrow().next_deadline(), None);
+    assert_eq!(run.desk.borrow().next_deadline(None), None);
 }
 
 #[test]
@@ -231,20 +231,34 @@ fn the_alarm_is_for_the_next_deadline_that_has_not_passed() {
     run.job([
         act(move |scene| {
             let mut desk = scene.desk.borrow_mut();
-            assert_eq!(desk.next_deadline(), None);
+            assert_eq!(desk.next_deadline(None), None);
             desk.set_deadline(scene.lane, Some(far));
-            assert_eq!(desk.next_deadline(), Some(far));
+            assert_eq!(desk.next_deadline(None), Some(far));
         }),
         sleep(200),
     ]);
     run.job([
         deadline(60),
-        act(move |scene| assert!(scene.desk.borrow().next_deadline().unwrap() < far)),
+        act(move |scene| assert!(scene.desk.borrow().next_deadline(None).unwrap() < far)),
         burn(80),
-        act(move |scene| assert_eq!(scene.desk.borrow().next_deadline(), Some(far))),
+        act(move |scene| assert_eq!(scene.desk.borrow().next_deadline(None), Some(far))),
     ]);
     run.go().unwrap();
-    assert_eq!(run.desk.borrow().next_deadline(), None);
+    assert_eq!(run.desk.borrow().next_deadline(None), None);
+}
+
+#[test]
+fn one_that_has_passed_needs_an_alarm_if_it_is_the_running_lanes() {
+    let mut run = Run::jobs(1);
+    run.job([act(|scene| {
+        let mut desk = scene.desk.borrow_mut();
+        let passed = Instant::now();
+        desk.set_deadline(scene.lane, Some(passed));
+        assert_eq!(desk.next_deadline(None), None);
+        assert_eq!(desk.next_deadline(Some(scene.lane)), Some(passed));
+        assert_eq!(desk.next_deadline(Some(scene.lane + 7)), None);
+    })]);
+    run.go().unwrap();
 }
 
 #[test]
@@ -253,5 +267,5 @@ fn deadlines_of_strangers_are_ignored() {
     let mut desk = run.desk.borrow_mut();
     desk.set_deadline(7, Some(Instant::now()));
     assert!(!desk.check_deadline(7) && !desk.is_cancelled(7) && !desk.timed_out(7));
-    assert_eq!(desk.next_deadline(), None);
+    assert_eq!(desk.next_deadline(None), None);
 }

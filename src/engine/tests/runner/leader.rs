@@ -186,7 +186,7 @@ fn a_job_whose_lane_lines_up_without_a_word_is_finished() {
     let desk = desk.borrow();
     assert_eq!(desk.scheduler.in_flight(), 0);
     assert_eq!(desk.scheduler.finished_so_far(), 2);
-    assert_eq!(desk.next_deadline(), None);
+    assert_eq!(desk.next_deadline(None), None);
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn with_jobs(seed: u64) {
         desk.scheduler.reserved_so_far(),
         desk.scheduler.finished_so_far()
     );
-    assert_eq!(desk.next_deadline(), None);
+    assert_eq!(desk.next_deadline(None), None);
 }
 
 fn with_leader(seed: u64) {

@@ -41,6 +41,9 @@ return [
     'auto' => [
         'slice' => (float) env('KQUEUE_AUTO_SLICE', 1.0),
         'memory' => (int) env('KQUEUE_AUTO_MEMORY', 256),
+
+        // After so many seconds the class is tried in a lane again; twice as long each time that it misbehaves there. 0: never.
+        'probation' => (float) env('KQUEUE_AUTO_PROBATION', 3600.0),
     ],
 
     /*

@@ -326,6 +326,32 @@ final class ProfileTest extends TestCase
         self::assertSame([[], []], [$this->profile()->all(), $this->profile()->costs()]);
     }
 
+    public function test_after_its_probation_a_class_is_tried_in_a_lane_again_and_the_next_one_is_longer(): void
+    {
+        Recorder::$onBoot[] = static fn ($app) => $app['config']->set('kqueue.auto.probation', 100.0);
+        $this->app['config']->set('kqueue.auto.probation', 100.0);
+        $isolate = fn (int $ago, int $times) => $this->app['cache.store']->forever(Profile::KEY, [TestJob::class => ['since' => time() - $ago, 'reason' => 'held the loop', 'times' => $times]]);
+
+        $isolate(90, 1);
+        $this->push(new TestJob('isolated'), new TestJob('slow'));
+        Recorder::$handlers['isolated'] = static function () use ($isolate): void {
+            $isolate(101, 1);
+            self::$engine->notes['profile read'] = '';
+        };
+        $this->costs('slow', self::SLOW);
+        $this->kqueue();
+
+        self::assertCount(1, self::$engine->isolated, 'the first job; the second ran in a lane');
+        self::assertMatchesRegularExpression('/TestJob has run isolated since [-0-9: ]{19} \(held the loop\); it is tried in a lane again\./', $this->log());
+        self::assertSame(2, (new Profile($this->app['cache.store'], 100.0))->all()[TestJob::class]['times'], 'and held the loop again');
+
+        $profile = new Profile($this->app['cache.store'], 100.0);
+        $isolate(199, 2);
+        self::assertCount(1, $profile->all(), 'twice as long');
+        $isolate(201, 2);
+        self::assertSame([[], [TestJob::class]], [$profile->all(), array_keys($profile->tried())]);
+    }
+
     private function profile(): Profile
     {
         return new Profile($this->app['cache.store']);

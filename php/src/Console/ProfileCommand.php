@@ -21,7 +21,7 @@ final class ProfileCommand extends Command
 
     public function handle(Cache $cache): int
     {
-        $profile = new Profile($cache);
+        $profile = Profile::in($this->laravel, $cache);
 
         return match ($reset = $this->option('reset')) {
             null => $this->show($profile->all(), $profile->costs()),

@@ -393,7 +393,7 @@ final class RunCommand extends WorkCommand
             ],
             new Runner($this->laravel, $this->engine, $settings, $this->output),
             new ChildWorker($this->laravel, $this->engine, $worker, $settings),
-            new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? new Profile($this->cache) : null),
+            new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? Profile::in($this->laravel, $this->cache) : null),
         );
     }
 }

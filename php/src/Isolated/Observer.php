@@ -100,7 +100,7 @@ final class Observer
 
         try {
             if ($costs !== [] && $this->isShared()) {
-                (new Profile($this->cache))->addCosts($costs);
+                $this->profile()->addCosts($costs);
             }
         } catch (Throwable) {
             // These figures are lost.
@@ -162,7 +162,7 @@ final class Observer
         $this->publish($this->known() + [$class => true]);
 
         try {
-            (new Profile($this->cache))->add($class, $reason);
+            $this->profile()->add($class, $reason);
         } catch (Throwable $e) {
             $this->log("The profile of job classes could not be kept: {$e->getMessage()}", []);
         }
@@ -176,10 +176,22 @@ final class Observer
                 return;
             }
 
-            $this->publish(array_map(static fn (): bool => true, (new Profile($this->cache))->all()));
+            $profile = $this->profile();
+            $isolated = $profile->all();
+
+            foreach (array_intersect_key($profile->tried(), $this->known()) as $class => $entry) {
+                $this->log("{$class} has run isolated since ".date('Y-m-d H:i:s', $entry['since'])." ({$entry['reason']}); it is tried in a lane again.", []);
+            }
+
+            $this->publish(array_map(static fn (): bool => true, $isolated));
         } catch (Throwable) {
             // The run goes on with what it knows.
         }
+    }
+
+    private function profile(): Profile
+    {
+        return Profile::in($this->app, $this->cache);
     }
 
     /** What some stores hold is this lane's alone. */

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Isolated;
 
 use Illuminate\Contracts\Cache\Repository as Cache;
+use Illuminate\Contracts\Foundation\Application;
 use Throwable;
 
 /**
@@ -21,12 +22,35 @@ final class Profile
     /** Names of jobs may be without end, if they have a number in them. */
     private const MOST = 500;
 
-    public function __construct(private readonly Cache $cache) {}
+    /** A class that had to be isolated this often is on probation no longer than after these times: doubling ends here. */
+    private const MOST_DOUBLED = 6;
 
-    /** @return array<string, array{since: int, reason: string}> the isolated ones, by class */
+    /** @param  float  $probation  seconds after which a class is tried in a lane again, doubled each time it fails there; 0: never */
+    public function __construct(private readonly Cache $cache, private readonly float $probation = 0.0) {}
+
+    public static function in(Application $app, Cache $cache): self
+    {
+        return new self($cache, (float) $app->make('config')->get('kqueue.auto.probation', 0.0));
+    }
+
+    /** @return array<string, array{since: int, reason: string, times?: int}> those that are isolated now, by class */
     public function all(): array
     {
-        return $this->read(self::KEY);
+        return array_filter($this->read(self::KEY), fn (array $entry): bool => ! $this->isOver($entry));
+    }
+
+    /** @return array<string, array{since: int, reason: string, times?: int}> those that were isolated and are tried in lanes again */
+    public function tried(): array
+    {
+        return array_filter($this->read(self::KEY), $this->isOver(...));
+    }
+
+    /** @param  array{since: int, times?: int}  $entry */
+    private function isOver(array $entry): bool
+    {
+        $doubled = min(($entry['times'] ?? 1) - 1, self::MOST_DOUBLED);
+
+        return $this->probation > 0 && time() >= $entry['since'] + $this->probation * 2 ** $doubled;
     }
 
     /** @return array<string, array{jobs: int, cpu: float, longest_slice: float, memory: int}> by class */
@@ -37,7 +61,13 @@ final class Profile
 
     public function add(string $class, string $reason): void
     {
-        $this->cache->forever(self::KEY, $this->all() + [$class => ['since' => time(), 'reason' => $reason]]);
+        $all = $this->read(self::KEY);
+        $before = $all[$class] ?? null;
+
+        if ($before === null || $this->isOver($before)) {
+            $all[$class] = ['since' => time(), 'reason' => $reason, 'times' => ($before['times'] ?? 0) + 1];
+            $this->cache->forever(self::KEY, $all);
+        }
     }
 
     /** @param  array<string, array{jobs: int, cpu: float, longest_slice: float, memory: int}>  $costs of jobs that have run since the last time */
@@ -93,7 +123,7 @@ final class Profile
     /** @return int how many classes there were */
     public function clear(): int
     {
-        $count = count($this->all() + $this->costs());
+        $count = count($this->read(self::KEY) + $this->costs());
         $this->cache->forget(self::KEY);
         $this->cache->forget(self::COSTS);
 

@@ -359,12 +359,18 @@ pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
 
 /// Whether the running lane may be suspended here.
 pub(crate) fn can_suspend() -> bool {
-    Hooks.can_suspend()
+    Hooks.can_suspend() && !is_midway()
+}
+
+/// Whether the running lane is in the middle of what the engine does with state of the process.
+fn is_midway() -> bool {
+    // SAFETY: reads the frames that are running, on the PHP thread.
+    unsafe { sys::kq_is_midway() }
 }
 
 /// In a lane that uses the processor: lets the loop go round once, if the lane may be suspended here.
 pub(crate) fn step_aside() {
-    if Hooks.can_suspend() {
+    if can_suspend() {
         suspend(Pause::Wait {
             fds: Descriptors::NONE,
             timeout: Some(Duration::ZERO),
@@ -400,6 +406,9 @@ impl Waiter for Hooks {
     }
 
     fn wait(&self, fds: &[libc::pollfd], timeout: Option<Duration>) -> Woken {
+        if is_midway() {
+            return Woken::Refused;
+        }
         // SAFETY: the hook's caller, whose array it is, is suspended with us.
         let fds = unsafe { Descriptors::new(fds) };
         match suspend(Pause::Wait { fds, timeout }) {
@@ -453,6 +462,9 @@ impl Waiter for Hooks {
         // SAFETY: the gate is open, so there is a running lane.
         let id = unsafe { (*lane).id };
         while !run::with_desk(|desk| desk.claim(id, fd)).unwrap_or(true) {
+            if is_midway() {
+                return true;
+            }
             if suspend(Pause::Turn) == Wake::Woken(Woken::Cancelled) {
                 insist();
                 return false;

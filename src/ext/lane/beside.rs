@@ -9,10 +9,10 @@ use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 use kqueue_core::scheduler::LaneId;
-use kqueue_engine::interpose::{Waiter, Woken};
+use kqueue_engine::interpose::Woken;
 use kqueue_engine::runner::{Pause, Wake};
 
-use super::{CURRENT, Hooks, Work, end_modules, insist, renew_globals, suspend};
+use super::{CURRENT, Work, end_modules, insist, renew_globals, suspend};
 use crate::run::{self, with_desk};
 use crate::zend::{self, Ending, Owned, sys};
 
@@ -49,7 +49,7 @@ pub(crate) enum Failure {
 
 /// Whether callables can run side by side here: in a lane, and not where it must not be suspended.
 pub(crate) fn possible() -> bool {
-    run::is_ours() && Hooks.can_suspend()
+    run::is_ours() && super::can_suspend()
 }
 
 impl Group {

@@ -225,7 +225,7 @@ void kq_runner_hooks(bool on)
 	}
 }
 
-bool kq_switch_blocked(void) { return blocks > 0 || zend_fiber_switch_blocked() || kq_is_midway(); }
+bool kq_switch_blocked(void) { return blocks > 0 || zend_fiber_switch_blocked(); }
 void kq_enter_block(void) { blocks++; }
 void kq_leave_block(void) { blocks--; }
 void kq_reset_blocks(void) { blocks = 0; }

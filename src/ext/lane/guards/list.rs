@@ -186,6 +186,7 @@ pub(super) static GUARDS: &[(&str, &str, Guard)] = &[
     ("", "opcache_compile_file", Hold),
     ("", "mb_ereg_replace_callback", Hold),
     ("phptoken", "tokenize", Hold),
+    ("xsltprocessor", "importstylesheet", Hold),
     ("collator", "sort", Hold),
     ("collator", "asort", Hold),
     ("collator", "sortwithsortkeys", Hold),

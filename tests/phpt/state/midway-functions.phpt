@@ -1,6 +1,8 @@
 --TEST--
 Functions that call back while they use state of the process: no other lane goes on until they have ended
 --EXTENSIONS--
+mbstring
+tokenizer
 dom
 xsl
 kqueue
@@ -13,7 +15,7 @@ class Wrapper
     public $context;
     private $at = 0;
     private $text;
-    const TEXTS = ['xsl' => '<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"/>'];
+    const TEXTS = ['xsl' => '<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"/>', 'ini' => "a = 1\n", 'php' => "<?php echo 1;\n"];
     function stream_open($path) { usleep(20000); $this->text = self::TEXTS[substr($path, -3)]; return true; }
     function stream_read($n) { usleep(20000); $part = substr($this->text, $this->at, $n); $this->at += strlen($part); return $part; }
     function stream_eof() { return $this->at >= strlen($this->text); }
@@ -31,6 +33,9 @@ $calls = [
         $processor->importStylesheet($sheet);
         return trim(strip_tags($processor->transformToXml(new DOMDocument)));
     },
+    'parse_ini_file' => fn () => parse_ini_file('waits://a.ini'),
+    'php_strip_whitespace' => fn () => trim(php_strip_whitespace('waits://a.php')),
+    'mb_ereg_replace_callback' => fn () => mb_ereg_replace_callback('b', function () { usleep(20000); return 'c'; }, 'abab'),
 ];
 foreach ($calls as $name => $call) {
     KQueue\Engine::template(null);
@@ -50,4 +55,16 @@ foreach ($calls as $name => $call) {
 -- importStylesheet
 A: made
 B: made
+A begins, A ends; B begins, B ends;
+-- parse_ini_file
+A: {"a":"1"}
+B: {"a":"1"}
+A begins, A ends; B begins, B ends;
+-- php_strip_whitespace
+A: <?php echo 1;
+B: <?php echo 1;
+A begins, A ends; B begins, B ends;
+-- mb_ereg_replace_callback
+A: acac
+B: acac
 A begins, A ends; B begins, B ends;

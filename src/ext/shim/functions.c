@@ -8,9 +8,10 @@ zend_function *kq_find_function(const char *lower, size_t length)
 
 void kq_call_known(zend_function *function, zval *result, uint32_t count, zval *arguments)
 {
-	/* A copy of one that is deprecated: the call is ours, and nobody is to be told of it. */
-	zend_function quiet = *function;
+	/* A copy of one that is deprecated: the call is ours, and nobody is to be told of it. An internal function is smaller than the union. */
+	zend_function quiet;
 	if (function->type == ZEND_INTERNAL_FUNCTION && function->common.fn_flags & ZEND_ACC_DEPRECATED) {
+		quiet.internal_function = function->internal_function;
 		quiet.common.fn_flags &= ~ZEND_ACC_DEPRECATED;
 		function = &quiet;
 	}

@@ -256,7 +256,10 @@ impl Slot {
         let (live, default) = (self.live, self.default());
         // SAFETY: both are values of the class.
         unsafe {
-            zend::kind(live) == zend::kind(default) && (*live).value.lval == (*default).value.lval
+            let kind = zend::kind(live);
+            // Null and booleans are their kind, and have no value beside it.
+            kind == zend::kind(default)
+                && (kind <= sys::IS_TRUE || (*live).value.lval == (*default).value.lval)
         }
     }
 

@@ -2,6 +2,8 @@
 Each internal class of the loaded extensions has a rule for its copies, and docs/isolation.md tells it
 --EXTENSIONS--
 kqueue
+--SKIPIF--
+<?php is_file(__DIR__.'/../../../docs/isolation.md') || exit('skip no documents here'); ?>
 --FILE--
 <?php
 require __DIR__.'/../lib/php.inc';

@@ -183,7 +183,9 @@ Engine::run(static function () use ($shared) {
         if ($number === 2) {
             $permit = Engine::permit('db', 1);
             $shared->log[] = 'taken';
-            usleep(200000);
+            for ($i = 0; $i < 4000 && ! preg_grep('/^a fork ends/', $shared->log); $i++) {
+                usleep(5000);
+            }
             Engine::release($permit);
             $shared->log[] = 'given back';
         } else {

@@ -4,8 +4,10 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E;
 
+use Illuminate\Queue\Events\WorkerPausing;
 use KQueue\Tests\E2E\App\Act;
 use KQueue\Tests\E2E\App\Fatal;
+use KQueue\Tests\E2E\App\FreshAct;
 use KQueue\Tests\E2E\App\IsolatedAct;
 use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\App\UnruledAct;
@@ -31,7 +33,12 @@ final class BlameTest extends TestCase
         yield 'SIGBUS' => ['signal', [SIGBUS], 'killed by signal 7 (SIGBUS)'];
         yield 'SIGFPE' => ['signal', [SIGFPE], 'killed by signal 8 (SIGFPE)'];
         yield 'SIGILL' => ['signal', [SIGILL], 'killed by signal 4 (SIGILL)'];
-        yield 'abort' => ['signal', [SIGABRT], 'killed by signal 6 (SIGABRT)'];
+        yield 'SIGABRT' => ['signal', [SIGABRT], 'killed by signal 6 (SIGABRT)'];
+        yield 'abort' => ['dies', ['aborts'], 'killed by signal 6 (SIGABRT)'];
+        yield 'exit in C' => ['dies', ['exits'], 'exit status 7'];
+        yield 'stack overflow as objects are freed' => ['dies', ['frees'], 'killed by signal 11 (SIGSEGV)'];
+        yield 'stack overflow in serialize()' => ['dies', ['serializes'], 'killed by signal 11 (SIGSEGV)'];
+        yield 'stack overflow in json_encode()' => ['dies', ['encodes'], 'killed by signal 11 (SIGSEGV)'];
     }
 
     /** @param  list<mixed>  $arguments */
@@ -43,6 +50,7 @@ final class BlameTest extends TestCase
 
         self::assertSame(0, $run->wait(), $run->output());
         self::assertSame(1, $this->deaths(), $run->output());
+        self::assertStringContainsString($cause, strstr($this->log(), 'took it down ('));
         $this->assertOneFailed($cause);
         self::assertCount(2, $starts = array_values(array_filter(Trace::all('start'), static fn (array $start): bool => $start['detail'] === $action)), 'each attempt counts');
         self::assertNotContains($starts[1]['pid'], array_column(array_filter(Trace::all('start'), static fn (array $start): bool => $start['detail'] === 'sleep'), 'pid'), 'the second ran isolated');
@@ -59,6 +67,118 @@ final class BlameTest extends TestCase
         self::assertSame(0, $run->wait(), $run->output());
         self::assertSame(0, $this->deaths(), $run->output());
         $this->assertOneFailed($cause);
+    }
+
+    /** @param  list<mixed>  $arguments */
+    #[TestWith(['fatal', ['function'], 'fatal error: Cannot redeclare'])]
+    #[TestWith(['dies', ['aborts'], 'killed by signal 6 (SIGABRT)'])]
+    #[TestWith(['dies', ['frees'], 'killed by signal 11 (SIGSEGV)'])]
+    public function test_fresh_it_is_the_same(string $action, array $arguments, string $cause): void
+    {
+        $this->push(...$this->neighbours(), ...[(new FreshAct($action, ...$arguments))->with(['tries' => 2])]);
+        $run = $this->kqueue(['--concurrency=30']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame(1, $this->deaths(), $run->output());
+        $this->assertOneFailed($cause);
+        self::assertCount(2, array_filter(Trace::all('start'), static fn (array $start): bool => $start['detail'] === $action), 'each attempt counts');
+    }
+
+    /** What one call takes at once is PHP's fatal error; what is taken bit by bit is an exception, see LimitsTest. */
+    #[TestWith([UnruledAct::class, 'fatal error: Allowed memory size of', 1])]
+    #[TestWith([IsolatedAct::class, 'out of memory at 100 MB', 0])]
+    public function test_out_of_memory_in_one_call(string $class, string $cause, int $deaths): void
+    {
+        $this->push(...$this->neighbours(), ...[(new $class('dies', 'takes'))->with(['tries' => 2])]);
+        $run = $this->kqueue(['--concurrency=30'], ['KQUEUE_TEST_CONFIG' => '{"kqueue.max_memory":100}']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame($deaths, $this->deaths(), $run->output());
+        self::assertStringContainsString($cause, $this->log());
+        $this->assertOneFailed('out of memory at 100 MB');
+        self::assertCount(2, array_filter(Trace::all('start'), static fn (array $start): bool => $start['detail'] === 'dies'), 'each attempt counts');
+    }
+
+    /** None has more than it may, but all together do. */
+    public function test_out_of_the_memory_that_all_lanes_have_together(): void
+    {
+        $this->push(...array_map(static fn (): Act => (new UnruledAct('growsLater', 35, 0.5, 1.0))->with(['tries' => 2]), range(1, 12)));
+        $run = $this->kqueue(['--concurrency=12', '--memory=64'], ['KQUEUE_TEST_CONFIG' => '{"kqueue.max_memory":60}']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertCount(12, Trace::all('end'));
+        self::assertSame(1, $this->deaths(), $run->output());
+        self::assertStringContainsString('fatal error: Allowed memory size of', $this->log());
+        self::assertCount(13, Trace::all('start'), 'those that have theirs end, and one goes on elsewhere');
+    }
+
+    /** In one call of C code, beyond its timeout and the grace. */
+    #[TestWith([UnruledAct::class, 1])]
+    #[TestWith([IsolatedAct::class, 0])]
+    public function test_killed_as_hung(string $class, int $deaths): void
+    {
+        $this->push(...$this->neighbours(), ...[(new $class('hang', 2_000_000_000))->with(['tries' => 2, 'timeout' => 1])]);
+        $run = $this->kqueue(['--concurrency=30'], ['KQUEUE_TEST_GRACE' => '1']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame($deaths, $this->deaths(), $run->output());
+        self::assertSame($deaths, preg_match('/hung in one call, [\d.]+ s past the timeout of the job.*Its class runs isolated from now on/', $this->log()));
+        $this->assertOneFailed('has timed out');
+        self::assertCount(2, array_filter(Trace::all('start'), static fn (array $start): bool => $start['detail'] === 'hang'), 'each attempt counts');
+    }
+
+    /** It falls over a listener of its own while no lane runs: all that had begun may have done it, and an isolated job has not. */
+    public function test_a_death_that_names_nobody(): void
+    {
+        $this->needsPauses();
+        $jobs = [...array_map(static fn (): Act => new UnruledAct('sleep', 2.0), range(1, 5)), new IsolatedAct('sleep', 2.0)];
+        $this->push(...array_map(static fn (Act $job): Act => $job->with(['tries' => $job instanceof IsolatedAct ? 1 : 2]), $jobs));
+        $run = $this->start('kqueue:run', ['--concurrency=10', '--sleep=0.1', '--stop-when-empty'], ['KQUEUE_TEST_FALLS' => '1']);
+        $this->waitForStarts(6);
+        $run->signal(SIGUSR2);
+        $this->waitFor(fn (): bool => substr_count($this->log(), 'a runner died') === 6, 'the rescue');
+        $run->signal(SIGCONT);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame(5, substr_count($this->log(), 'was one of those that may have taken it down (the runner was killed by signal 11 (SIGSEGV)): a failed attempt.'), $this->log());
+        self::assertStringNotContainsString('isolated', $this->log());
+        self::assertSame([], $this->failures());
+        self::assertCount(6, Trace::all('end'));
+        self::assertCount(12, Trace::all('start'));
+    }
+
+    /** It may be charged again and again, or nobody may be: the run does not go on for ever. */
+    public function test_a_run_whose_runners_die_in_a_loop_ends(): void
+    {
+        $this->needsPauses();
+        $this->push(new Act('sleep', 5.0), new IsolatedAct('sleep', 5.0));
+        $run = $this->start('kqueue:run', ['--concurrency=10', '--sleep=0.1'], ['KQUEUE_TEST_FALLS' => '5']);
+        $this->waitForStarts(2);
+        $run->signal(SIGUSR2);
+
+        self::assertSame(13, $run->wait(), $run->output());
+        self::assertStringContainsString('5 runners died one after another, and no job ended meanwhile: this run ends with status 13', $run->output());
+        self::assertCount(1, $this->failures(), 'of the one that had begun in the first of them, with one try');
+        self::assertSame(1, $this->app['queue']->size());
+    }
+
+    #[TestWith([false, 13, 5])]
+    #[TestWith([true, 0, 7])]
+    public function test_a_job_that_falls_each_time(bool $isolated, int $status, int $attempts): void
+    {
+        $this->use('redis');
+        $this->push((new IsolatedAct('signal', SIGSEGV))->with(['isolated' => $isolated, 'tries' => 7]));
+        $run = $this->kqueue();
+
+        self::assertSame($status, $run->wait(), $run->output());
+        self::assertCount($attempts, Trace::all('start'));
+        self::assertSame($status === 0 ? 0 : 5, substr_count($run->output(), 'was killed by signal 11 (SIGSEGV) while running '.IsolatedAct::class));
+        self::assertSame($status === 0 ? 0 : 1, $this->app['queue']->size(), 'it is kept, with the attempts that it has had');
+        $isolated || $this->kqueue();
+        self::assertCount(7, Trace::all('start'));
+        self::assertCount(1, $this->failures());
+        self::assertSame(0, $this->app['queue']->size());
     }
 
     /** Fails as it is read, so before it can begin; and in each process that reads it. */
@@ -115,6 +235,13 @@ final class BlameTest extends TestCase
         $this->push(new UnruledAct('nothing'), new Act('nothing'));
         $this->kqueue();
         self::assertCount(1, array_unique(array_column(array_slice(Trace::all('end'), -2), 'pid')), 'both in the runner');
+    }
+
+    private function needsPauses(): void
+    {
+        if (! class_exists(WorkerPausing::class)) {
+            self::markTestSkipped('Only newer versions of Laravel tell listeners of a pause.');
+        }
     }
 
     /** @return list<int> */

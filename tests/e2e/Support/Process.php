@@ -27,7 +27,7 @@ final class Process
         $this->startedAt = microtime(true);
         $this->process = proc_open(
             ['setsid', '--wait', ...$command],
-            [['file', '/dev/null', 'r'], ['file', $this->output, 'w'], ['file', $this->output, 'a']],
+            [['file', '/dev/null', 'r'], ['file', $this->output, 'a'], ['file', $this->output, 'a']],
             $pipes,
             null,
             $environment + getenv(),

@@ -327,6 +327,11 @@ final class Actions
         Fatal\Errors::{$error}();
     }
 
+    public static function dies(Act $job, string $how): void
+    {
+        Fatal\Deaths::{$how}();
+    }
+
     public static function memory(): void
     {
         for ($all = []; true;) {
@@ -339,6 +344,15 @@ final class Actions
     {
         $all = str_repeat('x', $megabytes << 20);
         usleep(10_000);
+        unset($all);
+    }
+
+    /** Has so much from a moment on, when others have begun too. */
+    public static function growsLater(Act $job, int $megabytes, float $after, float $seconds): void
+    {
+        usleep((int) ($after * 1e6));
+        $all = str_repeat('x', $megabytes << 20);
+        usleep((int) ($seconds * 1e6));
         unset($all);
     }
 

@@ -6,6 +6,7 @@ namespace KQueue\Tests\E2E\App;
 
 use Illuminate\Cache\RateLimiting\Limit;
 use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Events\WorkerPausing;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Facades\RateLimiter;
 use Illuminate\Support\ServiceProvider;
@@ -65,6 +66,14 @@ final class AppServiceProvider extends ServiceProvider
 
         if ($veto = getenv('KQUEUE_TEST_VETO')) {
             $this->app['events']->listen(Looping::class, static fn () => is_file($veto) ? false : null);
+        }
+
+        // So often the process falls as it is told to pause: the runner's own application is, while no lane runs.
+        if ($times = (int) getenv('KQUEUE_TEST_FALLS')) {
+            $this->app['events']->listen(WorkerPausing::class, static function () use ($times): void {
+                Trace::add('falls');
+                count(Trace::all('falls')) > $times || posix_kill(getmypid(), SIGSEGV);
+            });
         }
 
         if ($class = getenv('KQUEUE_TEST_RESOLVED')) {

@@ -5,6 +5,9 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E;
 
 use KQueue\Tests\E2E\App\Act;
+use KQueue\Tests\E2E\App\FreshAct;
+use KQueue\Tests\E2E\App\IsolatedAct;
+use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\TestWith;
 
@@ -28,5 +31,44 @@ final class SqliteTest extends TestCase
         $locked = preg_grep('/database is locked/', $this->failures());
         self::assertSame($warned, count($locked) > 0, implode("\n", $this->failures()));
         self::assertSame(20, count($locked) + (int) $this->app['db']->table('rows')->count());
+    }
+
+    /** The job itself locks the file as its lane, which has a connection of its own, is to delete it. */
+    #[TestWith([FreshAct::class, 'nothing', 0])]
+    #[TestWith([FreshAct::class, 'releases', 0])]
+    #[TestWith([FreshAct::class, 'failsItself', 1])]
+    #[TestWith([FreshAct::class, 'throws', 1])]
+    #[TestWith([IsolatedAct::class, 'nothing', 0])]
+    #[TestWith([IsolatedAct::class, 'releases', 0])]
+    #[TestWith([IsolatedAct::class, 'failsItself', 1])]
+    #[TestWith([IsolatedAct::class, 'throws', 1])]
+    public function test_a_job_that_leaves_a_transaction_open_on_the_file_of_its_queue(string $class, string $action, int $failures): void
+    {
+        $this->push((new $class('leavesTransactionBy', $action, ...($action === 'releases' ? [2] : [])))->with(['tries' => $action === 'releases' ? 2 : 1]));
+        $run = $this->kqueue();
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame(0, $this->app['db']->table('jobs')->count(), $this->log());
+        self::assertCount($action === 'releases' ? 2 : 1, $starts = Trace::all('start'));
+        self::assertCount($failures, $this->failures());
+        self::assertCount($failures, Trace::all('failed'));
+        self::assertSame(count($starts), substr_count($this->log(), 'left a transaction open on the database connection [sqlite]'), $this->log());
+        self::assertSame(0, $this->app['db']->table('rows')->count());
+        self::assertStringNotContainsString('database is locked', $this->log());
+    }
+
+    /** One that it ends itself: what it asked for in it is done then. */
+    #[TestWith([FreshAct::class])]
+    #[TestWith([IsolatedAct::class])]
+    public function test_a_job_that_fails_itself_in_a_transaction(string $class): void
+    {
+        $this->push((new $class('failsInTransaction'))->with(['tries' => 1]));
+        $run = $this->kqueue();
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame(0, $this->app['db']->table('jobs')->count(), $this->log());
+        self::assertCount(1, $this->failures());
+        self::assertStringContainsString('by its own decision', $this->failures()[0]);
+        self::assertSame(1, $this->app['db']->table('rows')->count());
     }
 }

@@ -4,9 +4,11 @@ declare(strict_types=1);
 
 namespace KQueue\Isolated;
 
+use Illuminate\Database\DatabaseManager;
 use Illuminate\Queue\Jobs\Job;
 use KQueue\Contracts\Engine;
 use KQueue\Exceptions\QueueRefused;
+use PDO;
 
 /**
  * What a job object does in an isolated child: the real one stays in the lane that reserved it, on that lane's connection, and is
@@ -20,6 +22,9 @@ trait AsksItsLane
 
     /** @var array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved: string|null} */
     private readonly array $request;
+
+    /** @var list<array{string, int}> what the lane is asked when the job's transaction is over */
+    private array $kept = [];
 
     #[\Override]
     public function delete()
@@ -72,7 +77,60 @@ trait AsksItsLane
         return $this->request['body'];
     }
 
+    /**
+     * What waited for the job's transaction to end is asked now, unless it is open still.
+     *
+     * @param  bool  $rolledBack  it was not the job that ended it: what was recorded of a failure is gone with it, and the lane does it again
+     */
+    public function askWhatWaited(bool $rolledBack = false): void
+    {
+        if ($this->holdsTheQueue()) {
+            return;
+        }
+
+        [$kept, $this->kept] = [$this->kept, []];
+
+        foreach ($kept as [$action, $delay]) {
+            $this->askNow($action, $delay);
+        }
+
+        if ($rolledBack && $kept !== [] && $this->hasFailed()) {
+            $this->askNow('unrecorded', 0);
+        }
+    }
+
     private function ask(string $action, int $delay = 0): void
+    {
+        // Of the failure, which nobody has recorded yet, the lane hears at once: it writes nothing.
+        if ($action !== 'fail' && ($this->kept !== [] || $this->holdsTheQueue())) {
+            $this->kept[] = [$action, $delay];
+        } else {
+            $this->askNow($action, $delay);
+        }
+    }
+
+    /** SQLite lets one connection write: while this job has a transaction open, its lane would wait for it in vain. */
+    private function holdsTheQueue(): bool
+    {
+        if ($this->container['config']["queue.connections.{$this->request['connection']}.driver"] !== 'database' || ! $this->container->resolved('db')) {
+            return false;
+        }
+
+        /** @var DatabaseManager $databases */
+        $databases = $this->container->make('db');
+
+        foreach ($databases->getConnections() as $connection) {
+            $pdo = $connection->getRawPdo();
+
+            if ($connection->getDriverName() === 'sqlite' && ($connection->transactionLevel() > 0 || $pdo instanceof PDO && $pdo->inTransaction())) {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private function askNow(string $action, int $delay): void
     {
         $answer = $this->engine->ask(serialize(['action' => $action, 'delay' => $delay]));
 

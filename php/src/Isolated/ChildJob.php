@@ -30,7 +30,7 @@ final class ChildJob extends Job implements JobContract
      *
      * @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved?: string|null}  $request
      */
-    public static function of(Application $app, Engine $engine, array $request): Job
+    public static function of(Application $app, Engine $engine, array $request): self|ChildRedisJob
     {
         $queue = isset($request['reserved']) ? $app->make('queue')->connection($request['connection']) : null;
 

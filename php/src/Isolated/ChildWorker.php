@@ -37,7 +37,7 @@ final class ChildWorker
 
     private ?Leftovers $leftovers = null;
 
-    private ?Job $job = null;
+    private ChildJob|ChildRedisJob|null $job = null;
 
     private bool $guarded = false;
 
@@ -144,9 +144,20 @@ final class ChildWorker
 
     private function clearUp(): void
     {
+        $this->askWhatWaited();
         $this->leftovers?->remove($this->job === null ? 'A job' : JobName::of($this->job));
+        $this->askWhatWaited(rolledBack: true);
         $this->life->worked();
         $this->reconnect();
+    }
+
+    private function askWhatWaited(bool $rolledBack = false): void
+    {
+        try {
+            $this->job?->askWhatWaited($rolledBack);
+        } catch (Throwable $e) {
+            $this->worker->report($e);
+        }
     }
 
     private function reconnect(): void

@@ -9,6 +9,7 @@ use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Jobs\RedisJob;
+use Illuminate\Queue\ManuallyFailedException;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
@@ -60,10 +61,11 @@ final class IsolatedRun
     /** @param  Closure(string, Closure(string): string): array{status: string, result: string, reason: string}  $run */
     private function through(Job $job, WorkerOptions $options, Closure $run): void
     {
-        $recordsFailure = false;
+        $recordsFailure = $unrecorded = false;
 
-        $answer = static function (string $question) use ($job, &$recordsFailure): string {
+        $answer = static function (string $question) use ($job, &$recordsFailure, &$unrecorded): string {
             ['action' => $action, 'delay' => $delay] = unserialize($question, ['allowed_classes' => false]);
+            $unrecorded = $unrecorded || $action === 'unrecorded';
 
             $recordsFailure = match ($action) {
                 'fail' => true,
@@ -92,6 +94,11 @@ final class IsolatedRun
                 : $this->lost($job, $options, JobExited::during($job), $recordsFailure),
             default => $this->lost($job, $options, ChildCrashed::during($job, $outcome['reason']), $recordsFailure),
         };
+
+        // It has failed itself in a transaction that it left open: what was recorded of that was rolled back.
+        if ($unrecorded) {
+            $this->recordFailure($job, new ManuallyFailedException);
+        }
     }
 
     /** @return array<string, mixed> what ChildWorker and ChildJob need */
@@ -114,7 +121,7 @@ final class IsolatedRun
             match ($action) {
                 'delete' => $job->delete(),
                 'release' => $job->release($delay),
-                'fail', 'failed' => null,
+                'fail', 'failed', 'unrecorded' => null,
             };
 
             return '';
@@ -141,10 +148,15 @@ final class IsolatedRun
 
         // The queue has already been told how the attempt ended; only the record of a final failure may be missing.
         if ($recordsFailure) {
-            $job->markAsFailed();
-            $this->app->make('events')->dispatch(new JobFailed($job->getConnectionName(), $job, $e));
+            $this->recordFailure($job, $e);
         }
 
         $this->worker->report($e);
+    }
+
+    private function recordFailure(Job $job, Throwable $e): void
+    {
+        $job->markAsFailed();
+        $this->app->make('events')->dispatch(new JobFailed($job->getConnectionName(), $job, $e));
     }
 }

@@ -318,8 +318,21 @@ final class Actions
     public static function registersShutdown(Act $job, string $then): void
     {
         register_shutdown_function(static fn () => Trace::add('shutdown', $then));
+        $then === 'fatal' && register_shutdown_function(Fatal\Errors::function(...));
 
         $then === 'exits' && exit(3);
+    }
+
+    /** What it leaves in its application is freed with it. */
+    public static function leavesDestructor(Act $job): void
+    {
+        app()->instance('left behind', new class
+        {
+            public function __destruct()
+            {
+                Fatal\Errors::function();
+            }
+        });
     }
 
     public static function fatal(Act $job, string $error = 'function'): void
@@ -442,11 +455,19 @@ final class Actions
         Row::create(['owner' => 'somebody', 'kind' => 'kept']);
     }
 
-    public static function leavesTransactionBy(Act $job, string $action): void
+    public static function leavesTransactionBy(Act $job, string $action, int ...$arguments): void
     {
         DB::beginTransaction();
         Row::create(['owner' => 'nobody', 'kind' => 'never']);
-        self::{$action}($job);
+        self::{$action}($job, ...$arguments);
+    }
+
+    public static function failsInTransaction(Act $job): void
+    {
+        DB::transaction(static function () use ($job): void {
+            Row::create(['owner' => 'somebody', 'kind' => 'kept']);
+            self::failsItself($job);
+        });
     }
 
     public static function leavesBuffer(): void

@@ -14,9 +14,10 @@ use kqueue_engine::link::ChildLink;
 use kqueue_engine::pristine::Pristine;
 
 use crate::exceptions::Fault;
-use crate::lane::handlers::Handlers;
-use crate::lane::settings::{self, Settings};
+use crate::lane::guards;
 use crate::run;
+use crate::state::handlers::Handlers;
+use crate::state::settings::{self, Settings};
 use crate::zend::{self, Ending, Owned, Value, sys};
 
 thread_local! {
@@ -58,7 +59,7 @@ pub(crate) fn serve(
         };
         has_worked = true;
         set_memory_limit(run.memory_mb);
-        let settings = settings::noted();
+        let settings = settings::noted(guards::pairs());
         let reply = handle(&run.request);
         zend::flush_output();
         match reply {

@@ -24,19 +24,19 @@ use kqueue_engine::scoreboard::{Counter, JobInfo, Scoreboard, now_ms};
 use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
+use crate::copy::audit::Audit;
+use crate::copy::rules;
 use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
-use crate::lane::audit::{Audit, audit};
-use crate::lane::clone::Template;
 use crate::lane::includes::Watch;
 use crate::lane::names::Name;
-use crate::lane::own::Own;
-use crate::lane::rules;
 use crate::lane::{self, Birth, Table, Work, nested, slices};
 use crate::prepared::{After, Options, PREPARED, board};
 use crate::run::{self, Run, with_desk};
+use crate::state::variables::LaneVariables;
+use crate::template::Template;
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, descriptors, hooks, process};
+use crate::{check, child, descriptors, hooks, process, state};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
@@ -140,11 +140,11 @@ fn booted(boot: &Zval, shared: &[String]) -> PhpResult<Option<(Table, Audit)>> {
         Some((Ending::BailedOut, _)) => zend::bailout(),
         _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
     }
-    let own = table.take_own(0).unwrap_or_else(Own::declared);
+    let own = table.take_own(0).unwrap_or_else(LaneVariables::declared);
     let mut template = Template::new(own, shared);
     table.slots.late.share(shared);
     table.discard(0);
-    let found = audit(&mut template, &table.slots);
+    let found = template.audit(&table.slots);
     table.template = Some(template);
     Ok(Some((table, found)))
 }
@@ -249,7 +249,7 @@ impl Engine {
         };
         let trial = table.trial();
         if let Some(template) = &table.template {
-            found.add_failed(template.failed());
+            found.add_failed(template.copier().failed());
         }
         PREPARED.with_borrow_mut(|prepared| {
             let mut table = Box::new(table);
@@ -687,7 +687,7 @@ impl Engine {
 
     pub fn extensions() -> ZBox<ZendHashTable> {
         let mut all = Map::new();
-        for decision in lane::modules::decisions() {
+        for decision in state::modules::decisions() {
             let one = Map::new()
                 .put("verdict", decision.verdict)
                 .put("reason", decision.reason)

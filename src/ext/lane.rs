@@ -6,30 +6,17 @@
 //! Invariant: lanes are entered from the scheduler's context only and leave to it only, never lane to lane.
 #![expect(unsafe_code, reason = "switches stacks")]
 
-pub(crate) mod audit;
 pub(crate) mod beside;
-pub(crate) mod clone;
-pub(crate) mod effects;
-pub(crate) mod functions;
-pub(crate) mod globals;
 pub(crate) mod guards;
-pub(crate) mod handlers;
 pub(crate) mod includes;
 pub(crate) mod memory;
-pub(crate) mod modules;
 pub(crate) mod names;
 pub(crate) mod nested;
-pub(crate) mod own;
-pub(crate) mod rules;
 mod select;
-pub(crate) mod settings;
 mod signals;
 pub(crate) mod slices;
-pub(crate) mod statics;
-pub(crate) mod symbols;
 mod table;
 pub(crate) mod waits;
-pub(crate) mod without;
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -41,12 +28,12 @@ use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Pause, Wake};
 
 use self::beside::Group;
-use self::globals::Globals;
-use self::own::Own;
-use self::settings::Settings;
 use self::slices::Cost;
 pub(crate) use self::table::{Table, drop_own, leave_request};
 use crate::run;
+use crate::state::globals::Globals;
+use crate::state::settings::Settings;
+use crate::state::variables::LaneVariables;
 use crate::zend::{self, Ending, Owned, sys};
 
 /// What a lane runs, on its own stack. It returns when the lane is to end.
@@ -73,7 +60,7 @@ pub(crate) struct Lane {
     globals: Globals,
     settings: Settings,
     /// None: it uses the process's.
-    own: Option<Own>,
+    own: Option<LaneVariables>,
     pause: Pause,
     wake: Wake,
     insistence: Insistence,

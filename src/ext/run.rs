@@ -23,6 +23,7 @@ use crate::hooks::{self, Mode};
 use crate::lane::guards::Guards;
 use crate::lane::includes::Watch;
 use crate::lane::{self, Birth, Hooks, Sentence, Table, slices};
+use crate::state;
 use crate::zend::{self, Owned, sys};
 
 /// A run and everything it owns.
@@ -80,7 +81,7 @@ impl Run {
         if !TESTED.swap(true, Ordering::Relaxed) {
             let tested = crate::selftest::run(mode);
             notices = tested.inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
-            notices.extend(lane::modules::notice());
+            notices.extend(state::modules::notice());
         }
         self.run_hooked(mode, &notices)
     }

@@ -23,11 +23,13 @@ use self::list::Guard::{
 };
 use self::list::{GUARDS, Guard, PERSISTENT, SIGNALS};
 use self::refuse::refuse;
-use super::settings::{ASSERT_CALLBACK, Mark, Pair, is_quiet};
+use super::includes;
 use super::signals::{self, Outcome};
-use super::{includes, settings};
-use crate::run;
+use crate::state::entry::{Mark, is_quiet};
+use crate::state::modules;
+use crate::state::pairs::{ASSERT_CALLBACK, Pair, assertion};
 use crate::zend::{self, Class, Owned, Value, sys};
+use crate::{builtins, run};
 
 type Handler = unsafe extern "C" fn(*mut sys::zend_execute_data, *mut Value);
 
@@ -49,11 +51,6 @@ const _: () = assert!(GUARDS.len() <= MOST, "MOST and HANDLERS have to grow");
 /// PHP's own handlers. Written as a run begins, and kept.
 static ORIGINALS: [AtomicPtr<c_void>; MOST] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
-
-thread_local! {
-    /// Whether a call is our own, and not the lane's.
-    static PAST: Cell<bool> = const { Cell::new(false) };
-}
 
 thread_local! {
     static FOR_JIT: Cell<Option<Guards>> = const { Cell::new(None) };
@@ -88,13 +85,6 @@ pub(crate) fn pairs() -> impl Iterator<Item = &'static Pair> {
 /// The guards are in place while this lives.
 pub(crate) struct Guards {
     replaced: Vec<(*mut sys::zend_function, Handler)>,
-}
-
-/// Calls past the guards.
-pub(crate) fn past(call: impl FnOnce()) {
-    let before = PAST.replace(true);
-    call();
-    PAST.set(before);
 }
 
 impl Guards {
@@ -178,7 +168,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
     let (_, _, guard) = &GUARDS[NUMBER];
     // SAFETY: stored before this handler was put in place.
     let original: Handler = unsafe { mem::transmute(ORIGINALS[NUMBER].load(Ordering::Relaxed)) };
-    if super::live().is_null() || PAST.get() || run::forked() {
+    if super::live().is_null() || builtins::is_calling() || run::forked() {
         // SAFETY: the call as it came.
         unsafe { original(frame, result) };
         return;
@@ -243,7 +233,8 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
             let callable = unsafe { sys::kq_argument(frame, 1) };
             if !callable.is_null() {
                 let callable = Owned::copy(callable);
-                let own = settings::is_own_autoloader(&callable);
+                let mut own = false;
+                super::with_settings(|settings| own = settings.has_autoloader(&callable));
                 if !own {
                     mark(Mark::Autoloaders);
                 }
@@ -349,7 +340,7 @@ fn before(guard: &'static Guard, frame: *mut sys::zend_execute_data) -> Then {
         AssertOption => {
             if !argument(2).is_null() && is(first, sys::IS_LONG) {
                 // SAFETY: the type says integer.
-                match settings::assertion(unsafe { (*first).value.lval }) {
+                match assertion(unsafe { (*first).value.lval }) {
                     Some(name) => {
                         let name = zend::string(name.as_bytes());
                         return ini(name.as_ptr(), std::ptr::null_mut());
@@ -366,7 +357,7 @@ fn before(guard: &'static Guard, frame: *mut sys::zend_execute_data) -> Then {
             Then::Call
         }
         RefuseUnlessExchanged(extension) => {
-            if super::modules::is_exchanged(extension) {
+            if modules::is_exchanged(extension) {
                 Then::Call
             } else {
                 Then::Refuse(
@@ -490,5 +481,5 @@ fn mark(mark: Mark) {
 }
 
 fn autoloaders() -> usize {
-    super::settings::count("spl_autoload_functions")
+    builtins::count("spl_autoload_functions")
 }

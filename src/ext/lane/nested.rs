@@ -9,17 +9,17 @@
 use std::sync::atomic::Ordering;
 use std::{mem, ptr};
 
-use super::globals::Globals;
-use super::own::Own;
-use super::settings::Settings;
 use super::{CURRENT, Lane, Table};
+use crate::state::globals::Globals;
+use crate::state::settings::Settings;
+use crate::state::variables::LaneVariables;
 use crate::zend::{self, Ending, Owned, Value, sys};
 
 /// The application that waits: the one below, or, while it answers, the one above.
 pub(super) struct Below {
     globals: Globals,
     settings: Settings,
-    own: Option<Own>,
+    own: Option<LaneVariables>,
     /// Of the running code: the engine keeps it by stack, and there is one.
     error_reporting: i32,
     /// Answers questions of the job.

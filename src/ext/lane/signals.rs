@@ -2,7 +2,7 @@
 //! merely registered is kept for the lane, which finds it there, and is never called. Commands that trap signals while they run go on
 //! with that, when a job calls them.
 
-use super::settings::Settings;
+use crate::state::signal_handlers::SignalHandlers;
 use crate::zend::{self, Owned, Value, sys};
 
 const HIGHEST: i64 = 64;
@@ -25,28 +25,6 @@ pub(super) enum Outcome {
     Give(Value),
     /// It is refused.
     Refuse,
-}
-
-/// One lane's handlers.
-#[derive(Default)]
-pub(super) struct Kept(Vec<(i64, Owned)>);
-
-impl Kept {
-    fn find(&self, signal: i64) -> Option<&Owned> {
-        let entry = self.0.iter().find(|(number, _)| *number == signal)?;
-        Some(&entry.1)
-    }
-
-    /// The one before is returned: what dropping it runs may look here again.
-    fn keep(&mut self, signal: i64, handler: Owned) -> Option<Owned> {
-        for (number, kept) in &mut self.0 {
-            if *number == signal {
-                return Some(std::mem::replace(kept, handler));
-            }
-        }
-        self.0.push((signal, handler));
-        None
-    }
 }
 
 /// Before the call of one of these functions in a lane.
@@ -106,8 +84,8 @@ fn register(signal: i64, handler: *mut Value) -> Outcome {
     Outcome::Give(zend::boolean(true))
 }
 
-fn look(body: impl FnOnce(&mut Kept)) {
-    super::with_settings(|settings: &mut Settings| body(&mut settings.signals));
+fn look(body: impl FnOnce(&mut SignalHandlers)) {
+    super::with_settings(|settings| body(&mut settings.signals));
 }
 
 fn integer(value: *mut Value) -> Option<i64> {

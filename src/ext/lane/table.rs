@@ -13,17 +13,19 @@ use kqueue_engine::runner::{Clash, Lanes, Pause, Seldom, Then, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
 use kqueue_engine::signals::STOP;
 
-use super::audit::{Audit, audit};
-use super::clone::{self, Template};
-use super::globals::Globals;
-use super::own::{self, Own};
-use super::settings::{self, Settings};
 use super::slices::{Cost, Slices};
-use super::statics::Slots;
-use super::without::Without;
-use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, functions, memory, names};
+use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, memory, names};
+use crate::copy::audit::Audit;
+use crate::copy::copier::Counts;
+use crate::state::functions;
+use crate::state::globals::Globals;
+use crate::state::omissions::TestOmissions;
+use crate::state::settings::Settings;
+use crate::state::slots::Slots;
+use crate::state::variables::{self, LaneVariables};
+use crate::template::Template;
 use crate::zend::{self, Ending, Owned, sys};
-use crate::{descriptors, run};
+use crate::{builtins, descriptors, run};
 
 /// All lanes of a run.
 pub(crate) struct Table {
@@ -32,7 +34,7 @@ pub(crate) struct Table {
     pub(crate) slots: Slots,
     pub(crate) template: Option<Template>,
     pub(crate) birth: Birth,
-    pub(crate) without: Without,
+    pub(crate) without: TestOmissions,
     /// The lane that boots the template.
     booting: bool,
     work: Box<dyn Work>,
@@ -60,7 +62,7 @@ impl Table {
             slots: Slots::default(),
             template: None,
             birth,
-            without: Without::from_environment(),
+            without: TestOmissions::from_environment(),
             booting: false,
             work,
             board,
@@ -75,14 +77,14 @@ impl Table {
     }
 
     /// Takes an ended lane's own variables: they become the template.
-    pub(crate) fn take_own(&mut self, lane: LaneId) -> Option<Own> {
+    pub(crate) fn take_own(&mut self, lane: LaneId) -> Option<LaneVariables> {
         let lane = self.lanes[lane as usize].as_mut()?;
         let mut own = lane.own.take()?;
         own.at_end = lane.globals.at_end();
         Some(own)
     }
 
-    pub(super) fn own(&mut self) -> Option<Own> {
+    pub(super) fn own(&mut self) -> Option<LaneVariables> {
         match (self.birth, &mut self.template) {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
@@ -93,7 +95,7 @@ impl Table {
                 self.clone_time += started.elapsed();
                 Some(own)
             }
-            _ => Some(Own::declared()),
+            _ => Some(LaneVariables::declared()),
         }
     }
 
@@ -172,7 +174,7 @@ impl Table {
     fn make(
         &mut self,
         globals: Globals,
-        own: Option<Own>,
+        own: Option<LaneVariables>,
         work: *const dyn Work,
         owner: *mut Lane,
     ) -> Result<LaneId, String> {
@@ -241,7 +243,7 @@ pub(super) unsafe fn begin(lane: *mut Lane) {
     // SAFETY: as above.
     if let Some(own) = unsafe { &mut (*lane).own } {
         for call in std::mem::take(&mut own.at_end) {
-            settings::register_at_end(&call);
+            builtins::register_at_end(&call);
         }
     }
 }
@@ -393,7 +395,7 @@ impl Lanes for Table {
 /// What a trial copy of the template cost.
 #[derive(Default)]
 pub(crate) struct Trial {
-    pub(crate) counts: clone::Counts,
+    pub(crate) counts: Counts,
     pub(crate) bytes: usize,
     pub(crate) seconds: f64,
 }
@@ -473,8 +475,8 @@ impl Table {
     /// audit refuses something in it.
     pub(crate) fn take_process(&mut self, shared: &[String]) -> Audit {
         self.slots.late.share(shared);
-        let mut live = Template::new(Own::live(&mut self.slots), shared);
-        let found = audit(&mut live, &self.slots);
+        let mut live = Template::new(LaneVariables::live(&mut self.slots), shared);
+        let found = live.audit(&self.slots);
         if found.refused.is_empty() {
             // The process goes on with its own; what lanes are copied from must not change any more.
             let frozen = live.clone_own(&mut self.slots);
@@ -507,7 +509,7 @@ impl Table {
         let copy = template.clone_silently(&mut self.slots);
         let seconds = started.elapsed().as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
-        let counts = template.counts();
+        let counts = template.copier().counts();
         copy.retire(&mut self.slots);
         // Destructors of the copy may have thrown.
         zend::take_exception();
@@ -529,14 +531,14 @@ pub(crate) fn drop_own(table: *mut Table) {
     // SAFETY: called from the running lane's main function; the table outlives the run, and `slots` changes only between turns.
     unsafe {
         if (*lane).own.is_some() {
-            own::drop_live(&raw mut (*table).slots, (*table).without);
+            variables::drop_live(&raw mut (*table).slots, (*table).without);
         }
     }
 }
 
 thread_local! {
     /// Templates of runs that are over.
-    static LEFT: RefCell<Vec<(Own, Slots)>> = const { RefCell::new(Vec::new()) };
+    static LEFT: RefCell<Vec<(LaneVariables, Slots)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The template's values stay until the request ends, and PHP then throws all memory away. A debug build of PHP complains of that.

@@ -1,7 +1,7 @@
 //! Which of PHP's functions are guarded, and how.
 
-use crate::lane::settings::Pair;
 use crate::lane::signals::Signals;
+use crate::state::pairs::Pair;
 
 /// What to do before, after or instead of a function.
 pub(super) enum Guard {

@@ -1,16 +1,18 @@
 //! PHP's variables that live as long as a process: what a lane has of its own of them.
+#![expect(unsafe_code, reason = "drops live variables")]
 
-use super::functions::Tables;
+use super::functions::{self, Tables};
+use super::globals;
 use super::handlers::Handlers;
-use super::includes::Included;
-use super::statics::{Slots, Statics};
+use super::included::Included;
+use super::omissions::TestOmissions;
+use super::slots::Slots;
+use super::statics::{self, Statics};
 use super::symbols::{self, Symbols};
-use super::without::Without;
-use super::{functions, globals, statics};
 use crate::zend::Owned;
 
 /// One lane's, or, while that lane runs, the base's.
-pub(crate) struct Own {
+pub(crate) struct LaneVariables {
     pub(crate) statics: Statics,
     pub(crate) functions: Tables,
     pub(crate) symbols: Symbols,
@@ -22,7 +24,7 @@ pub(crate) struct Own {
     pub(crate) included: Included,
 }
 
-impl Own {
+impl LaneVariables {
     /// Nothing at all.
     pub(crate) fn empty() -> Self {
         Self {
@@ -47,7 +49,7 @@ impl Own {
     pub(crate) fn live(slots: &mut Slots) -> Self {
         slots.scan();
         Self {
-            statics: Statics::live(slots),
+            statics: Statics::live(&slots.statics),
             functions: Tables::from_tables(slots.functions.live()),
             symbols: Symbols::live(),
             at_end: globals::live_at_end(),
@@ -57,42 +59,48 @@ impl Own {
     }
 
     /// Exchanges these with the live ones.
-    pub(crate) fn exchange(&mut self, slots: &mut Slots, without: Without) {
+    pub(crate) fn exchange(&mut self, slots: &mut Slots, omissions: TestOmissions) {
         slots.scan();
         self.included.exchange(&mut slots.late.live);
         if self.statics.len() < slots.len() || self.functions.len() < slots.functions.len() {
             slots.late.begin();
-            self.statics.grow(slots);
-            self.functions.grow(slots);
+            self.statics.grow(&slots.statics, &mut slots.late);
+            self.functions.grow(&mut slots.functions, &mut slots.late);
             slots.late.end();
         }
-        if !without.statics {
-            self.statics.exchange(slots);
+        if !omissions.statics {
+            self.statics.exchange(&slots.statics);
         }
-        if !without.functions {
+        if !omissions.functions {
             self.functions.exchange(&slots.functions);
         }
-        if !without.symbols {
+        if !omissions.symbols {
             self.symbols.exchange();
         }
     }
 
     /// The end, after the lane's: what is still here is dropped.
     pub(crate) fn retire(mut self, slots: &mut Slots) {
-        self.statics.retire(slots);
+        self.statics.retire(&slots.statics);
         self.functions.retire(&mut slots.functions);
     }
 }
 
 /// Drops the running lane's own, as at a process's end. The lane runs no other code afterwards.
-pub(crate) fn drop_live(slots: *mut Slots, without: Without) {
-    if !without.symbols {
+///
+/// # Safety
+/// On the PHP thread, in a lane; the slots outlive the call, and nobody keeps a reference into them meanwhile: destructors may wait, and
+/// other lanes then look at them and change them.
+pub(crate) unsafe fn drop_live(slots: *mut Slots, omissions: TestOmissions) {
+    if !omissions.symbols {
         symbols::drop_live();
     }
-    if !without.functions {
-        functions::drop_live(slots);
+    if !omissions.functions {
+        // SAFETY: this function's contract; a part of the slots.
+        unsafe { functions::drop_live(&raw mut (*slots).functions) };
     }
-    if !without.statics {
-        statics::drop_live(slots);
+    if !omissions.statics {
+        // SAFETY: as for the functions.
+        unsafe { statics::drop_live(&raw const (*slots).statics) };
     }
 }

@@ -19,7 +19,7 @@ use std::{ptr, slice};
 
 pub(crate) use self::begin::inherit;
 use self::list::{Begins, Ends, Field, Verdict};
-use super::without::Without;
+use super::omissions::TestOmissions;
 use crate::zend::sys;
 
 /// The bytes of one lane, or, while it runs, the base's.
@@ -191,7 +191,7 @@ pub(crate) fn request_begins() {
         known: Vec::new(),
         pristine: Vec::new(),
     };
-    let left_out = Without::from_environment().modules;
+    let left_out = TestOmissions::from_environment().modules;
     for (name, found) in loaded() {
         if left_out {
             break;

@@ -17,12 +17,10 @@ use std::ptr;
 
 use rustc_hash::FxHashSet;
 
-use super::includes::Running;
-use super::statics::Slots;
-use crate::zend::{self, Class, Value, sys};
-
-/// A function's table of static variables; null before the first use.
-pub(crate) type Variables = *mut sys::HashTable;
+use super::included::Running;
+use super::late::Late;
+use crate::copy::tables::Variables;
+use crate::zend::{self, Class, sys};
 
 /// All user functions with static variables in this process, in the order in which they came.
 #[derive(Default)]
@@ -217,8 +215,11 @@ impl Functions {
         self.functions[index].spare.pop().unwrap_or(ptr::null_mut())
     }
 
-    /// A table to be filled for a new lane.
-    pub(crate) fn spare(&mut self, index: usize, like: Variables) -> Variables {
+    /// Returns a table of a function's, to be filled for a new lane.
+    ///
+    /// # Safety
+    /// `like` is a live table of the same function.
+    pub(crate) unsafe fn spare(&mut self, index: usize, like: Variables) -> Variables {
         self.functions[index]
             .spare
             .pop()
@@ -253,15 +254,17 @@ impl Tables {
 
     /// Functions that came since the last exchange start as their files have left them, else as declared: for the lane and for the
     /// base.
-    pub(crate) fn grow(&mut self, slots: &mut Slots) {
-        for index in self.tables.len()..slots.functions.len() {
-            let table = match slots.late.table(index) {
+    pub(crate) fn grow(&mut self, functions: &mut Functions, late: &mut Late) {
+        for index in self.tables.len()..functions.len() {
+            let table = match late.table(index) {
                 Some(from) => {
-                    let table = slots.functions.spare(index, from);
-                    slots.late.fill_table(table, from);
+                    // SAFETY: `late` keeps a table of this function for as long as the slots.
+                    let table = unsafe { functions.spare(index, from) };
+                    // SAFETY: as `from`; the new one is ours.
+                    unsafe { late.fill_table(table, from) };
                     table
                 }
-                None => slots.functions.declared_one(index),
+                None => functions.declared_one(index),
             };
             self.tables.push(table);
         }
@@ -293,35 +296,36 @@ impl Tables {
 /// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
 ///
 /// A destructor may wait, and other lanes may declare functions meanwhile: so the table is read anew for each function.
-pub(crate) fn drop_live(slots: *mut Slots) {
+///
+/// # Safety
+/// On the PHP thread, in a lane; the table of functions outlives the call, and nobody keeps a reference into it meanwhile.
+pub(crate) unsafe fn drop_live(functions: *mut Functions) {
     let mut index = 0;
-    // SAFETY: the table of functions outlives the run; no reference into it is kept while destructors run.
-    unsafe {
-        while let Some((place, op_array)) = {
-            let all = &(*slots).functions.functions;
-            all.get(index)
-                .map(|function| (function.place, function.op_array))
-        } {
-            let table = ptr::replace(place.live(), ptr::null_mut());
-            if !table.is_null() {
-                sys::kq_declare_variables(table, (*op_array).static_variables);
-                let all = &mut (*slots).functions.functions;
-                all[index].spare.push(table);
-            }
-            if zend::has_exception() {
-                sys::zend_clear_exception();
-            }
-            index += 1;
+    loop {
+        // SAFETY: this function's contract. The borrow ends with the copies below.
+        let all = unsafe { &(*functions).functions };
+        let Some(Function {
+            op_array, place, ..
+        }) = all.get(index)
+        else {
+            break;
+        };
+        let (op_array, place) = (*op_array, *place);
+        // SAFETY: a function lives until the request ends, and so does the place of its table.
+        let table = unsafe { ptr::replace(place.live(), ptr::null_mut()) };
+        if !table.is_null() {
+            // SAFETY: the lane's own table, which is not live any more; it has the declaration's layout.
+            unsafe { sys::kq_declare_variables(table, (*op_array).static_variables) };
+            // SAFETY: this function's contract; the destructors have run.
+            let all = unsafe { &mut (*functions).functions };
+            all[index].spare.push(table);
         }
+        if zend::has_exception() {
+            // SAFETY: on the PHP thread; the exception is a destructor's.
+            unsafe { sys::zend_clear_exception() };
+        }
+        index += 1;
     }
-}
-
-/// The values of a table, in the order of the declaration.
-pub(crate) fn values(table: Variables) -> impl Iterator<Item = *mut Value> {
-    // SAFETY: a live table: it has no holes, and is never packed.
-    let (data, used) = unsafe { ((*table).__bindgen_anon_1.arData, (*table).nNumUsed) };
-    // SAFETY: positions below nNumUsed are initialised.
-    (0..used as usize).map(move |position| unsafe { &raw mut (*data.add(position)).val })
 }
 
 impl Drop for Tables {

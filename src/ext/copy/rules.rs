@@ -3,13 +3,10 @@
 //! The nearest internal class decides, by its row in `rows.rs`; an object of none is its properties. A class without a row is refused.
 #![expect(unsafe_code, reason = "looks into class entries")]
 
-mod rows;
-
 use rustc_hash::FxHashMap;
 
+use super::rows::{self, Way};
 use crate::zend::{self, Class, Object, sys};
-
-use rows::Way;
 
 /// What happens to an object of a class when a lane is cloned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

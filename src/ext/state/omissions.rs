@@ -1,9 +1,9 @@
 //! Exchanges that are left out, for tests: `KQUEUE_TEST_WITHOUT=statics,globals`. A test of isolation must fail without what it tests;
 //! nobody else should want that.
 
-/// What is left out.
+/// The exchanges that are left out.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Without {
+pub(crate) struct TestOmissions {
     /// Static properties.
     pub(crate) statics: bool,
     /// Static variables of functions.
@@ -18,8 +18,8 @@ pub(crate) struct Without {
     pub(crate) settings: bool,
 }
 
-impl Without {
-    /// What the environment says.
+impl TestOmissions {
+    /// Returns what the environment says.
     pub(crate) fn from_environment() -> Self {
         let names = std::env::var("KQUEUE_TEST_WITHOUT").unwrap_or_default();
         let has = |name| names.split(',').any(|other| other == name);

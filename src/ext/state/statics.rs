@@ -10,24 +10,21 @@ use std::ptr;
 
 use rustc_hash::FxHashSet;
 
-use super::audit;
-use super::functions::{self, Functions, Variables};
-use super::includes::Late;
-use crate::zend::{self, Class, Object, Value, sys};
+use super::functions::Functions;
+use super::included::Running;
+use super::late::Late;
+use crate::copy::copier;
+use crate::zend::{self, Class, Value, sys};
 
-/// All static slots of user classes in this process, in the order in which their classes came.
+/// All static properties of user classes in this process, in the order in which their classes came.
 #[derive(Default)]
-pub(crate) struct Slots {
+pub(crate) struct StaticProperties {
     slots: Vec<Slot>,
     known: FxHashSet<*mut Class>,
     /// How much of the class table has been looked at.
     seen: u32,
-    /// The functions with static variables, methods of these classes among them.
-    pub(crate) functions: Functions,
     /// Declared but not linked yet (a class inside a condition), or in a file that is still running: looked at again.
     unlinked: Vec<*mut Class>,
-    /// What files leave in these that are included by lanes.
-    pub(crate) late: Late,
 }
 
 #[derive(Clone, Copy)]
@@ -45,15 +42,14 @@ pub(crate) struct Statics {
     unevaluated: Vec<usize>,
 }
 
-impl Slots {
+impl StaticProperties {
     /// How many slots there are.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Takes in classes that were loaded since the last look.
-    pub(crate) fn scan(&mut self) {
-        self.functions.scan(&self.late.running);
+    /// Takes in classes that were loaded since the last look, and gives their methods to `functions`.
+    pub(crate) fn scan(&mut self, functions: &mut Functions, running: &Running) {
         // SAFETY: the class table is alive for the whole request; entries are class pointers or aliases of them.
         let (table, used) = unsafe {
             let table = sys::executor_globals.class_table;
@@ -63,7 +59,7 @@ impl Slots {
             return;
         }
         for class in std::mem::take(&mut self.unlinked) {
-            self.take_in(class);
+            self.take_in(class, functions, running);
         }
         // The table shrinks only when a failed declaration is compacted away; `known` makes a full look harmless.
         let start = if used < self.seen { 0 } else { self.seen };
@@ -76,12 +72,12 @@ impl Slots {
                 }
                 (*bucket).val.value.ce
             };
-            self.take_in(class);
+            self.take_in(class, functions, running);
         }
         self.seen = used;
     }
 
-    fn take_in(&mut self, class: *mut Class) {
+    fn take_in(&mut self, class: *mut Class, functions: &mut Functions, running: &Running) {
         // SAFETY: a class entry of the class table.
         let entry = unsafe { &*class };
         let count = entry.default_static_members_count;
@@ -95,7 +91,7 @@ impl Slots {
         }
         // SAFETY: a user class, which names the file that it is declared in.
         let file = unsafe { entry.info.user.filename };
-        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 || self.late.running.has(file) {
+        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 || running.has(file) {
             self.unlinked.push(class);
             return;
         }
@@ -106,7 +102,7 @@ impl Slots {
         {
             return;
         }
-        self.functions.take_in_methods(class);
+        functions.take_in_methods(class);
         if count == 0 {
             return;
         }
@@ -127,70 +123,6 @@ impl Slots {
                 self.slots.push(Slot { live, class, index });
             }
         }
-    }
-
-    /// A file has run to its end that a lane has included. What it has left in its classes and functions is what other lanes get for
-    /// them; or, if that cannot be copied or belongs to this lane, nothing is, and its paths come back.
-    pub(crate) fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
-        self.scan();
-        let (first_slot, first_function) = self.late.first.unwrap_or_default();
-        let slots: Vec<usize> = (first_slot..self.slots.len())
-            .filter(|index| {
-                let slot = self.slots[*index];
-                slot.is_of(file) && !slot.is_as_declared() && !self.late.has_slot(*index)
-            })
-            .collect();
-        let functions: Vec<(usize, Variables)> = (first_function..self.functions.len())
-            .filter(|index| self.functions.is_of(*index, file) && !self.late.has_table(*index))
-            .map(|index| (index, self.functions.live_one(index)))
-            .filter(|(_, table)| !table.is_null())
-            .collect();
-        if slots.is_empty() && functions.is_empty() {
-            return Vec::new();
-        }
-        let mut roots: Vec<(String, *const Value)> = slots
-            .iter()
-            .map(|index| (self.name(*index), self.slots[*index].live.cast_const()))
-            .collect();
-        for (index, table) in &functions {
-            let label = format!("{} static", self.functions.name(*index));
-            roots
-                .extend(functions::values(*table).map(|value| (label.clone(), value.cast_const())));
-        }
-        let foreign = self.objects_before(first_slot);
-        let values: Vec<*const Value> = roots.iter().map(|(_, value)| *value).collect();
-        let mut found = audit::audit_values(roots, self.late.copier(), foreign);
-        if found.refused.is_empty() {
-            found.add_failed(&self.late.copier().try_copy(&values));
-        }
-        if found.refused.is_empty() {
-            self.late.begin();
-            for index in slots {
-                self.late.keep(index, self.slots[index].live);
-            }
-            for (index, table) in functions {
-                self.late.keep_table(index, table);
-            }
-            self.late.end();
-        }
-        self.late.forget();
-        found.refused
-    }
-
-    /// From now on, unless that has been before, files that are included are looked at: these slots and functions are older.
-    pub(crate) fn watch(&mut self) {
-        self.scan();
-        let now = (self.slots.len(), self.functions.len());
-        self.late.first.get_or_insert(now);
-    }
-
-    /// The objects that older static properties hold now: they are the live lane's own.
-    fn objects_before(&self, first: usize) -> FxHashSet<*mut Object> {
-        self.slots[..first]
-            .iter()
-            .filter(|slot| zend::kind(slot.live) == sys::IS_OBJECT)
-            .map(|slot| zend::object_of(slot.live))
-            .collect()
     }
 
     /// The name of a slot, for people: "Foo\Bar::$name".
@@ -214,14 +146,29 @@ impl Slots {
         format!("{}::(static {index})", zend::class_name(class))
     }
 
-    /// A slot's live value.
-    pub(crate) fn live(&self, slot: usize) -> *const Value {
+    /// Returns the places of the live values, slot by slot. They stay there until the request ends.
+    pub(crate) fn live(&self) -> impl Iterator<Item = *const Value> {
+        self.slots.iter().map(|slot| slot.live.cast_const())
+    }
+
+    /// Returns the slots from `first` on that a file has left otherwise than its classes declare them.
+    pub(crate) fn changed_by(&self, file: *const sys::zend_string, first: usize) -> Vec<usize> {
+        (first..self.slots.len())
+            .filter(|index| {
+                let slot = self.slots[*index];
+                slot.is_of(file) && !slot.is_as_declared()
+            })
+            .collect()
+    }
+
+    /// Returns the place of a slot's live value.
+    pub(crate) fn live_one(&self, slot: usize) -> *const Value {
         self.slots[slot].live
     }
 
-    /// The declaration of a typed static slot.
-    pub(crate) fn typed_property(&self, slot: usize) -> *mut sys::zend_property_info {
-        self.slots[slot].typed_property()
+    /// Binds a copy that is to lie in a slot to the slot's declared type, if it is a reference.
+    pub(crate) fn bind_type(&self, slot: usize, value: &Value) {
+        self.slots[slot].bind_type(value);
     }
 }
 
@@ -280,6 +227,13 @@ impl Slot {
         ptr::null_mut()
     }
 
+    /// Binds a reference, which is to lie in this slot, to the slot's declared type.
+    fn bind_type(self, value: &Value) {
+        if zend::kind(value) == sys::IS_REFERENCE {
+            copier::add_type_source(value, self.typed_property());
+        }
+    }
+
     /// Drops a value of this slot. A reference that other holders keep is no longer bound to the slot's type.
     fn drop(self, value: &mut Value) {
         if zend::kind(&raw const *value) == sys::IS_REFERENCE {
@@ -323,7 +277,7 @@ impl Statics {
     }
 
     /// Copies of the live values, each with a count of its own.
-    pub(crate) fn live(slots: &Slots) -> Self {
+    pub(crate) fn live(slots: &StaticProperties) -> Self {
         let copy = |slot: &Slot| {
             let mut value = zend::undef();
             // SAFETY: `live` points into a class's static table, which stays where it is until the request ends.
@@ -349,7 +303,7 @@ impl Statics {
     }
 
     /// Exchanges these with the live ones.
-    pub(crate) fn exchange(&mut self, slots: &Slots) {
+    pub(crate) fn exchange(&mut self, slots: &StaticProperties) {
         for index in &self.unevaluated {
             let class = slots.slots[*index].class;
             evaluate_if_due(&raw mut self.values[*index], class);
@@ -369,14 +323,12 @@ impl Statics {
 
     /// Classes that came since the last exchange start as their files have left them, else as declared: for a lane that goes on, and
     /// (when the lane that loaded them leaves) for the base.
-    pub(crate) fn grow(&mut self, slots: &mut Slots) {
+    pub(crate) fn grow(&mut self, slots: &StaticProperties, late: &mut Late) {
         for index in self.values.len()..slots.slots.len() {
             let slot = slots.slots[index];
-            let value = match slots.late.value(index) {
+            let value = match late.value(index) {
                 Some(value) => {
-                    if zend::kind(&raw const value) == sys::IS_REFERENCE {
-                        super::clone::add_type_source(&value, slot.typed_property());
-                    }
+                    slot.bind_type(&value);
                     value
                 }
                 None => slot.declared(),
@@ -394,7 +346,7 @@ impl Statics {
     }
 
     /// The end of an ended lane's values that were not dropped while they were live.
-    pub(crate) fn retire(&mut self, slots: &Slots) {
+    pub(crate) fn retire(&mut self, slots: &StaticProperties) {
         for (slot, mut value) in slots.slots.iter().zip(self.values.drain(..)) {
             slot.drop(&mut value);
         }
@@ -404,16 +356,17 @@ impl Statics {
 /// Drops the values of the lane that is running, destructors and all. The lane runs no other code afterwards.
 ///
 /// What holds objects goes first: their destructors still find names, numbers and settings.
-pub(crate) fn drop_live(slots: *const Slots) {
+///
+/// # Safety
+/// On the PHP thread, in a lane; the table of properties outlives the call, and nobody keeps a reference into it meanwhile.
+pub(crate) unsafe fn drop_live(properties: *const StaticProperties) {
     for holders in [true, false] {
         // A destructor may wait, and other lanes may load classes meanwhile: so the table is read anew for each slot.
         let mut index = 0;
         loop {
-            // SAFETY: the table of slots outlives the run; the borrow ends with the copy.
-            let slot = unsafe {
-                let table = &(*slots).slots;
-                table.get(index).copied()
-            };
+            // SAFETY: this function's contract; the borrow ends with the copy below.
+            let slots = unsafe { &(*properties).slots };
+            let slot = slots.get(index).copied();
             let Some(slot) = slot else { break };
             index += 1;
             let holds = matches!(
@@ -423,15 +376,15 @@ pub(crate) fn drop_live(slots: *const Slots) {
             if holds != holders {
                 continue;
             }
-            // SAFETY: each live value is taken out of its slot before it is dropped, so a destructor that looks sees null and not
-            // a freed value.
-            unsafe {
-                let mut value = *slot.live;
-                sys::kq_zval_null(slot.live);
-                slot.drop(&mut value);
-                if zend::has_exception() {
-                    sys::zend_clear_exception();
-                }
+            // SAFETY: a slot's live value stays where it is until the request ends.
+            let mut value = unsafe { *slot.live };
+            // It is taken out of its slot before it is dropped, so a destructor that looks sees null and not a freed value.
+            // SAFETY: as above; the value's count is ours now.
+            unsafe { sys::kq_zval_null(slot.live) };
+            slot.drop(&mut value);
+            if zend::has_exception() {
+                // SAFETY: on the PHP thread; the exception is a destructor's.
+                unsafe { sys::zend_clear_exception() };
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::list::{self, Begins};
 use super::{Held, Known, Set, Span, set};
-use crate::lane::settings::call;
+use crate::builtins::call;
 use crate::zend::{self, sys};
 
 /// For a new lane: as a process begins that is forked now, but without what belongs to an open connection. `like`: what the lane that

@@ -9,7 +9,7 @@
 
 use std::{mem, ptr};
 
-use crate::zend::{self, sys};
+use crate::zend::{self, Owned, Value, sys};
 
 /// One lane's variables, or, while that lane runs, the base's.
 pub(crate) struct Symbols {
@@ -43,9 +43,21 @@ impl Symbols {
         }
     }
 
-    /// The table, to read or fill while it is not live.
-    pub(crate) fn table(&mut self) -> *mut sys::HashTable {
-        &raw mut self.table
+    /// Returns the same variables with each value as `copy` makes it. These must not be live.
+    pub(crate) fn map(&self, mut copy: impl FnMut(*const Value) -> Owned) -> Self {
+        let from = &raw const self.table;
+        let mut symbols = Self::empty(self.table.nNumOfElements);
+        for entry in zend::entries(from) {
+            let mut value = copy(entry.value).into_raw();
+            // SAFETY: names are unique in a table, and the new one owns the copy.
+            unsafe { sys::zend_hash_add_new(&raw mut symbols.table, entry.key, &raw mut value) };
+        }
+        symbols
+    }
+
+    /// The table, to read while it is not live.
+    pub(crate) fn table(&self) -> *const sys::HashTable {
+        &raw const self.table
     }
 
     /// Exchanges these with the live ones.

@@ -2,7 +2,6 @@
 //! bindings, listeners (closures that are kept somewhere), switches, global variables.
 #![expect(unsafe_code, reason = "walks Zend values")]
 
-use super::statics::Slots;
 use crate::zend::{self, Object, Owned, Value, sys};
 
 /// Closures in arrays are looked for to this depth: listeners are three arrays deep.
@@ -17,11 +16,9 @@ pub(crate) struct Before {
 }
 
 impl Before {
-    /// Of the live statics and globals.
-    pub(crate) fn take(slots: &Slots) -> Self {
-        let statics: Vec<Owned> = (0..slots.len())
-            .map(|slot| Owned::copy(slots.live(slot)))
-            .collect();
+    /// Notes these values of static properties, and the live globals.
+    pub(crate) fn take(statics: impl Iterator<Item = *const Value>) -> Self {
+        let statics: Vec<Owned> = statics.map(Owned::copy).collect();
         let mut objects: Vec<*mut Object> = statics
             .iter()
             .filter(|value| zend::kind(value.as_ptr()) == sys::IS_OBJECT)
@@ -39,12 +36,17 @@ impl Before {
         }
     }
 
-    /// What has changed since then, in words.
-    pub(crate) fn changes(&self, slots: &Slots) -> Vec<String> {
+    /// Returns in words what has changed since then. `statics` gives the same properties in the same order, perhaps with new ones after
+    /// them, and `name` their names.
+    pub(crate) fn changes(
+        &self,
+        statics: impl Iterator<Item = *const Value>,
+        name: impl Fn(usize) -> String,
+    ) -> Vec<String> {
         let mut changes = Vec::new();
-        for (slot, before) in self.statics.iter().enumerate() {
-            if has_changed(before.as_ptr(), slots.live(slot)) {
-                changes.push(slots.name(slot));
+        for (slot, (before, now)) in self.statics.iter().zip(statics).enumerate() {
+            if has_changed(before.as_ptr(), now) {
+                changes.push(name(slot));
             }
         }
         for (object, before) in &self.objects {

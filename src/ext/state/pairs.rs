@@ -1,6 +1,6 @@
 //! Settings that a function of PHP's tells, and one sets.
 
-use super::call;
+use crate::builtins::call;
 use crate::zend::{self, Owned, sys};
 
 /// A function that tells a setting, and one that sets it.
@@ -26,13 +26,13 @@ impl Pair {
         Self { get, set, null }
     }
 
-    pub(super) fn get(&self, key: Option<&Owned>) -> Option<Owned> {
+    pub(crate) fn get(&self, key: Option<&Owned>) -> Option<Owned> {
         let null = self.null.then(null);
         let mut arguments: Vec<_> = key.map(Owned::borrowed).into_iter().chain(null).collect();
         call(self.get, &mut arguments)
     }
 
-    pub(super) fn set(&self, key: Option<&Owned>, value: &Owned) {
+    pub(crate) fn set(&self, key: Option<&Owned>, value: &Owned) {
         // What libc does for a domain whose texts nobody has asked for in an encoding cannot be asked for again; this is the same.
         let codeset = (self.set == "bind_textdomain_codeset"
             && zend::kind(value.as_ptr()) == sys::IS_FALSE)

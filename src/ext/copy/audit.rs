@@ -8,10 +8,9 @@ use std::ffi::c_void;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::clone::{Template, inside, referent, weak_entries};
-use super::handlers::Handlers;
+use super::copier::Copier;
+use super::inside::{inside, referent, weak_entries};
 use super::rules::{self, Rule, Rules};
-use super::statics::Slots;
 use crate::zend::{self, Object, Value, sys};
 
 /// The findings.
@@ -49,57 +48,44 @@ struct Node {
 
 const ROOT: usize = usize::MAX;
 
-/// Looks at everything reachable from the template's values.
-pub(crate) fn audit(template: &mut Template, slots: &Slots) -> Audit {
-    let mut walk = Walk::default();
-    for (index, value) in template.values().iter().enumerate() {
-        if matches!(
-            zend::kind(value),
-            sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE
-        ) {
-            walk.push(ROOT, slots.name(index), value);
+/// Values to look at, each with what it is for people.
+#[derive(Default)]
+pub(crate) struct Roots(Vec<(String, Value)>);
+
+impl Roots {
+    /// Adds a value, unless nothing can be reached from it. It must live until the audit is over.
+    pub(crate) fn push(&mut self, value: *const Value, label: impl FnOnce() -> String) {
+        if is_counted(value) {
+            // SAFETY: plain data; the caller keeps what it points to alive.
+            let value = unsafe { *value };
+            self.0.push((label(), value));
         }
     }
-    for (index, table) in template.tables().iter().enumerate() {
-        if table.is_null() {
-            continue;
-        }
-        for entry in zend::entries(*table) {
-            let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
-            let label = format!("{} static ${name}", slots.functions.name(index));
-            walk.push(ROOT, label, entry.value);
-        }
-    }
-    for (index, call) in template.at_end().iter().enumerate() {
-        for value in call {
-            let label = format!("register_shutdown_function() #{}", index + 1);
-            walk.push(ROOT, label, value.as_ptr());
-        }
-    }
-    for handler in template.handlers().into_iter().flat_map(Handlers::each) {
-        walk.push(ROOT, "the handler of errors".into(), handler.as_ptr());
-    }
-    for entry in zend::entries(template.symbols()) {
-        let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
-        walk.push(ROOT, format!("$GLOBALS[{name}]"), entry.value);
-    }
-    walk.through(template)
 }
 
-/// Looks at everything reachable from these values. Objects that are `foreign` belong to somebody else, so they cannot be copied.
-pub(crate) fn audit_values(
-    roots: Vec<(String, *const Value)>,
-    template: &mut Template,
-    foreign: FxHashSet<*mut Object>,
-) -> Audit {
+/// Looks at everything that can be reached from these values, which are to be copied by `copier`. It learns what only weak references
+/// and maps lead to. Objects that are `foreign` belong to somebody else, so they cannot be copied.
+pub(crate) fn audit(roots: Roots, copier: &mut Copier, foreign: FxHashSet<*mut Object>) -> Audit {
     let mut walk = Walk {
         foreign,
         ..Walk::default()
     };
-    for (label, value) in roots {
-        walk.push(ROOT, label, value);
+    for (label, value) in roots.0 {
+        walk.push(ROOT, label, &raw const value);
     }
-    walk.through(template)
+    walk.all(copier.rules());
+    copier.set_only_weak(walk.weak);
+    walk.found.destructors.sort_unstable();
+    walk.found.destructors.dedup();
+    walk.found
+}
+
+/// Whether a value is of a type from which others can be reached, or which is refused.
+fn is_counted(value: *const Value) -> bool {
+    matches!(
+        zend::kind(value),
+        sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE
+    )
 }
 
 #[derive(Default)]
@@ -116,19 +102,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn through(mut self, template: &mut Template) -> Audit {
-        self.all(template.rules());
-        template.set_only_weak(self.weak);
-        self.found.destructors.sort_unstable();
-        self.found.destructors.dedup();
-        self.found
-    }
-
     fn push(&mut self, parent: usize, label: String, value: *const Value) {
-        if !matches!(
-            zend::kind(value),
-            sys::IS_ARRAY | sys::IS_OBJECT | sys::IS_REFERENCE | sys::IS_RESOURCE
-        ) {
+        if !is_counted(value) {
             return;
         }
         // SAFETY: these types are counted: the union holds a pointer, which names the thing.

@@ -1,90 +1,15 @@
 //! Objects of internal classes that hold values: their insides are copied too.
 #![expect(unsafe_code, reason = "builds Zend objects")]
 
-use std::ffi::c_void;
-
-use super::{Template, inside};
+use super::copier::Copier;
+use super::inside::{inside, referent, weak_entries};
+use super::methods::{call, is_valid, number};
 use crate::zend::{self, Class, Ending, Object, Owned, Value, sys};
 
 /// A doubly linked list's mode in which walking takes the elements out.
 const IT_MODE_DELETE: i64 = 1;
 
-/// Calls `class`'s own method, which is internal and runs no other code. None: it threw, and that is forgotten.
-pub(super) fn own(
-    object: *mut Object,
-    class: *mut Class,
-    name: &str,
-    arguments: &mut [Value],
-) -> Option<Owned> {
-    let (ending, result) = zend::call_method(Some(object), class, name, arguments);
-    if ending == Ending::Returned {
-        return Some(result);
-    }
-    zend::take_exception();
-    None
-}
-
-/// What such a method returns, if it is a number.
-fn number(object: *mut Object, class: *mut Class, name: &str) -> Option<i64> {
-    let result = own(object, class, name, &mut [])?;
-    // SAFETY: the type says number.
-    (zend::kind(result.as_ptr()) == sys::IS_LONG).then(|| unsafe { (*result.as_ptr()).value.lval })
-}
-
-/// Visits the entries of a WeakMap: the key, and the value without the map's own reference to it.
-pub(crate) fn weak_entries(map: *mut Object) -> Vec<(*mut Object, *mut Value)> {
-    extern "C" fn collect(list: *mut c_void, key: *mut Value, value: *mut Value) {
-        // SAFETY: `list` is the vector below; the walk runs no PHP code and drops nothing.
-        unsafe {
-            let list = &mut *list.cast::<Vec<(*mut Object, *mut Value)>>();
-            let value = if zend::kind(value) == sys::IS_REFERENCE {
-                &raw mut (*(*value).value.ref_).val
-            } else {
-                value
-            };
-            list.push((zend::object_of(key), value));
-        }
-    }
-    let mut pairs: Vec<(*mut Object, *mut Value)> = Vec::new();
-    // SAFETY: the map is live and does not change while it is walked; keys are alive, or they would not be in it.
-    unsafe { sys::kq_weakmap_each(map, Some(collect), (&raw mut pairs).cast()) };
-    pairs
-}
-
-/// What a WeakReference points to, if that is still there.
-pub(crate) fn referent(reference: *mut Object) -> Option<*mut Object> {
-    // SAFETY: a live WeakReference; get() is the engine's own.
-    let referent = own(reference, unsafe { (*reference).ce }, "get", &mut [])?;
-    (zend::kind(referent.as_ptr()) == sys::IS_OBJECT).then(|| zend::object_of(referent.as_ptr()))
-}
-
-/// An element of a MultipleIterator.
-pub(super) struct Element {
-    pub(super) object: *mut Object,
-    pub(super) information: *mut Value,
-}
-
-/// Its elements. None: this PHP keeps them somewhere else.
-pub(super) fn storage_elements(storage: *mut Object) -> Option<Vec<Element>> {
-    // SAFETY: the shim looks whether the table is where it should be.
-    let table = unsafe { sys::kq_storage_table(storage) };
-    (!table.is_null()).then(|| {
-        zend::entries(table)
-            .map(|entry| {
-                // SAFETY: the table's values point to its elements.
-                let element = unsafe { (*entry.value).value.ptr }.cast::<sys::kq_storage_element>();
-                Element {
-                    // SAFETY: as above.
-                    object: unsafe { (*element).object },
-                    // SAFETY: as above.
-                    information: unsafe { &raw mut (*element).information },
-                }
-            })
-            .collect()
-    })
-}
-
-impl Template {
+impl Copier {
     pub(super) fn weak_reference(&mut self, old: *mut Object) -> Option<*mut Object> {
         let Some(referent) = referent(old).filter(|object| !self.only_weak.contains(object)) else {
             // A new one without create() points to nothing.
@@ -184,7 +109,7 @@ impl Template {
         class: *mut Class,
         members: u64,
     ) -> Option<*mut Object> {
-        let state = own(old, class, "__serialize", &mut [])?;
+        let state = call(old, class, "__serialize", &mut [])?;
         if zend::kind(state.as_ptr()) != sys::IS_ARRAY {
             return None;
         }
@@ -209,7 +134,7 @@ impl Template {
         };
         // The state was made for this copy alone: nothing of it may be found again by its address.
         self.forget_state(state.as_ptr());
-        own(new, class, "__unserialize", &mut [copy.borrowed()])?;
+        call(new, class, "__unserialize", &mut [copy.borrowed()])?;
         self.own_properties(new, old);
         self.go_to_same_place(new, old, class);
         Some(new)
@@ -221,20 +146,20 @@ impl Template {
         if is("splobjectstorage") {
             let steps = number(old, class, "key").unwrap_or(0);
             if steps > 0 {
-                own(new, class, "rewind", &mut []);
+                call(new, class, "rewind", &mut []);
                 for _ in 0..steps {
-                    own(new, class, "next", &mut []);
+                    call(new, class, "next", &mut []);
                 }
             }
         } else if is("spldoublylinkedlist") && is_valid(old, class) {
-            own(new, class, "rewind", &mut []);
+            call(new, class, "rewind", &mut []);
             let mode = number(old, class, "getiteratormode").unwrap_or(IT_MODE_DELETE);
             let place = number(old, class, "key");
             while mode & IT_MODE_DELETE == 0
                 && is_valid(new, class)
                 && number(new, class, "key") != place
             {
-                own(new, class, "next", &mut []);
+                call(new, class, "next", &mut []);
             }
         }
     }
@@ -263,11 +188,4 @@ impl Template {
             }
         }
     }
-}
-
-/// Whether a walk through it is at an element.
-fn is_valid(object: *mut Object, class: *mut Class) -> bool {
-    // SAFETY: a live value.
-    own(object, class, "valid", &mut [])
-        .is_some_and(|valid| unsafe { sys::kq_is_true(valid.as_ptr()) })
 }

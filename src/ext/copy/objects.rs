@@ -3,11 +3,11 @@
 
 use std::ptr;
 
-use super::super::rules::Rule;
-use super::{Template, add_type_source};
+use super::copier::{Copier, add_type_source};
+use super::rules::Rule;
 use crate::zend::{self, Object, Value, sys};
 
-impl Template {
+impl Copier {
     /// The copy of an object, with a count for the caller.
     pub(super) fn object(&mut self, old: *mut Object) -> *mut Object {
         if let Some(new) = self.remembered(old) {

@@ -1,32 +1,19 @@
-//! The copy of a template's object graph: what `fork()` is to a process, this is to a Laravel application.
+//! Makes copies of values, as `fork()` does of a process's memory.
 //!
 //! Identity inside the graph is kept: one memo per copy, and a value enters it before its children are copied, or a closure that
 //! captures itself would recurse for ever. Strings, enums and arrays without objects are shared.
 //!
-//! A fatal error (memory) jumps over these frames: what matters, the memo, lies in the template and not in a frame, and the
+//! A fatal error (memory) jumps over these frames: what matters, the memo, lies in the copier and not in a frame, and the
 //! runner ends after a fatal error anyway.
-#![expect(unsafe_code, reason = "builds Zend objects")]
-
-mod containers;
-mod inside;
-mod objects;
-mod rebuilt;
+#![expect(unsafe_code, reason = "builds Zend values")]
 
 use std::ffi::c_void;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::functions::{self, Tables, Variables};
-use super::handlers::Handlers;
-use super::includes::Included;
-use super::own::Own;
 use super::rules::Rules;
-use super::statics::{Slots, Statics};
-use super::symbols::Symbols;
+use super::tables::{self, Variables};
 use crate::zend::{self, Object, Owned, Value, sys};
-
-pub(super) use containers::{referent, weak_entries};
-pub(super) use inside::inside;
 
 /// What one copy made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,39 +24,29 @@ pub(crate) struct Counts {
     pub(crate) shared_arrays: usize,
 }
 
-/// The statics of a booted application in which no job has run, and the rules to copy them.
-pub(crate) struct Template {
-    values: Vec<Value>,
-    tables: Vec<Variables>,
-    symbols: Symbols,
-    at_end: Vec<Vec<Owned>>,
-    handlers: Option<Handlers>,
-    rules: Rules,
-    /// Arrays of the template that hold no object, reference or resource at any depth. They never change, so this is found out once.
-    pure: FxHashMap<*mut sys::HashTable, bool>,
-    memo: FxHashMap<*mut c_void, *mut c_void>,
+/// Copies values by the rules for their classes. What it copies from must not change between two copies, unless it is told to forget.
+pub(crate) struct Copier {
+    pub(super) rules: Rules,
+    /// Arrays that hold no object, reference or resource at any depth. What is copied from never changes, so this is found out once.
+    pub(super) pure: FxHashMap<*mut sys::HashTable, bool>,
+    pub(super) memo: FxHashMap<*mut c_void, *mut c_void>,
     /// Objects that only weak references and maps lead to: no copy has them, as if they were gone.
-    only_weak: FxHashSet<*mut Object>,
+    pub(super) only_weak: FxHashSet<*mut Object>,
     /// Objects that could not be copied.
-    failed: FxHashSet<*mut Object>,
+    pub(super) failed: FxHashSet<*mut Object>,
     /// Whether the copies' destructors are not to be called.
-    silent: bool,
+    pub(super) silent: bool,
     /// Whether PHP's collector was on before the copy began.
     collects: bool,
     /// Copies that are only weakly held so far: kept until the copy is whole.
-    held: Vec<*mut Object>,
-    counts: Counts,
+    pub(super) held: Vec<*mut Object>,
+    pub(super) counts: Counts,
 }
 
-impl Template {
-    /// Takes over a lane's statics as the template.
-    pub(crate) fn new(own: Own, shared: &[String]) -> Self {
+impl Copier {
+    /// Returns a copier that has copied nothing yet. Objects of the classes in `shared` are not copied but shared.
+    pub(crate) fn new(shared: &[String]) -> Self {
         Self {
-            values: own.statics.into_values(),
-            tables: own.functions.into_tables(),
-            symbols: own.symbols,
-            at_end: own.at_end,
-            handlers: own.handlers,
             rules: Rules::new(shared),
             pure: FxHashMap::default(),
             memo: FxHashMap::default(),
@@ -80,11 +57,6 @@ impl Template {
             held: Vec::new(),
             counts: Counts::default(),
         }
-    }
-
-    /// Nothing yet: for copies of single values.
-    pub(crate) fn empty(shared: &[String]) -> Self {
-        Self::new(Own::empty(), shared)
     }
 
     /// One copy begins: what it contains more than once is copied once. Until its end no code of the application runs, also no destructor
@@ -125,56 +97,27 @@ impl Template {
         self.only_weak.clear();
     }
 
-    /// Fills a table of static variables with copies of another's.
-    pub(crate) fn fill_table(&mut self, to: Variables, from: Variables) {
+    /// Fills a table of static variables with copies of another's, where the copier finds it again.
+    ///
+    /// # Safety
+    /// Both are live tables of one function.
+    pub(crate) unsafe fn fill_table(&mut self, to: Variables, from: Variables) {
+        self.stands_for(from, to);
+        // SAFETY: this function's contract.
+        unsafe { self.table(to, from) };
+    }
+
+    /// Remembers the table of static variables that a copy has for another: first-class callables among what is copied use it.
+    pub(crate) fn stands_for(&mut self, from: Variables, to: Variables) {
         self.memo.insert(from.cast(), to.cast());
-        self.table(to, from);
     }
 
-    /// Gives back what it took over.
-    pub(crate) fn into_own(self) -> Own {
-        Own {
-            statics: Statics::from_values(self.values),
-            functions: Tables::from_tables(self.tables),
-            symbols: self.symbols,
-            at_end: self.at_end,
-            handlers: self.handlers,
-            included: Included::default(),
-        }
+    /// Says whether the copies to come are for nobody: then their objects end without their destructors.
+    pub(crate) fn set_silent(&mut self, silent: bool) {
+        self.silent = silent;
     }
 
-    /// The end of a template that was made of the live values: the tables of functions are the functions' own.
-    pub(crate) fn let_go(mut self) {
-        self.tables.clear();
-        drop(self.into_own());
-    }
-
-    /// The handlers that lanes begin with, if they have others than the process.
-    pub(crate) fn handlers(&self) -> Option<&Handlers> {
-        self.handlers.as_ref()
-    }
-
-    /// The template's static variables, by function; null: none used yet.
-    pub(crate) fn tables(&self) -> &[Variables] {
-        &self.tables
-    }
-
-    /// The calls that the template has registered for its end.
-    pub(crate) fn at_end(&self) -> &[Vec<Owned>] {
-        &self.at_end
-    }
-
-    /// The template's global variables.
-    pub(crate) fn symbols(&mut self) -> *mut sys::HashTable {
-        self.symbols.table()
-    }
-
-    /// The template's values, by slot.
-    pub(crate) fn values(&self) -> &[Value] {
-        &self.values
-    }
-
-    /// The rules, for the audit.
+    /// Returns the rules, for the audit.
     pub(crate) fn rules(&mut self) -> &mut Rules {
         &mut self.rules
     }
@@ -194,50 +137,6 @@ impl Template {
         &self.failed
     }
 
-    /// A copy that nobody will use: its objects end without their destructors.
-    pub(crate) fn clone_silently(&mut self, slots: &mut Slots) -> Own {
-        self.silent = true;
-        let own = self.clone_own(slots);
-        self.silent = false;
-        own
-    }
-
-    /// Copies everything for a new lane.
-    pub(crate) fn clone_own(&mut self, slots: &mut Slots) -> Own {
-        self.begin();
-        let tables = self.prepare_tables(slots);
-        let mut values = Vec::with_capacity(self.values.len() + 32);
-        for index in 0..self.values.len() {
-            let source = &raw const self.values[index];
-            let mut copy = zend::undef();
-            self.value(&raw mut copy, source);
-            if zend::kind(&raw const copy) == sys::IS_REFERENCE {
-                add_type_source(&copy, slots.typed_property(index));
-            }
-            values.push(copy);
-        }
-        // Without those of functions that came after the template.
-        for (from, to) in self.tables.clone().into_iter().zip(&tables) {
-            self.table(*to, from);
-        }
-        let symbols = self.globals();
-        let at_end = self.calls();
-        let handlers = self.handlers.take();
-        let copies = handlers
-            .as_ref()
-            .map(|handlers| handlers.map(|handler| self.owned(handler)));
-        self.handlers = handlers;
-        self.end();
-        Own {
-            statics: Statics::from_values(values),
-            functions: Tables::from_tables(tables),
-            symbols,
-            at_end,
-            handlers: copies,
-            included: Included::default(),
-        }
-    }
-
     /// A copy of one value.
     pub(crate) fn owned(&mut self, from: *const Value) -> Owned {
         let mut copy = zend::undef();
@@ -245,39 +144,14 @@ impl Template {
         Owned::from_raw(copy)
     }
 
-    fn calls(&mut self) -> Vec<Vec<Owned>> {
-        let calls: Vec<Vec<*mut Value>> = self
-            .at_end
-            .iter()
-            .map(|call| call.iter().map(Owned::as_ptr).collect())
-            .collect();
-        calls
-            .into_iter()
-            .map(|call| call.into_iter().map(|value| self.owned(value)).collect())
-            .collect()
-    }
-
-    /// Tables for the copy, remembered before anything is copied: first-class callables in the graph use them.
-    fn prepare_tables(&mut self, slots: &mut Slots) -> Vec<Variables> {
-        let mut tables = Vec::with_capacity(slots.functions.len());
-        for index in 0..self.tables.len() {
-            let table = self.tables[index];
-            if table.is_null() {
-                tables.push(slots.functions.declared_one(index));
-                continue;
-            }
-            let new = slots.functions.spare(index, table);
-            self.memo.insert(table.cast(), new.cast());
-            tables.push(new);
-        }
-        tables
-    }
-
-    fn table(&mut self, to: Variables, from: Variables) {
-        if from.is_null() {
-            return;
-        }
-        for (to, from) in functions::values(to).zip(functions::values(from)) {
+    /// Fills a table of static variables with copies of another's.
+    ///
+    /// # Safety
+    /// Both are live tables of one function.
+    pub(crate) unsafe fn table(&mut self, to: Variables, from: Variables) {
+        // SAFETY: this function's contract.
+        let (to, from) = unsafe { (tables::values(to), tables::values(from)) };
+        for (to, from) in to.zip(from) {
             let mut copy = zend::undef();
             self.value(&raw mut copy, from);
             // SAFETY: the new table's value gives way to the copy.
@@ -288,20 +162,7 @@ impl Template {
         }
     }
 
-    fn globals(&mut self) -> Symbols {
-        let from = self.symbols.table();
-        // SAFETY: the template's own table, which nothing changes.
-        let mut symbols = Symbols::empty(unsafe { (*from).nNumOfElements });
-        for entry in zend::entries(from) {
-            let mut copy = zend::undef();
-            self.value(&raw mut copy, entry.value);
-            // SAFETY: names are unique in a table, and the new one owns the copy.
-            unsafe { sys::zend_hash_add_new(symbols.table(), entry.key, &raw mut copy) };
-        }
-        symbols
-    }
-
-    fn value(&mut self, to: *mut Value, from: *const Value) {
+    pub(super) fn value(&mut self, to: *mut Value, from: *const Value) {
         match zend::kind(from) {
             sys::IS_ARRAY => self.array(to, from),
             sys::IS_OBJECT => zend::set_object(to, self.object(zend::object_of(from))),
@@ -311,7 +172,7 @@ impl Template {
         }
     }
 
-    fn remembered<T>(&self, old: *mut T) -> Option<*mut T> {
+    pub(super) fn remembered<T>(&self, old: *mut T) -> Option<*mut T> {
         let new = self.memo.get(&old.cast())?.cast::<T>();
         // SAFETY: the memo holds live copies; each use takes a count.
         unsafe { sys::kq_addref(new.cast()) };
@@ -392,7 +253,7 @@ impl Template {
     }
 }
 
-pub(super) fn add_type_source(value: &Value, property: *mut sys::zend_property_info) {
+pub(crate) fn add_type_source(value: &Value, property: *mut sys::zend_property_info) {
     if !property.is_null() {
         // SAFETY: the value is a reference, the property a typed one.
         unsafe { sys::kq_reference_copy_sources(value.value.ref_, property) };

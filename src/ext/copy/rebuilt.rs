@@ -1,11 +1,12 @@
 //! Objects that have no copy of their own, and are made anew from what they were made of, by their internal class's constructor.
 #![expect(unsafe_code, reason = "builds Zend objects")]
 
-use super::containers::{own, storage_elements};
-use super::{Template, inside};
+use super::copier::Copier;
+use super::inside::{inside, storage_elements};
+use super::methods::call;
 use crate::zend::{self, Class, Object, Owned, Value, sys};
 
-impl Template {
+impl Copier {
     /// Around a copy of its engine.
     pub(super) fn randomizer(
         &mut self,
@@ -32,14 +33,14 @@ impl Template {
         old: *mut Object,
         class: *mut Class,
     ) -> Option<*mut Object> {
-        let flags = own(old, class, "getflags", &mut [])?;
+        let flags = call(old, class, "getflags", &mut [])?;
         let new = self.blank(old)?;
-        own(new, class, "setflags", &mut [flags.borrowed()])?;
+        call(new, class, "setflags", &mut [flags.borrowed()])?;
         for element in storage_elements(old)? {
             let iterator = self.owned_object(element.object);
             // SAFETY: the information is a number, a string or null.
             let information = unsafe { *element.information };
-            own(
+            call(
                 new,
                 class,
                 "attachiterator",
@@ -94,7 +95,7 @@ impl Template {
                 .rev()
                 .collect(),
             ("reflectionparameter", Some(object)) => {
-                let position = own(old, class, "getposition", &mut [])?;
+                let position = call(old, class, "getposition", &mut [])?;
                 vec![self.owned_object(object), position]
             }
             _ => return None,
@@ -110,7 +111,7 @@ impl Template {
     ) -> Option<*mut Object> {
         let new = self.blank(old)?;
         let mut arguments: Vec<Value> = arguments.iter().map(Owned::borrowed).collect();
-        own(new, class, "__construct", &mut arguments)?;
+        call(new, class, "__construct", &mut arguments)?;
         self.own_properties(new, old);
         Some(new)
     }

@@ -1,0 +1,106 @@
+//! All that is exchanged slot by slot: static properties, functions' static variables, and what files that lanes include leave in both.
+#![expect(unsafe_code, reason = "reads tables of static variables")]
+
+use rustc_hash::FxHashSet;
+
+use super::functions::Functions;
+use super::late::Late;
+use super::statics::StaticProperties;
+use crate::copy::audit::{self, Roots};
+use crate::copy::tables::{self, Variables};
+use crate::zend::{self, Object, sys};
+
+/// The slots of this process, and what lanes that come late get in them.
+#[derive(Default)]
+pub(crate) struct Slots {
+    pub(crate) statics: StaticProperties,
+    /// The functions with static variables, methods of the classes in `statics` among them.
+    pub(crate) functions: Functions,
+    /// What files leave in these that are included by lanes.
+    pub(crate) late: Late,
+}
+
+impl Slots {
+    /// Returns how many static properties there are.
+    pub(crate) fn len(&self) -> usize {
+        self.statics.len()
+    }
+
+    /// Takes in classes and functions that were loaded since the last look.
+    pub(crate) fn scan(&mut self) {
+        let running = &self.late.running;
+        self.functions.scan(running);
+        self.statics.scan(&mut self.functions, running);
+    }
+
+    /// Watches files that are included from now on: the slots and functions that there are now are older. A second call changes nothing.
+    pub(crate) fn watch(&mut self) {
+        self.scan();
+        let now = (self.statics.len(), self.functions.len());
+        self.late.first.get_or_insert(now);
+    }
+
+    /// Takes what a file that a lane has included, and that has run to its end, has left in its classes and functions: other lanes get
+    /// that for them. If it cannot be copied or belongs to this lane, nothing is taken, and its paths come back.
+    pub(crate) fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
+        self.scan();
+        let (first_slot, first_function) = self.late.first.unwrap_or_default();
+        let mut slots = self.statics.changed_by(file, first_slot);
+        slots.retain(|index| !self.late.has_slot(*index));
+        let functions: Vec<(usize, Variables)> = (first_function..self.functions.len())
+            .filter(|index| self.functions.is_of(*index, file) && !self.late.has_table(*index))
+            .map(|index| (index, self.functions.live_one(index)))
+            .filter(|(_, table)| !table.is_null())
+            .collect();
+        if slots.is_empty() && functions.is_empty() {
+            return Vec::new();
+        }
+        let (mut roots, mut values) = (Roots::default(), Vec::new());
+        for index in &slots {
+            let value = self.statics.live_one(*index);
+            roots.push(value, || self.statics.name(*index));
+            values.push(value);
+        }
+        for (index, table) in &functions {
+            // SAFETY: on the PHP thread, in the lane whose table this is; no code runs until the copies are made.
+            for value in unsafe { tables::values(*table) } {
+                roots.push(value, || format!("{} static", self.functions.name(*index)));
+                values.push(value.cast_const());
+            }
+        }
+        let foreign = self.objects_before(first_slot);
+        let copier = self.late.copier();
+        let mut found = audit::audit(roots, copier, foreign);
+        if found.refused.is_empty() {
+            found.add_failed(&copier.try_copy(&values));
+        }
+        if found.refused.is_empty() {
+            self.keep(&slots, &functions);
+        }
+        self.late.forget();
+        found.refused
+    }
+
+    /// Remembers the live values of these slots and functions, as one copy.
+    fn keep(&mut self, slots: &[usize], functions: &[(usize, Variables)]) {
+        self.late.begin();
+        for index in slots {
+            self.late.keep(*index, self.statics.live_one(*index));
+        }
+        for (index, table) in functions {
+            // SAFETY: the function's live table.
+            unsafe { self.late.keep_table(*index, *table) };
+        }
+        self.late.end();
+    }
+
+    /// Returns the objects that older static properties hold now: they are the live lane's own.
+    fn objects_before(&self, first: usize) -> FxHashSet<*mut Object> {
+        self.statics
+            .live()
+            .take(first)
+            .filter(|value| zend::kind(*value) == sys::IS_OBJECT)
+            .map(zend::object_of)
+            .collect()
+    }
+}

@@ -687,7 +687,7 @@ impl Engine {
 
     pub fn extensions() -> ZBox<ZendHashTable> {
         let mut all = Map::new();
-        for decision in state::modules::decisions() {
+        for decision in state::modules::report::decisions() {
             let one = Map::new()
                 .put("verdict", decision.verdict)
                 .put("reason", decision.reason)

@@ -48,7 +48,7 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
 
 /// RINIT
 extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
-    state::modules::request_begins();
+    state::modules::held::request_begins();
     lane::guards::request_begins();
     0
 }
@@ -57,7 +57,7 @@ extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
 extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
     prepared::leave_request();
     lane::guards::request_ends();
-    state::modules::request_ends();
+    state::modules::held::request_ends();
     0
 }
 

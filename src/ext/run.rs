@@ -81,7 +81,7 @@ impl Run {
         if !TESTED.swap(true, Ordering::Relaxed) {
             let tested = crate::selftest::run(mode);
             notices = tested.inspect_err(|_| TESTED.store(false, Ordering::Relaxed))?;
-            notices.extend(state::modules::notice());
+            notices.extend(state::modules::report::notice());
         }
         self.run_hooked(mode, &notices)
     }

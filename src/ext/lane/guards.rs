@@ -26,7 +26,7 @@ use self::refuse::refuse;
 use super::includes;
 use super::signals::{self, Outcome};
 use crate::state::entry::{Mark, is_quiet};
-use crate::state::modules;
+use crate::state::modules::held;
 use crate::state::pairs::{ASSERT_CALLBACK, Pair, assertion};
 use crate::zend::{self, Class, Owned, Value, sys};
 use crate::{builtins, run};
@@ -357,7 +357,7 @@ fn before(guard: &'static Guard, frame: *mut sys::zend_execute_data) -> Then {
             Then::Call
         }
         RefuseUnlessExchanged(extension) => {
-            if modules::is_exchanged(extension) {
+            if held::is_exchanged(extension) {
                 Then::Call
             } else {
                 Then::Refuse(

@@ -9,7 +9,7 @@ use std::mem::{self, MaybeUninit};
 use std::ptr;
 
 use super::handlers::Handlers;
-use super::modules;
+use super::modules::held;
 use crate::zend::{self, Owned, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
@@ -34,7 +34,7 @@ pub(crate) struct Globals {
     /// The handlers that the lane began with; None: those of the process.
     handlers: Option<Handlers>,
     /// What extensions keep in globals of their own, where it is not what a request begins with.
-    modules: Option<Box<modules::Held>>,
+    modules: Option<Box<held::Held>>,
     /// Whether that is the lane's own, too.
     own_modules: bool,
 }
@@ -77,7 +77,7 @@ impl Globals {
             globals.own_modules = own_streams;
             if own_streams {
                 sys::kq_streams_copy(&raw mut globals.streams);
-                globals.modules = modules::inherit(None);
+                globals.modules = held::inherit(None);
             }
             globals
         }
@@ -92,7 +92,7 @@ impl Globals {
         );
         globals.own_modules = other.own_modules;
         if let Some(held) = &other.modules {
-            globals.modules = modules::inherit(Some(held));
+            globals.modules = held::inherit(Some(held));
         }
         globals
     }
@@ -165,7 +165,7 @@ impl Globals {
         // SAFETY: on the PHP thread, from the scheduler's context only, so no PHP code is between two reads of a half-exchanged set.
         unsafe {
             if self.own_modules {
-                modules::exchange(&mut self.modules);
+                held::exchange(&mut self.modules);
             }
             ptr::swap(&raw mut sys::output_globals, &raw mut self.output);
             let engine = &raw mut sys::executor_globals;
@@ -216,7 +216,7 @@ impl Globals {
     /// The lane runs, and has ended, or its job.
     pub(crate) fn end_modules(&self) {
         if self.own_modules {
-            modules::end(self.modules.as_deref());
+            held::end(self.modules.as_deref());
         }
     }
 

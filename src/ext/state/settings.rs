@@ -9,7 +9,7 @@
 use std::{mem, ptr};
 
 use super::entry::{Entry, Mark};
-use super::modules;
+use super::modules::held;
 use super::pairs::Pair;
 use super::signal_handlers::SignalHandlers;
 use crate::builtins::call;
@@ -24,7 +24,7 @@ pub(crate) struct Settings {
     /// Handlers of signals that the lane has registered.
     pub(crate) signals: SignalHandlers,
     /// In an isolated child: what extensions keep, to be put back after the job.
-    modules: Option<Box<modules::Held>>,
+    modules: Option<Box<held::Held>>,
 }
 
 impl Settings {
@@ -106,7 +106,7 @@ pub(crate) fn noted(pairs: impl Iterator<Item = &'static Pair>) -> Settings {
     for entry in modified() {
         settings.entries.push(Entry::ini(entry));
     }
-    settings.modules = modules::inherit(None);
+    settings.modules = held::inherit(None);
     settings
 }
 
@@ -125,8 +125,8 @@ pub(crate) fn put_back(mut settings: Settings) {
             });
         }
     }
-    modules::end(settings.modules.as_deref());
-    modules::exchange(&mut settings.modules);
+    held::end(settings.modules.as_deref());
+    held::exchange(&mut settings.modules);
     Settings::reset(&raw mut settings);
 }
 

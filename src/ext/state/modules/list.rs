@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 
 /// What becomes of an extension's state in lanes.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Each lane has its own.
     Exchanged(Exchange),
     /// It has none that one job could see of another, for this reason.
@@ -17,15 +17,15 @@ pub(super) enum Verdict {
 }
 
 /// How it is exchanged.
-pub(super) struct Exchange {
-    pub(super) what: &'static str,
-    pub(super) fields: &'static [Field],
-    pub(super) begins: Begins,
-    pub(super) ends: Ends,
+pub(crate) struct Exchange {
+    pub(crate) what: &'static str,
+    pub(crate) fields: &'static [Field],
+    pub(crate) begins: Begins,
+    pub(crate) ends: Ends,
 }
 
 /// Which of an extension's globals.
-pub(super) enum Field {
+pub(crate) enum Field {
     /// All but what ini settings write to.
     All,
     /// These bytes, if the globals have this size.
@@ -46,7 +46,7 @@ pub(super) enum Field {
 
 /// What a new lane has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begins {
+pub(crate) enum Begins {
     /// What a request begins with: anything else belongs to something that is open.
     AsRequest,
     /// What the process has: plain values.
@@ -59,7 +59,7 @@ pub(super) enum Begins {
 
 /// How what a lane has of it is freed at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
+pub(crate) enum Ends {
     /// It holds nothing.
     Nothing,
     /// As at a request's end, which touches nothing but the globals; then a request begins.
@@ -73,14 +73,14 @@ pub(super) enum Ends {
 }
 
 /// libxml2's variables for each thread: functions that give their addresses, and their sizes.
-pub(super) const LIBXML_PLACES: &[(&CStr, usize)] = &[
+pub(crate) const LIBXML_PLACES: &[(&CStr, usize)] = &[
     (c"__xmlStructuredError", 8),
     (c"__xmlStructuredErrorContext", 8),
     (c"__xmlLastError", 88),
 ];
 
 /// The size of mysqli's mode of reporting errors.
-pub(super) const REPORT_MODE: usize = 8;
+pub(crate) const REPORT_MODE: usize = 8;
 
 const fn all(what: &'static str, ends: Ends) -> Verdict {
     Verdict::Exchanged(Exchange {
@@ -461,7 +461,7 @@ static LIST: &[(&str, Verdict)] = &[
 ];
 
 /// What is decided about an extension. None: nothing.
-pub(super) fn of(name: &str) -> Option<(&'static str, &'static Verdict)> {
+pub(crate) fn of(name: &str) -> Option<(&'static str, &'static Verdict)> {
     LIST.iter()
         .find(|(known, _)| *known == name)
         .map(|(known, verdict)| (*known, verdict))

@@ -62,7 +62,7 @@ final class HorizonTest extends TestCase
 
         self::assertSame(['JobPushed', 'JobReserved', 'JobPopped', 'JobProcessing', 'JobDeleted', 'JobFailed', 'JobFailed', 'JobExceptionOccurred'], self::events($told));
         self::assertTrue($told[4]['failed'], 'it can be told from one that is done');
-        self::assertSame('KQueue\Exceptions\ChildCrashed', array_values(array_filter(array_column($told, 'exception')))[0]);
+        self::assertSame('KQueue\Exception\ChildDied', array_values(array_filter(array_column($told, 'exception')))[0]);
     }
 
     #[TestWith([SIGKILL, 'succeeds'])]

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Queue\Events\JobFailed;
-use KQueue\Exceptions\QueueRefused;
+use KQueue\Exception\QueueRefused;
 use KQueue\Isolated\ChildJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use RuntimeException;

@@ -84,7 +84,7 @@ final class IsolatedRunTest extends TestCase
 
         self::assertCount(1, $this->failedJobs());
         self::assertStringContainsString(
-            'KQueue\Exceptions\ChildCrashed: The process of '.IsolatedJob::class.' ended before the job did: killed by signal 11 (SIGSEGV).',
+            'KQueue\Exception\ChildDied: The process of '.IsolatedJob::class.' ended before the job did: killed by signal 11 (SIGSEGV).',
             $this->failedJobs()[0]->exception,
         );
         self::assertSame(0, $this->app['queue']->size());

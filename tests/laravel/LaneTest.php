@@ -275,7 +275,7 @@ final class LaneTest extends TestCase
         $this->kqueue();
 
         self::assertSame(0, $this->app['queue']->size());
-        self::assertStringContainsString('KQueue\Exceptions\JobExited: '.TestJob::class.' called exit().', $this->failedJobs()[0]->exception);
+        self::assertStringContainsString('KQueue\Exception\JobExited: '.TestJob::class.' called exit().', $this->failedJobs()[0]->exception);
         self::assertSame(2, self::$engine->lanes, 'the lane was replaced');
     }
 

@@ -13,7 +13,7 @@ use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
 use KQueue\Contracts\Engine;
-use KQueue\Exceptions\InvalidOption;
+use KQueue\Exception\InvalidOption;
 use KQueue\Isolated\ChildWorker;
 use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;

@@ -7,7 +7,7 @@ namespace KQueue\Isolated;
 use Illuminate\Database\DatabaseManager;
 use Illuminate\Queue\Jobs\Job;
 use KQueue\Contracts\Engine;
-use KQueue\Exceptions\QueueRefused;
+use KQueue\Exception\QueueRefused;
 use PDO;
 
 /**

@@ -13,10 +13,9 @@ use Illuminate\Queue\ManuallyFailedException;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
-use KQueue\Exceptions\ChildCrashed;
-use KQueue\Exceptions\JobExited;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Settings;
+use KQueue\Support\JobFailure;
 use Throwable;
 
 /**
@@ -91,8 +90,8 @@ final class IsolatedRun
             // A fresh job that catches its timeout again and again is left in the same way as one that calls exit().
             'exited' => $this->worker->timedOut()
                 ? $this->worker->timeOut($job, $options)
-                : $this->lost($job, $options, JobExited::during($job), $recordsFailure),
-            default => $this->lost($job, $options, ChildCrashed::during($job, $outcome['reason']), $recordsFailure),
+                : $this->lost($job, $options, JobFailure::exited($job), $recordsFailure),
+            default => $this->lost($job, $options, JobFailure::childDied($job, $outcome['reason']), $recordsFailure),
         };
 
         // It has failed itself in a transaction that it left open: what was recorded of that was rolled back.
@@ -134,7 +133,7 @@ final class IsolatedRun
     private function done(Job $job, WorkerOptions $options, string $error): void
     {
         if ($error !== '' && ! $job->isDeleted() && ! $job->isReleased()) {
-            $this->worker->failAttempt($job, $options, ChildCrashed::during($job, $error));
+            $this->worker->failAttempt($job, $options, JobFailure::childDied($job, $error));
         }
     }
 

@@ -13,13 +13,13 @@ use Illuminate\Queue\WorkerOptions;
 use KQueue\Console\JobLines;
 use KQueue\Console\RunCommand;
 use KQueue\Contracts\Engine;
-use KQueue\Exceptions\JobExited;
 use KQueue\Isolated\ChildWorker;
 use KQueue\Isolated\IsolatedRun;
 use KQueue\Isolated\Observer;
 use KQueue\Isolated\Policy;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
+use KQueue\Support\JobFailure;
 use KQueue\Support\Laravel;
 use Throwable;
 
@@ -428,7 +428,7 @@ final class Lane
         if ($this->worker->timedOut()) {
             $this->worker->timeOut($job, $this->options);
         } else {
-            $this->worker->failAttempt($job, $this->options, JobExited::during($job));
+            $this->worker->failAttempt($job, $this->options, JobFailure::exited($job));
             $this->life->breakOff();
         }
 

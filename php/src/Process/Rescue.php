@@ -12,7 +12,7 @@ use Illuminate\Queue\Jobs\DatabaseJobRecord;
 use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Queue\WorkerOptions;
-use KQueue\Exceptions\RunnerDied;
+use KQueue\Exception\RunnerDied;
 use KQueue\Isolated\Policy;
 use KQueue\Isolated\Profile;
 use KQueue\Lane\LaneWorker;

@@ -2,14 +2,14 @@
 
 declare(strict_types=1);
 
-namespace KQueue\Exceptions;
+namespace KQueue\Exception;
 
 use Illuminate\Contracts\Queue\Job;
 use KQueue\Support\JobName;
 use RuntimeException;
 
 /** A job took the process down that it shared with other jobs. */
-final class RunnerDied extends RuntimeException
+final class RunnerDied extends RuntimeException implements KQueueException
 {
     public static function during(Job $job, string $cause): self
     {

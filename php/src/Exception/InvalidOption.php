@@ -2,12 +2,12 @@
 
 declare(strict_types=1);
 
-namespace KQueue\Exceptions;
+namespace KQueue\Exception;
 
 use InvalidArgumentException;
 
 /** kqueue:run was asked for something that cannot be; every message is one line that says what would do. */
-final class InvalidOption extends InvalidArgumentException
+final class InvalidOption extends InvalidArgumentException implements KQueueException
 {
     public static function noExtension(): self
     {

@@ -6,8 +6,6 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .NOTPARALLEL:      # cargo uses all cores by itself
 
-PHPUNIT := tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite
-
 .PHONY: help setup build demo test test-extensions test-rust test-phpt test-phpt-82 test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
@@ -57,15 +55,15 @@ fuzz: ## Fuzz everything that decodes bytes, SECONDS=60 for each
 
 test-laravel: build ## Test the Laravel package with no runner; some tests use Redis
 	@tools/setup servers
-	@$(PHPUNIT) -c tests/laravel/phpunit.xml
+	@tools/phpunit laravel
 
 test-oracle: build ## Compare kqueue:run with queue:work: the same jobs, processes, servers
 	@tools/setup servers
-	@$(PHPUNIT) -c tests/oracle/phpunit.xml
+	@tools/phpunit oracle
 
 test-e2e: build ## Test all of it, with servers, kills and load
 	@tools/setup servers databases
-	@$(PHPUNIT) -c tests/e2e/phpunit.xml
+	@tools/phpunit e2e
 
 test-docker: ## Build the image and try it
 	@tools/image test
@@ -74,9 +72,9 @@ test-matrix: build ## Run the suites with Laravel 10, and with Laravel 13 those 
 	@tools/setup servers databases
 	@tools/php-tree trixie
 	@status=0; for suite in laravel oracle e2e; do \
-	  KQUEUE_TREE=php84-trixie KQUEUE_TEST_MATRIX=1 tools/php .build/php84-trixie/bin/phpunit --colors=auto --fail-on-empty-test-suite --display-skipped -c tests/$$suite/phpunit.xml || status=1; \
+	  KQUEUE_TREE=php84-trixie KQUEUE_TEST_MATRIX=1 tools/phpunit $$suite --display-skipped || status=1; \
 	done; exit $$status
-	@KQUEUE_TEST_MATRIX=1 $(PHPUNIT) --display-skipped -c tests/e2e/phpunit.xml --filter DriversTest
+	@KQUEUE_TEST_MATRIX=1 tools/php .build/php84/bin/phpunit --colors=auto --fail-on-empty-test-suite --display-skipped -c tests/e2e/phpunit.xml --filter DriversTest
 
 lint: ## Check formatting, clippy, and the syntax of PHP files and scripts
 	@tools/lint

@@ -13,9 +13,11 @@ use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\App\UnruledAct;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\Large;
 use PHPUnit\Framework\Attributes\TestWith;
 
 /** In whatever way a process ends, the job that ended it is charged with it, and no other. */
+#[Large]
 final class BlameTest extends TestCase
 {
     /** @return iterable<string, array{string, list<mixed>, string}> */

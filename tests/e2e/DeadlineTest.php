@@ -9,9 +9,11 @@ use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\App\UnruledAct;
 use KQueue\Tests\E2E\Support\Process;
 use KQueue\Tests\E2E\Support\TestCase;
+use PHPUnit\Framework\Attributes\Large;
 use PHPUnit\Framework\Attributes\TestWith;
 
 /** A job that overruns its timeout is ended, whatever it does; the jobs beside it notice nothing. Their class is another: that of the guilty may run isolated afterwards. */
+#[Large]
 final class DeadlineTest extends TestCase
 {
     #[TestWith(['longSleep', [30], 2.0])]

@@ -12,8 +12,10 @@ use KQueue\Tests\E2E\Support\Process;
 use KQueue\Tests\E2E\Support\Tables;
 use KQueue\Tests\E2E\Support\TestCase;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\Large;
 
 /** Every driver of Laravel's, and one that is not, against real servers; of SQS against a stand-in (Support/sqs-server.php). */
+#[Large]
 final class DriversTest extends TestCase
 {
     private const NAMES = ['phpredis', 'phpredis-cluster', 'predis-tls', 'sqlite', 'mariadb', 'pgsql', 'beanstalkd', 'sqs', 'file'];
@@ -61,13 +63,14 @@ final class DriversTest extends TestCase
     {
         $this->on($name);
 
-        foreach ([[Act::class, self::MANY], [IsolatedAct::class, self::MANY_ISOLATED]] as [$class, $many]) {
+        // Inline so long that all of them are at it at once, even where each takes its time to begin.
+        foreach ([[Act::class, self::MANY, 1.0], [IsolatedAct::class, self::MANY_ISOLATED, 0.4]] as [$class, $many, $seconds]) {
             $this->push(
                 (new $class('throwsBelow', 3))->with(['tries' => 3, 'backoff' => [0, 2]]),
                 (new $class('throws', 'no luck'))->with(['tries' => 2, 'backoff' => 1]),
                 (new $class('releases', 3, 1))->with(['tries' => 5]),
                 (new $class('nothing'))->delay(2),
-                ...array_map(static fn () => new $class('sleep', 0.4), range(1, $many)),
+                ...array_map(static fn () => new $class('sleep', $seconds), range(1, $many)),
             );
         }
 

@@ -10,9 +10,11 @@ use KQueue\Tests\E2E\App\FreshAct;
 use KQueue\Tests\E2E\App\InterruptibleAct;
 use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\Support\TestCase;
+use PHPUnit\Framework\Attributes\Large;
 use PHPUnit\Framework\Attributes\TestWith;
 
 /** Nothing that a job changes is seen by the next, if that is asked for. */
+#[Large]
 final class FreshTest extends TestCase
 {
     #[TestWith(['cloned'])]

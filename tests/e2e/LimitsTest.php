@@ -9,9 +9,11 @@ use KQueue\Tests\E2E\App\LargeProvider;
 use KQueue\Tests\E2E\App\Trace;
 use KQueue\Tests\E2E\Support\Process;
 use KQueue\Tests\E2E\Support\TestCase;
+use PHPUnit\Framework\Attributes\Large;
 use PHPUnit\Framework\Attributes\TestWith;
 
 /** What the system lets a process have, and what becomes of jobs where that is too little. */
+#[Large]
 final class LimitsTest extends TestCase
 {
     public function test_many_lanes_have_more_descriptors_than_the_soft_limit(): void

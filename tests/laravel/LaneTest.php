@@ -20,9 +20,11 @@ use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\InterruptibleJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
+use PHPUnit\Framework\Attributes\Large;
 use PHPUnit\Framework\Attributes\TestWith;
 use RuntimeException;
 
+#[Large]
 final class LaneTest extends TestCase
 {
     public function test_jobs_run_in_the_lanes_application_and_the_engine_is_told(): void

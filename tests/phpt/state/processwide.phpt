@@ -14,8 +14,8 @@ function shared(string $what, callable $change, callable $look): void
     $shared = new ArrayObject;
     ob_start();
     lanes([
-        'changes' => function () use ($change) { $change(); usleep(1000); },
-        'looks' => function () use ($look, $shared) { $shared[] = $look(); usleep(500); $shared[] = $look(); usleep(2000); $shared[] = $look(); },
+        'changes' => function () use ($change, $shared) { $change(); while (count($shared) < 2) { usleep(100); } },
+        'looks' => function () use ($look, $shared) { $shared[] = $look(); usleep(500); $shared[] = $look(); usleep(20000); $shared[] = $look(); },
     ], cloned: false, fresh: true);
     ob_end_clean();
     echo $what, ': ', json_encode($shared->getArrayCopy()), "\n";

@@ -40,6 +40,9 @@ pub(crate) struct Copier {
     collects: bool,
     /// Copies that are only weakly held so far: kept until the copy is whole.
     pub(super) held: Vec<*mut Object>,
+    /// Copies that are still empty, and what they are copies of. A chain of objects is as long as it likes, and a call for each link would
+    /// not fit onto the stack.
+    pub(super) empty: Vec<(*mut Object, *mut Object)>,
     pub(super) counts: Counts,
 }
 
@@ -55,6 +58,7 @@ impl Copier {
             silent: false,
             collects: false,
             held: Vec::new(),
+            empty: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -68,8 +72,11 @@ impl Copier {
         self.counts = Counts::default();
     }
 
-    /// The copy is whole.
+    /// The copy is whole, when what is still empty has been filled.
     pub(crate) fn end(&mut self) {
+        while let Some((new, old)) = self.empty.pop() {
+            self.fill(new, old);
+        }
         for object in self.held.drain(..) {
             // SAFETY: each was held with one count.
             unsafe { sys::kq_object_release(object) };

@@ -82,8 +82,16 @@ impl Copier {
             for slot in 0..slots as usize {
                 *property(new, slot) = zend::undef();
             }
-            self.properties(new, old);
+            self.empty.push((new, old));
             Some(new)
+        }
+    }
+
+    /// Fills what `plain()` or `closure()` has made.
+    pub(super) fn fill(&mut self, new: *mut Object, old: *mut Object) {
+        match self.rules.of(old) {
+            Rule::Closure => self.captured(new, old),
+            _ => self.properties(new, old),
         }
     }
 
@@ -129,64 +137,70 @@ impl Copier {
         unsafe {
             let (mut called_scope, mut function) = (ptr::null_mut(), ptr::null_mut());
             sys::kq_closure_parts(old, &raw mut called_scope, &raw mut function);
-            let flags = (*function).common.fn_flags;
             let scope = (*function).common.scope;
-            let fake = flags & sys::ZEND_ACC_FAKE_CLOSURE != 0;
             let mut holder = zend::undef();
-            if fake {
-                sys::zend_create_fake_closure(
-                    &raw mut holder,
-                    function,
-                    scope,
-                    called_scope,
-                    ptr::null_mut(),
-                );
+            let create = if is_fake(function) {
+                sys::zend_create_fake_closure
             } else {
-                sys::zend_create_closure(
-                    &raw mut holder,
-                    function,
-                    scope,
-                    called_scope,
-                    ptr::null_mut(),
-                );
-            }
+                sys::zend_create_closure
+            };
+            create(
+                &raw mut holder,
+                function,
+                scope,
+                called_scope,
+                ptr::null_mut(),
+            );
             let new = zend::object_of(&raw const holder);
             self.counts.closures += 1;
             self.memo.insert(old.cast(), new.cast());
+            self.empty.push((new, old));
+            Some(new)
+        }
+    }
 
-            let mut old_holder = zend::undef();
-            zend::set_object(&raw mut old_holder, old);
+    /// The $this and the variables of a new closure.
+    fn captured(&mut self, new: *mut Object, old: *mut Object) {
+        let (mut holder, mut old_holder) = (zend::undef(), zend::undef());
+        zend::set_object(&raw mut holder, new);
+        zend::set_object(&raw mut old_holder, old);
+        // SAFETY: both are Closures of one function; the new one has neither yet.
+        unsafe {
             let this = sys::zend_get_closure_this_ptr(&raw mut old_holder);
             if zend::kind(this) == sys::IS_OBJECT {
                 let copy = self.object(zend::object_of(this));
                 zend::set_object(sys::zend_get_closure_this_ptr(&raw mut holder), copy);
             }
-            if fake {
+            let (mut scope, mut function) = (ptr::null_mut(), ptr::null_mut());
+            sys::kq_closure_parts(old, &raw mut scope, &raw mut function);
+            let mut new_function = ptr::null_mut();
+            sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
+            let from = sys::kq_closure_variables(function);
+            if is_fake(function) {
                 // It uses the function's own variables: those of the lane, where the template's used the template's.
-                let (mut scope, mut new_function) = (ptr::null_mut(), ptr::null_mut());
-                sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
-                let table = sys::kq_closure_variables(function);
-                if !table.is_null()
-                    && let Some(own) = self.memo.get(&table.cast())
+                if !from.is_null()
+                    && let Some(own) = self.memo.get(&from.cast())
                 {
                     (*new_function).op_array.static_variables_ptr__ptr = own.cast();
                 }
-            } else {
-                let (mut scope, mut new_function) = (ptr::null_mut(), ptr::null_mut());
-                sys::kq_closure_parts(new, &raw mut scope, &raw mut new_function);
-                let from = sys::kq_closure_variables(function);
-                let to = sys::kq_closure_variables(new_function);
-                if !from.is_null() && !to.is_null() {
-                    for entry in zend::entries(from) {
-                        let mut copy = zend::undef();
-                        self.value(&raw mut copy, entry.value);
-                        sys::zend_hash_update(to, entry.key, &raw mut copy);
-                    }
+                return;
+            }
+            let to = sys::kq_closure_variables(new_function);
+            if !from.is_null() && !to.is_null() {
+                for entry in zend::entries(from) {
+                    let mut copy = zend::undef();
+                    self.value(&raw mut copy, entry.value);
+                    sys::zend_hash_update(to, entry.key, &raw mut copy);
                 }
             }
-            Some(new)
         }
     }
+}
+
+/// Whether this is the function of a first-class callable.
+unsafe fn is_fake(function: *mut sys::zend_function) -> bool {
+    // SAFETY: the caller has it of a closure that is alive.
+    unsafe { (*function).common.fn_flags & sys::ZEND_ACC_FAKE_CLOSURE != 0 }
 }
 
 /// Where an object's declared property lies.

@@ -14,9 +14,9 @@ copies(function () {
     App::$two = new Thing(1);
     App::$two->to = new Thing(2);
     App::$two->to->to = App::$two;
-    // Longer than any C stack would take a call for each.
+    // Longer than any C stack takes a call for each.
     $last = App::$long = new Thing;
-    for ($i = 1; $i < 2000; $i++) {
+    for ($i = 1; $i < 20000; $i++) {
         $last = $last->to = new Thing($i);
     }
     $last->to = App::$long;
@@ -38,7 +38,7 @@ copies(function () {
 --EXPECT--
 itself: true
 two: [true,2]
-long: 2000
+long: 20000
 through an array: true
 through a closure: true
 freed: [null,null,null,null,null,null,null,null]

@@ -1,7 +1,7 @@
 //! Whose fault the end of a runner is, and whether runners die in a loop.
 //!
 //! Blame needs evidence: the fatal error of a lane's job, a fault while a lane was on the processor, a lane that held the loop.
-//! A SIGKILL is no evidence; nor does it let a job that brings it about run for ever: see [`KILLS`].
+//! A signal of another process is no evidence; nor does it let a job that brings it about run for ever: see [`KILLS`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct InFlight<Job> {
 pub enum Death {
     /// It returned, or was ended because the run is.
     Meant,
-    /// Somebody killed it: an operator, or the system for want of memory.
+    /// Another process killed it: an operator, or the system for want of memory.
     Killed,
     /// The master did, since this lane did not give the processor back.
     Hung(u32),

@@ -485,6 +485,7 @@ impl<'a> Master<'a> {
                 self.release();
                 // The same number as the master writes; whoever comes first.
                 self.board.set_runner(std::process::id() as i32);
+                signals::outside::watch(&self.board);
                 let status = self.program.runner(MasterLink::new(theirs));
                 self.board.say_goodbye();
                 status

@@ -105,6 +105,8 @@ struct Header {
     heartbeat_ms: AtomicU64,
     /// 1 when the runner has returned as it should.
     goodbye: AtomicU32,
+    /// 1 when another process has sent the runner the signal that it dies of.
+    killed: AtomicU32,
     /// No lane at or above this index was ever used by this runner.
     used: AtomicU32,
     runner: AtomicI32,
@@ -437,6 +439,15 @@ impl Scoreboard {
         self.header().goodbye.load(Ordering::Acquire) == 1
     }
 
+    /// Another process has sent the runner a signal that it dies of. Async-signal-safe.
+    pub(crate) fn set_killed(&self) {
+        self.header().killed.store(1, Ordering::Release);
+    }
+
+    pub(crate) fn was_killed(&self) -> bool {
+        self.header().killed.load(Ordering::Acquire) == 1
+    }
+
     pub(crate) fn set_runner(&self, pid: i32) {
         self.header().runner.store(pid, Ordering::Relaxed);
     }
@@ -464,6 +475,7 @@ impl Scoreboard {
         header.running.lane.store(0, Ordering::Relaxed);
         header.heartbeat_ms.store(0, Ordering::Relaxed);
         header.used.store(0, Ordering::Relaxed);
+        header.killed.store(0, Ordering::Relaxed);
         header.goodbye.store(0, Ordering::Release);
     }
 

@@ -11,6 +11,8 @@
     reason = "signal handlers can only be set through sigaction"
 )]
 
+pub(crate) mod outside;
+
 use crate::error::EngineError;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

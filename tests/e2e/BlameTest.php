@@ -216,9 +216,12 @@ final class BlameTest extends TestCase
         self::assertStringContainsString('What it does when it has failed ended with a fatal error as well: Cannot redeclare', $this->log());
     }
 
-    #[TestWith(['database'])]
-    #[TestWith(['redis'])]
-    public function test_a_kill_from_outside_blames_nobody(string $connection): void
+    #[TestWith(['database', SIGKILL])]
+    #[TestWith(['redis', SIGKILL])]
+    #[TestWith(['database', SIGSEGV])]
+    #[TestWith(['database', SIGABRT])]
+    #[TestWith(['database', SIGUSR1])]
+    public function test_a_kill_from_outside_blames_nobody(string $connection, int $signal): void
     {
         $this->use($connection);
         $this->push(...array_map(static fn () => new UnruledAct('spin', 2.0), range(1, 2)), ...array_map(static fn () => new UnruledAct('sleep', 2.0), range(1, 5)));
@@ -227,7 +230,7 @@ final class BlameTest extends TestCase
         for ($kill = 1; $kill <= 2; $kill++) {
             $this->waitFor(fn (): bool => count($this->pids()) === $kill, 'a job to start');
             usleep(200_000);
-            posix_kill($this->pids()[$kill - 1], SIGKILL);
+            posix_kill($this->pids()[$kill - 1], $signal);
         }
 
         self::assertSame(0, $run->wait(60), $run->output());
@@ -237,6 +240,24 @@ final class BlameTest extends TestCase
         $this->push(new UnruledAct('nothing'), new Act('nothing'));
         $this->kqueue();
         self::assertCount(1, array_unique(array_column(array_slice(Trace::all('end'), -2), 'pid')), 'both in the runner');
+    }
+
+    /** Whoever asks the runner to stop asks the wrong one: the master decides. */
+    #[TestWith([SIGTERM])]
+    #[TestWith([SIGQUIT])]
+    #[TestWith([SIGHUP])]
+    public function test_a_runner_that_is_told_to_stop_from_outside_goes_on(int $signal): void
+    {
+        $this->push((new UnruledAct('sleep', 2.0))->with(['tries' => 1]));
+        $run = $this->start('kqueue:run', ['--sleep=0.1', '--stop-when-empty']);
+        $this->waitForStarts(1);
+        posix_kill($this->pids()[0], $signal);
+        usleep(100_000);
+        posix_kill($this->pids()[0], $signal);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertCount(1, Trace::all('end'));
+        self::assertCount(1, Trace::all('start'));
     }
 
     private function needsPauses(): void

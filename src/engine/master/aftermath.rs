@@ -38,11 +38,16 @@ impl Master<'_> {
         self.link = None;
         let goodbye = self.board.said_goodbye() && libc::WIFEXITED(status);
         let interrupted = self.stops.counted() > 1;
+        let sent = libc::WIFSIGNALED(status) && self.board.was_killed();
         let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
         let verdict = self.verdict.take();
         let (death, how) = match verdict {
             _ if goodbye || interrupted => (Death::Meant, reaper::describe(status)),
             Some((lane, verdict)) => (Death::Hung(lane), verdict),
+            None if sent => {
+                let how = reaper::describe(status) + ", which another process sent";
+                (Death::Killed, how)
+            }
             None if killed => (Death::Killed, reaper::describe(status)),
             None => (Death::Fell(self.board.running()), reaper::describe(status)),
         };

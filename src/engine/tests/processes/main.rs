@@ -7,6 +7,7 @@
 
 mod harness;
 mod master;
+mod outside;
 mod parts;
 mod pool;
 mod pristine;
@@ -19,6 +20,7 @@ fn main() {
         pool::CASES,
         pristine::CASES,
         master::CASES,
+        outside::CASES,
         standalone::CASES,
     ]
     .concat();

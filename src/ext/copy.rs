@@ -9,6 +9,7 @@ pub(crate) mod copier;
 mod inside;
 mod methods;
 mod objects;
+pub(crate) mod properties;
 mod rebuilt;
 mod rows;
 pub(crate) mod rules;

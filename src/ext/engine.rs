@@ -271,10 +271,9 @@ impl Engine {
     #[php(name = "ruleOf")]
     pub fn rule_of(class: &str) -> PhpResult<ZBox<ZendHashTable>> {
         let lower = class.trim_start_matches('\\').to_lowercase();
-        let Some(entry) = zend::loaded_class(&lower) else {
+        let Some(decision) = rules::named(&lower) else {
             return Err(Fault::argument(format!("no class {class} is loaded")).into());
         };
-        let decision = rules::decide(entry);
         Ok(Map::new()
             .put("rule", decision.name)
             .put("why", decision.why)

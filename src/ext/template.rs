@@ -67,34 +67,40 @@ impl Template {
     pub(crate) fn audit(&mut self, slots: &Slots) -> Audit {
         let mut roots = Roots::default();
         for (index, value) in self.values.iter().enumerate() {
-            roots.push(value, || slots.statics.name(index));
+            // SAFETY: on the PHP thread, in no lane's context. The template's own value: nothing changes what it leads to.
+            unsafe { roots.push(value, || slots.statics.name(index)) };
         }
         for (index, table) in self.tables.iter().enumerate() {
             if table.is_null() {
                 continue;
             }
             for entry in zend::entries(*table) {
-                roots.push(entry.value, || {
+                let label = || {
                     let name = String::from_utf8_lossy(zend::text(entry.key));
                     format!("{} static ${name}", slots.functions.name(index))
-                });
+                };
+                // SAFETY: as above.
+                unsafe { roots.push(entry.value, label) };
             }
         }
         for (index, call) in self.at_end.iter().enumerate() {
             for value in call {
-                roots.push(value.as_ptr(), || {
-                    format!("register_shutdown_function() #{}", index + 1)
-                });
+                let label = || format!("register_shutdown_function() #{}", index + 1);
+                // SAFETY: as above.
+                unsafe { roots.push(value.as_ptr(), label) };
             }
         }
         for handler in self.handlers.iter().flat_map(Handlers::each) {
-            roots.push(handler.as_ptr(), || "the handler of errors".into());
+            // SAFETY: as above.
+            unsafe { roots.push(handler.as_ptr(), || "the handler of errors".into()) };
         }
         for entry in zend::entries(self.symbols.table()) {
-            roots.push(entry.value, || {
+            let label = || {
                 let name = String::from_utf8_lossy(zend::text(entry.key));
                 format!("$GLOBALS[{name}]")
-            });
+            };
+            // SAFETY: as above.
+            unsafe { roots.push(entry.value, label) };
         }
         audit::audit(roots, &mut self.copier, FxHashSet::default())
     }
@@ -113,7 +119,8 @@ impl Template {
         let tables = self.prepare_tables(slots);
         let mut values = Vec::with_capacity(self.values.len() + 32);
         for (index, value) in self.values.iter().enumerate() {
-            let copy = self.copier.owned(value).into_raw();
+            // SAFETY: on the PHP thread, in no lane's context. The template's own value: nothing changes what it leads to.
+            let copy = unsafe { self.copier.owned(value) }.into_raw();
             slots.statics.bind_type(index, &copy);
             values.push(copy);
         }
@@ -125,20 +132,19 @@ impl Template {
             }
         }
         let copier = &mut self.copier;
-        let symbols = self.symbols.map(|value| copier.owned(value));
+        // SAFETY: as above, for all that the template holds.
+        let mut copy = |value: *const Value| unsafe { copier.owned(value) };
+        let symbols = self.symbols.map(&mut copy);
         let at_end = self
             .at_end
             .iter()
-            .map(|call| {
-                let values = call.iter().map(Owned::as_ptr);
-                values.map(|value| copier.owned(value)).collect()
-            })
+            .map(|call| call.iter().map(|value| copy(value.as_ptr())).collect())
             .collect();
         let handlers = self
             .handlers
             .as_ref()
-            .map(|handlers| handlers.map(|handler| copier.owned(handler)));
-        copier.end();
+            .map(|handlers| handlers.map(&mut copy));
+        self.copier.end();
         LaneVariables {
             statics: Statics::from_values(values),
             functions: Tables::from_tables(tables),

@@ -8,12 +8,13 @@ use std::ffi::c_void;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::copier::Copier;
-use super::inside::{inside, referent, weak_entries};
+use super::copier::{Copier, object_value};
+use super::inside::{closure_parts, inside, referent, weak_entries};
+use super::properties::places;
 use super::rules::{self, Rule, Rules};
 use crate::zend::{self, Object, Value, sys};
 
-/// The findings.
+/// What an audit has found.
 #[derive(Default)]
 pub(crate) struct Audit {
     /// Paths to values that stand for something outside PHP's memory.
@@ -25,7 +26,7 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    /// After a copy: these were not copied.
+    /// Adds what a copy has shown to be impossible: these objects were not copied.
     pub(crate) fn add_failed(&mut self, objects: &FxHashSet<*mut Object>) {
         let paths = (objects.iter()).map(|object| {
             let path = self.uncertain.get(object).cloned();
@@ -53,10 +54,13 @@ const ROOT: usize = usize::MAX;
 pub(crate) struct Roots(Vec<(String, Value)>);
 
 impl Roots {
-    /// Adds a value, unless nothing can be reached from it. It must live until the audit is over.
-    pub(crate) fn push(&mut self, value: *const Value, label: impl FnOnce() -> String) {
+    /// Adds a value, unless nothing can be reached from it.
+    ///
+    /// # Safety
+    /// The value and all that it leads to are live, and nothing changes them before the audit is over.
+    pub(crate) unsafe fn push(&mut self, value: *const Value, label: impl FnOnce() -> String) {
         if is_counted(value) {
-            // SAFETY: plain data; the caller keeps what it points to alive.
+            // SAFETY: this function's contract; a copy of the bytes, which takes no count.
             let value = unsafe { *value };
             self.0.push((label(), value));
         }
@@ -71,7 +75,8 @@ pub(crate) fn audit(roots: Roots, copier: &mut Copier, foreign: FxHashSet<*mut O
         ..Walk::default()
     };
     for (label, value) in roots.0 {
-        walk.push(ROOT, label, &raw const value);
+        // SAFETY: live until the audit is over, by the contract of `Roots::push`.
+        unsafe { walk.push(ROOT, label, &raw const value) };
     }
     walk.all(copier.rules());
     copier.set_only_weak(walk.weak);
@@ -80,7 +85,7 @@ pub(crate) fn audit(roots: Roots, copier: &mut Copier, foreign: FxHashSet<*mut O
     walk.found
 }
 
-/// Whether a value is of a type from which others can be reached, or which is refused.
+/// Returns whether a value is of a type from which others can be reached, or which is refused.
 fn is_counted(value: *const Value) -> bool {
     matches!(
         zend::kind(value),
@@ -88,6 +93,7 @@ fn is_counted(value: *const Value) -> bool {
     )
 }
 
+/// A walk from roots that live until it is over: so does all that it meets.
 #[derive(Default)]
 struct Walk {
     foreign: FxHashSet<*mut Object>,
@@ -102,16 +108,20 @@ struct Walk {
 }
 
 impl Walk {
-    fn push(&mut self, parent: usize, label: String, value: *const Value) {
+    /// Puts a value that `parent` leads to into the queue, if it has not been met.
+    ///
+    /// # Safety
+    /// The value is live until the walk is over.
+    unsafe fn push(&mut self, parent: usize, label: String, value: *const Value) {
         if !is_counted(value) {
             return;
         }
+        // SAFETY: this function's contract; a copy of the bytes, which takes no count.
+        let value = unsafe { *value };
         // SAFETY: these types are counted: the union holds a pointer, which names the thing.
-        let identity = unsafe { (*value).value.ptr };
+        let identity = unsafe { value.value.ptr };
         if self.seen.insert(identity) {
             self.queue.push_back(self.nodes.len());
-            // SAFETY: plain data; the template keeps what it points to alive.
-            let value = unsafe { *value };
             self.nodes.push(Node {
                 parent,
                 label,
@@ -134,7 +144,8 @@ impl Walk {
             }
             for key in there {
                 for (map, value) in self.waiting.remove(&key).unwrap_or_default() {
-                    self.push(map, "WeakMap[object]".into(), &raw const value);
+                    // SAFETY: a map's value, and the map is live until the walk is over.
+                    unsafe { self.push(map, "WeakMap[object]".into(), &raw const value) };
                 }
             }
         }
@@ -152,16 +163,20 @@ impl Walk {
         parts.join(" → ")
     }
 
+    /// Follows one value.
     fn look(&mut self, node: usize, rules: &mut Rules) {
         let value = self.nodes[node].value;
         match zend::kind(&raw const value) {
-            // SAFETY: the types say so.
-            sys::IS_ARRAY => self.array(node, "", unsafe { value.value.arr }),
-            // SAFETY: as above.
-            sys::IS_REFERENCE => self.push(node, "&".into(), unsafe {
-                &raw const (*value.value.ref_).val
-            }),
-            sys::IS_OBJECT => self.object(node, zend::object_of(&raw const value), rules),
+            // SAFETY: the type says array; what was met is live until the walk is over.
+            sys::IS_ARRAY => unsafe { self.array(node, "", value.value.arr) },
+            // SAFETY: the type says reference; as above.
+            sys::IS_REFERENCE => unsafe {
+                self.push(node, "&".into(), &raw const (*value.value.ref_).val);
+            },
+            // SAFETY: the type says object; as above.
+            sys::IS_OBJECT => unsafe {
+                self.object(node, zend::object_of(&raw const value), rules);
+            },
             _ => {
                 let mut resource = value;
                 // SAFETY: what is left is a resource; the shim asks what it is.
@@ -173,7 +188,9 @@ impl Walk {
         }
     }
 
-    fn array(&mut self, node: usize, of: &str, array: *const sys::HashTable) {
+    /// # Safety
+    /// The array is live until the walk is over.
+    unsafe fn array(&mut self, node: usize, of: &str, array: *const sys::HashTable) {
         for entry in zend::entries(array) {
             if zend::kind(entry.value) == sys::IS_INDIRECT {
                 continue;
@@ -183,25 +200,31 @@ impl Walk {
             } else {
                 format!("{of}[{}]", String::from_utf8_lossy(zend::text(entry.key)))
             };
-            self.push(node, label, entry.value);
+            // SAFETY: what a live array holds is live.
+            unsafe { self.push(node, label, entry.value) };
         }
     }
 
-    fn object(&mut self, node: usize, object: *mut Object, rules: &mut Rules) {
-        // SAFETY: a live object of the template.
+    /// # Safety
+    /// The object is live until the walk is over.
+    unsafe fn object(&mut self, node: usize, object: *mut Object, rules: &mut Rules) {
+        // SAFETY: this function's contract.
         let class = unsafe { (*object).ce };
         let name = zend::class_name(class);
-        // SAFETY: as above.
+        // SAFETY: a live object's class.
         if unsafe { !(*class).destructor.is_null() } {
             self.found.destructors.push(name.clone());
         }
-        match rules.of(object) {
+        // SAFETY: this function's contract.
+        let rule = unsafe { rules.of(object) };
+        match rule {
             _ if self.foreign.contains(&object) => {
                 let path = self.path(node, &format!("{name} of the job's own application"));
                 self.found.refused.push(path);
             }
             Rule::Refuse => {
-                let decision = rules::decide(class);
+                // SAFETY: a live object's class.
+                let decision = unsafe { rules::decide(class) };
                 let end = if decision.decided || decision.rule != Rule::Refuse {
                     name
                 } else {
@@ -211,90 +234,107 @@ impl Walk {
                 self.found.refused.push(path);
             }
             Rule::Share => {}
-            Rule::Closure => self.closure(node, object),
-            Rule::WeakReference => self.weak.extend(referent(object)),
+            // SAFETY: only Closures have this rule.
+            Rule::Closure => unsafe { self.closure(node, object) },
+            // SAFETY: only WeakReferences have this rule.
+            Rule::WeakReference => self.weak.extend(unsafe { referent(object) }),
             Rule::WeakMap => {
-                for (key, value) in weak_entries(object) {
+                // SAFETY: only WeakMaps have this rule.
+                for (key, value) in unsafe { weak_entries(object) } {
                     self.weak.insert(key);
-                    // SAFETY: plain data; the map keeps what it points to alive.
+                    // SAFETY: live as the map; a copy of the bytes, which takes no count.
                     let value = unsafe { *value };
                     self.waiting.entry(key).or_default().push((node, value));
                 }
             }
-            Rule::Properties => self.properties(node, object, &name),
+            // SAFETY: this function's contract.
+            Rule::Properties => unsafe { self.properties(node, object, &name) },
             _ => {
                 let path = self.path(node, &name);
                 self.found.uncertain.insert(object, path);
-                self.inside(node, object, &name);
-                self.properties(node, object, &name);
+                // SAFETY: this function's contract.
+                unsafe { self.inside(node, object, &name) };
+                // SAFETY: this function's contract.
+                unsafe { self.properties(node, object, &name) };
             }
         }
     }
 
-    /// What it holds besides properties.
-    fn inside(&mut self, node: usize, object: *mut Object, class: &str) {
-        for (number, value) in inside(object).values().iter().enumerate() {
+    /// Follows what an object holds besides properties.
+    ///
+    /// # Safety
+    /// The object is live until the walk is over.
+    unsafe fn inside(&mut self, node: usize, object: *mut Object, class: &str) {
+        // SAFETY: this function's contract; an audit changes nothing.
+        let inside = unsafe { inside(object) };
+        for (number, value) in inside.values().iter().enumerate() {
             if zend::kind(value) == sys::IS_ARRAY {
-                // SAFETY: the type says so.
-                self.array(node, class, unsafe { value.value.arr });
+                // SAFETY: the type says array, which the object holds.
+                unsafe { self.array(node, class, value.value.arr) };
             } else {
-                self.push(node, format!("{class}[{number}]"), value);
+                // SAFETY: the object holds it.
+                unsafe { self.push(node, format!("{class}[{number}]"), value) };
             }
         }
     }
 
-    fn properties(&mut self, node: usize, object: *mut Object, class: &str) {
-        // SAFETY: a live object: its table has default_properties_count slots; the info table, if any, has as many entries.
-        unsafe {
-            let infos = (*(*object).ce).properties_info_table;
-            for slot in 0..(*(*object).ce).default_properties_count as usize {
-                let value = (&raw const (*object).properties_table)
-                    .cast::<Value>()
-                    .add(slot);
-                let info = if infos.is_null() {
-                    std::ptr::null_mut()
-                } else {
-                    *infos.add(slot)
-                };
-                let label = if info.is_null() {
-                    format!("{class}::#{slot}")
-                } else {
-                    let name = String::from_utf8_lossy(zend::text((*info).name)).into_owned();
-                    // Private and protected names are mangled: "\0Class\0name".
-                    format!("{class}::${}", name.rsplit('\0').next().unwrap_or(&name))
-                };
-                self.push(node, label, value);
-            }
-            if !(*object).properties.is_null() {
-                self.array(node, "", (*object).properties);
-            }
+    /// # Safety
+    /// The object is live until the walk is over.
+    unsafe fn properties(&mut self, node: usize, object: *mut Object, class: &str) {
+        // SAFETY: a live object's class, which has a table of its slots if it has any.
+        let infos = unsafe { (*(*object).ce).properties_info_table };
+        // SAFETY: this function's contract.
+        for (slot, value) in unsafe { places(object) }.enumerate() {
+            let info = if infos.is_null() {
+                std::ptr::null_mut()
+            } else {
+                // SAFETY: the table has an entry for each slot.
+                unsafe { *infos.add(slot) }
+            };
+            let label = if info.is_null() {
+                format!("{class}::#{slot}")
+            } else {
+                // SAFETY: a live class's property, which has a name.
+                let name = String::from_utf8_lossy(zend::text(unsafe { (*info).name }));
+                // Private and protected names are mangled: "\0Class\0name".
+                format!("{class}::${}", name.rsplit('\0').next().unwrap_or(&name))
+            };
+            // SAFETY: what a live object holds is live.
+            unsafe { self.push(node, label, value) };
+        }
+        // SAFETY: this function's contract.
+        let dynamic = unsafe { (*object).properties };
+        if !dynamic.is_null() {
+            // SAFETY: a live object's own table.
+            unsafe { self.array(node, "", dynamic) };
         }
     }
 
-    fn closure(&mut self, node: usize, object: *mut Object) {
-        // SAFETY: the object is a Closure.
-        unsafe {
-            let (mut scope, mut function) = (std::ptr::null_mut(), std::ptr::null_mut());
-            sys::kq_closure_parts(object, &raw mut scope, &raw mut function);
-            let mut holder = zend::undef();
-            zend::set_object(&raw mut holder, object);
-            self.push(
-                node,
-                "Closure::$this".into(),
-                sys::zend_get_closure_this_ptr(&raw mut holder),
-            );
-            let variables = sys::kq_closure_variables(function);
-            if !variables.is_null() && (*function).common.fn_flags & sys::ZEND_ACC_FAKE_CLOSURE == 0
-            {
-                for entry in zend::entries(variables) {
-                    let name = if entry.key.is_null() {
-                        String::new()
-                    } else {
-                        String::from_utf8_lossy(zend::text(entry.key)).into_owned()
-                    };
-                    self.push(node, format!("Closure use (${name})"), entry.value);
-                }
-            }
+    /// # Safety
+    /// The object is a Closure that is live until the walk is over.
+    unsafe fn closure(&mut self, node: usize, object: *mut Object) {
+        // SAFETY: this function's contract.
+        let (_, function) = unsafe { closure_parts(object) };
+        let mut holder = object_value(object);
+        // SAFETY: as above; the place lies in the closure.
+        let this = unsafe { sys::zend_get_closure_this_ptr(&raw mut holder) };
+        // SAFETY: what a live closure holds is live.
+        unsafe { self.push(node, "Closure::$this".into(), this) };
+        // SAFETY: a live closure's function.
+        let variables = unsafe { sys::kq_closure_variables(function) };
+        // SAFETY: as above.
+        let is_fake = unsafe { (*function).common.fn_flags } & sys::ZEND_ACC_FAKE_CLOSURE != 0;
+        if variables.is_null() || is_fake {
+            return;
+        }
+        for entry in zend::entries(variables) {
+            let name = if entry.key.is_null() {
+                String::new()
+            } else {
+                String::from_utf8_lossy(zend::text(entry.key)).into_owned()
+            };
+            // SAFETY: what a live closure has captured is live.
+            unsafe { self.push(node, format!("Closure use (${name})"), entry.value) };
         }
     }
 }

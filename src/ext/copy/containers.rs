@@ -1,7 +1,10 @@
-//! Objects of internal classes that hold values: their insides are copied too.
+//! Copies of objects of internal classes that hold values: their insides are copied too.
+//!
+//! All functions here have the contract of [`Copier::owned`] for the objects that they are given, which are of the class that the
+//! function is for. None: the object cannot be copied so.
 #![expect(unsafe_code, reason = "builds Zend objects")]
 
-use super::copier::Copier;
+use super::copier::{Copier, add, object_value, replace};
 use super::inside::{inside, referent, weak_entries};
 use super::methods::{call, is_valid, number};
 use crate::zend::{self, Class, Ending, Object, Owned, Value, sys};
@@ -10,18 +13,22 @@ use crate::zend::{self, Class, Ending, Object, Owned, Value, sys};
 const IT_MODE_DELETE: i64 = 1;
 
 impl Copier {
-    pub(super) fn weak_reference(&mut self, old: *mut Object) -> Option<*mut Object> {
-        let Some(referent) = referent(old).filter(|object| !self.only_weak.contains(object)) else {
+    /// # Safety
+    /// As for [`Copier::owned`]; the object is a WeakReference.
+    pub(super) unsafe fn weak_reference(&mut self, old: *mut Object) -> Option<*mut Object> {
+        // SAFETY: this function's contract.
+        let referent = unsafe { referent(old) };
+        let Some(referent) = referent.filter(|object| !self.only_weak.contains(object)) else {
             // A new one without create() points to nothing.
-            return self.blank(old);
+            // SAFETY: this function's contract.
+            return unsafe { self.blank(old) };
         };
-        let copy = self.object(referent);
+        // SAFETY: it is live, and somebody holds it: the audit has seen it elsewhere.
+        let copy = unsafe { self.object(referent) };
         self.held.push(copy);
-        let mut argument = zend::undef();
-        zend::set_object(&raw mut argument, copy);
         // SAFETY: a live WeakReference.
         let class = unsafe { (*old).ce };
-        let (ending, made) = zend::call_method(None, class, "create", &mut [argument]);
+        let (ending, made) = zend::call_method(None, class, "create", &mut [object_value(copy)]);
         if ending != Ending::Returned {
             zend::take_exception();
             return None;
@@ -32,56 +39,75 @@ impl Copier {
         Some(new)
     }
 
-    pub(super) fn weak_map(&mut self, old: *mut Object) -> Option<*mut Object> {
-        let new = self.blank(old)?;
-        for (key, value) in weak_entries(old) {
+    /// # Safety
+    /// As for [`Copier::owned`]; the object is a WeakMap.
+    pub(super) unsafe fn weak_map(&mut self, old: *mut Object) -> Option<*mut Object> {
+        // SAFETY: this function's contract.
+        let new = unsafe { self.blank(old) }?;
+        // SAFETY: this function's contract.
+        for (key, value) in unsafe { weak_entries(old) } {
             if self.only_weak.contains(&key) {
                 continue;
             }
-            let copy = self.object(key);
+            // SAFETY: keys of a live map are live.
+            let copy = unsafe { self.object(key) };
             self.held.push(copy);
-            let (mut new_key, mut new_value) = (zend::undef(), zend::undef());
-            zend::set_object(&raw mut new_key, copy);
-            self.value(&raw mut new_value, value);
+            let mut new_key = object_value(copy);
+            // SAFETY: what a live map holds is live.
+            let new_value = unsafe { self.owned(value) };
             // SAFETY: the map is ours, and takes a count of the value.
-            unsafe {
-                sys::kq_weakmap_set(new, &raw mut new_key, &raw mut new_value);
-                sys::kq_zval_drop(&raw mut new_value);
-            }
+            unsafe { sys::kq_weakmap_set(new, &raw mut new_key, new_value.as_ptr()) };
         }
         Some(new)
     }
 
-    pub(super) fn by_clone(&mut self, old: *mut Object) -> Option<*mut Object> {
+    /// # Safety
+    /// As for [`Copier::owned`]; the object's class has a clone handler that runs no PHP code.
+    pub(super) unsafe fn by_clone(&mut self, old: *mut Object) -> Option<*mut Object> {
         // What such an object holds would be shared by its copy.
-        if !inside(old).is_empty() {
+        // SAFETY: this function's contract.
+        if !unsafe { inside(old) }.is_empty() {
             return None;
         }
-        self.cloned(old)
+        // SAFETY: this function's contract.
+        unsafe { self.cloned(old) }
     }
 
-    fn cloned(&mut self, old: *mut Object) -> Option<*mut Object> {
-        // SAFETY: a live object, whose class's handler runs no PHP code.
+    /// # Safety
+    /// As for [`Copier::by_clone`].
+    unsafe fn cloned(&mut self, old: *mut Object) -> Option<*mut Object> {
+        // SAFETY: this function's contract.
         let new = unsafe { sys::kq_clone_internal(old) };
         if new.is_null() {
             return None;
         }
-        self.made(old, new);
-        self.own_properties(new, old);
+        // SAFETY: made just now.
+        unsafe { self.made(old, new) };
+        // SAFETY: both are live and of one class.
+        unsafe { self.own_properties(new, old) };
         Some(new)
     }
 
-    /// Properties in the place of those that the engine has given the new object.
-    pub(super) fn own_properties(&mut self, new: *mut Object, old: *mut Object) {
+    /// Copies properties into the place of those that the engine has given the new object.
+    ///
+    /// # Safety
+    /// As for [`Copier::owned`]; both are of one class, and the new one is ours.
+    pub(super) unsafe fn own_properties(&mut self, new: *mut Object, old: *mut Object) {
         // SAFETY: the object is ours; its slots are set below, before anyone looks.
         unsafe { sys::kq_forget_properties(new) };
-        self.properties(new, old);
+        // SAFETY: this function's contract; the new one's slots hold nothing now.
+        unsafe { self.properties(new, old) };
     }
 
-    /// The class's own clone, with each element then replaced by its copy where it lies: nothing is compared, and order and flags stay.
-    pub(super) fn by_elements(&mut self, old: *mut Object) -> Option<*mut Object> {
-        let new = self.cloned(old)?;
-        let (from, to) = (inside(old), inside(new));
+    /// Makes the class's own clone, and replaces each element by its copy where it lies: nothing is compared, and order and flags stay.
+    ///
+    /// # Safety
+    /// As for [`Copier::by_clone`].
+    pub(super) unsafe fn by_elements(&mut self, old: *mut Object) -> Option<*mut Object> {
+        // SAFETY: this function's contract.
+        let new = unsafe { self.cloned(old) }?;
+        // SAFETY: both are live, and nobody changes them.
+        let (from, to) = unsafe { (inside(old), inside(new)) };
         if from.values().len() != to.values().len() {
             return None;
         }
@@ -89,102 +115,128 @@ impl Copier {
             return Some(new);
         }
         for (place, value) in to.places()?.zip(from.values()) {
-            let mut copy = zend::undef();
-            self.value(&raw mut copy, value);
-            // SAFETY: the new object's own place: its counted copy of the old value gives way.
-            unsafe {
-                sys::kq_zval_drop(place);
-                (*place).value = copy.value;
-                (*place).u1 = copy.u1;
-            }
+            // SAFETY: what a live object holds is live.
+            let copy = unsafe { self.value(value) };
+            // SAFETY: the new object's own place, with its counted copy of the old value.
+            unsafe { replace(place, copy) };
         }
         Some(new)
     }
 
     /// `members` is where the state has the properties: those are copied as all are, since putting them back by name would run hooks,
     /// and fail for readonly ones.
-    pub(super) fn by_state(
+    ///
+    /// # Safety
+    /// As for [`Copier::owned`]; `class` is the object's internal class.
+    pub(super) unsafe fn by_state(
         &mut self,
         old: *mut Object,
         class: *mut Class,
         members: u64,
     ) -> Option<*mut Object> {
-        let state = call(old, class, "__serialize", &mut [])?;
+        // SAFETY: this function's contract.
+        let state = unsafe { call(old, class, "__serialize", &mut []) }?;
         if zend::kind(state.as_ptr()) != sys::IS_ARRAY {
             return None;
         }
-        let new = self.blank(old)?;
-        // SAFETY: the type says array; the new one is ours, and filled before anyone else sees it.
-        let copy = unsafe {
-            let from = (*state.as_ptr()).value.arr;
-            let array = sys::kq_new_array((*from).nNumOfElements);
-            let mut holder = zend::undef();
-            zend::set_array(&raw mut holder, array);
-            let copy = Owned::from_raw(holder);
-            for entry in zend::entries(from) {
-                let mut value = zend::undef();
-                if entry.index == members {
-                    zend::set_array(&raw mut value, sys::kq_new_array(0));
-                } else {
-                    self.value(&raw mut value, entry.value);
-                }
-                sys::zend_hash_index_add_new(array, entry.index, &raw mut value);
-            }
-            copy
-        };
+        // SAFETY: this function's contract.
+        let new = unsafe { self.blank(old) }?;
+        // SAFETY: the type says array, which `state` holds.
+        let from = unsafe { (*state.as_ptr()).value.arr };
+        // SAFETY: on the PHP thread.
+        let array = unsafe { sys::kq_new_array((*from).nNumOfElements) };
+        let mut holder = zend::undef();
+        zend::set_array(&raw mut holder, array);
+        let copy = Owned::from_raw(holder);
+        for entry in zend::entries(from) {
+            let value = if entry.index == members {
+                let mut none = zend::undef();
+                // SAFETY: on the PHP thread.
+                zend::set_array(&raw mut none, unsafe { sys::kq_new_array(0) });
+                none
+            } else {
+                // SAFETY: what the state holds is live.
+                unsafe { self.value(entry.value) }
+            };
+            // SAFETY: the new array is ours, and has no such entry yet; a state's keys are numbers.
+            unsafe { add(array, &entry, value) };
+        }
         // The state was made for this copy alone: nothing of it may be found again by its address.
-        self.forget_state(state.as_ptr());
-        call(new, class, "__unserialize", &mut [copy.borrowed()])?;
-        self.own_properties(new, old);
-        self.go_to_same_place(new, old, class);
+        // SAFETY: a live value.
+        unsafe { self.forget_state(state.as_ptr()) };
+        // SAFETY: the new one is ours, and of a class that extends this one.
+        unsafe { call(new, class, "__unserialize", &mut [copy.borrowed()]) }?;
+        // SAFETY: both are live and of one class.
+        unsafe { self.own_properties(new, old) };
+        // SAFETY: as above.
+        unsafe { go_to_same_place(new, old, class) };
         Some(new)
     }
 
-    /// A list or storage that is being walked is so in the copy. (Asking an ArrayIterator for its place may give it an array of its own.)
-    fn go_to_same_place(&mut self, new: *mut Object, old: *mut Object, class: *mut Class) {
-        let is = |name| zend::loaded_class(name) == Some(class);
-        if is("splobjectstorage") {
-            let steps = number(old, class, "key").unwrap_or(0);
-            if steps > 0 {
-                call(new, class, "rewind", &mut []);
-                for _ in 0..steps {
-                    call(new, class, "next", &mut []);
-                }
+    /// Forgets the arrays of a temporary state, which are freed after this: their addresses will be reused by others.
+    ///
+    /// # Safety
+    /// The value is live.
+    unsafe fn forget_state(&mut self, value: *const Value) {
+        if zend::kind(value) != sys::IS_ARRAY {
+            return;
+        }
+        // SAFETY: the type says array.
+        let array = unsafe { (*value).value.arr };
+        // A pure one is held by the copy too. What is held by more is the template's own.
+        let holders = if self.pure.get(&array) == Some(&true) {
+            2
+        } else {
+            1
+        };
+        // SAFETY: a live array.
+        if unsafe { sys::kq_refcount(array.cast()) } > holders {
+            return;
+        }
+        self.memo.remove(&array.cast());
+        self.pure.remove(&array);
+        for entry in zend::entries(array) {
+            // SAFETY: what a live array holds is live.
+            unsafe { self.forget_state(entry.value) };
+        }
+    }
+}
+
+/// Makes a copy of a list or storage that is being walked be walked as well, at the same place. (Asking an ArrayIterator for its place
+/// may give it an array of its own.)
+///
+/// # Safety
+/// On the PHP thread; both are live, and of the internal class `class` or subclasses.
+unsafe fn go_to_same_place(new: *mut Object, old: *mut Object, class: *mut Class) {
+    let is = |name| zend::loaded_class(name) == Some(class);
+    if is("splobjectstorage") {
+        // SAFETY: this function's contract.
+        let steps = unsafe { number(old, class, "key") }.unwrap_or(0);
+        if steps > 0 {
+            // SAFETY: as above.
+            unsafe { call(new, class, "rewind", &mut []) };
+            for _ in 0..steps {
+                // SAFETY: as above.
+                unsafe { call(new, class, "next", &mut []) };
             }
-        } else if is("spldoublylinkedlist") && is_valid(old, class) {
-            call(new, class, "rewind", &mut []);
-            let mode = number(old, class, "getiteratormode").unwrap_or(IT_MODE_DELETE);
-            let place = number(old, class, "key");
+        }
+        return;
+    }
+    // SAFETY: this function's contract.
+    if is("spldoublylinkedlist") && unsafe { is_valid(old, class) } {
+        // SAFETY: as above.
+        unsafe { call(new, class, "rewind", &mut []) };
+        // SAFETY: as above.
+        let mode = unsafe { number(old, class, "getiteratormode") }.unwrap_or(IT_MODE_DELETE);
+        // SAFETY: as above.
+        let place = unsafe { number(old, class, "key") };
+        // SAFETY: as above; all are calls of the list's methods.
+        unsafe {
             while mode & IT_MODE_DELETE == 0
                 && is_valid(new, class)
                 && number(new, class, "key") != place
             {
                 call(new, class, "next", &mut []);
-            }
-        }
-    }
-
-    /// Arrays of a temporary state are freed after this: their addresses will be reused by others.
-    fn forget_state(&mut self, value: *const Value) {
-        // SAFETY: the state is still alive here.
-        unsafe {
-            if zend::kind(value) != sys::IS_ARRAY {
-                return;
-            }
-            let array = (*value).value.arr;
-            // A pure one is held by the copy too. What is held by more is the template's own.
-            let holders = if self.pure.get(&array) == Some(&true) {
-                2
-            } else {
-                1
-            };
-            if sys::kq_refcount(array.cast()) > holders {
-                return;
-            }
-            self.memo.remove(&array.cast());
-            self.pure.remove(&array);
-            for entry in zend::entries(array) {
-                self.forget_state(entry.value);
             }
         }
     }

@@ -3,8 +3,11 @@
 
 use crate::zend::{self, Class, Ending, Object, Owned, Value, sys};
 
-/// Calls `class`'s own method, which is internal and runs no other code. None: it threw, and that is forgotten.
-pub(super) fn call(
+/// Calls the method that `class`, which is internal, declares. None: it threw, and that is forgotten.
+///
+/// # Safety
+/// On the PHP thread. The object is live, and of this class or a subclass; the arguments are live.
+pub(super) unsafe fn call(
     object: *mut Object,
     class: *mut Class,
     name: &str,
@@ -18,16 +21,24 @@ pub(super) fn call(
     None
 }
 
-/// What such a method returns, if it is a number.
-pub(super) fn number(object: *mut Object, class: *mut Class, name: &str) -> Option<i64> {
-    let result = call(object, class, name, &mut [])?;
+/// Returns what such a method returns, if it is a number.
+///
+/// # Safety
+/// As for [`call`].
+pub(super) unsafe fn number(object: *mut Object, class: *mut Class, name: &str) -> Option<i64> {
+    // SAFETY: this function's contract.
+    let result = unsafe { call(object, class, name, &mut []) }?;
     // SAFETY: the type says number.
     (zend::kind(result.as_ptr()) == sys::IS_LONG).then(|| unsafe { (*result.as_ptr()).value.lval })
 }
 
-/// Whether a walk through it is at an element.
-pub(super) fn is_valid(object: *mut Object, class: *mut Class) -> bool {
-    // SAFETY: a live value.
-    call(object, class, "valid", &mut [])
-        .is_some_and(|valid| unsafe { sys::kq_is_true(valid.as_ptr()) })
+/// Returns whether a walk through the object is at an element.
+///
+/// # Safety
+/// As for [`call`].
+pub(super) unsafe fn is_valid(object: *mut Object, class: *mut Class) -> bool {
+    // SAFETY: this function's contract.
+    let valid = unsafe { call(object, class, "valid", &mut []) };
+    // SAFETY: on the PHP thread; a value of ours.
+    valid.is_some_and(|valid| unsafe { sys::kq_is_true(valid.as_ptr()) })
 }

@@ -59,7 +59,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Rules with these classes (any case, with or without a leading backslash) shared.
+    /// Returns rules with these classes (any case, with or without a leading backslash) shared.
     pub(crate) fn new(shared: &[String]) -> Self {
         let shared = shared
             .iter()
@@ -71,9 +71,12 @@ impl Rules {
         }
     }
 
-    /// The rule for an object.
-    pub(crate) fn of(&mut self, object: *const Object) -> Rule {
-        // SAFETY: a live object.
+    /// Returns the rule for an object.
+    ///
+    /// # Safety
+    /// On the PHP thread; the object is live.
+    pub(crate) unsafe fn of(&mut self, object: *const Object) -> Rule {
+        // SAFETY: this function's contract.
         if unsafe { sys::kq_is_lazy(object.cast_mut()) } {
             // Its state is in the engine's hands: an initializer that has not run, or an instance behind a proxy.
             return Rule::Refuse;
@@ -83,7 +86,8 @@ impl Rules {
         if let Some(rule) = self.known.get(&class) {
             return *rule;
         }
-        let mut rule = self.find(class);
+        // SAFETY: a live object's class.
+        let mut rule = unsafe { self.find(class) };
         // SAFETY: as above.
         if rule == Rule::Properties && unsafe { (*(*object).handlers).offset } != 0 {
             // It has more than properties, whatever its row says.
@@ -93,21 +97,35 @@ impl Rules {
         rule
     }
 
-    fn find(&self, class: *mut Class) -> Rule {
-        if self.shared.iter().any(|name| is_a(class, name)) {
+    /// # Safety
+    /// As for [`decide`].
+    unsafe fn find(&self, class: *mut Class) -> Rule {
+        // SAFETY: this function's contract.
+        if self.shared.iter().any(|name| unsafe { is_a(class, name) }) {
             return Rule::Share;
         }
-        decide(class).rule
+        // SAFETY: this function's contract.
+        unsafe { decide(class) }.rule
     }
 }
 
-/// What the rows say of a class.
-pub(crate) fn decide(class: *mut Class) -> Decision {
-    // SAFETY: class entries are alive for the request.
+/// Returns what the rows say of the class of this lower-case name. None: none is loaded.
+pub(crate) fn named(lower: &str) -> Option<Decision> {
+    // SAFETY: on the PHP thread; the classes of the table are linked, and there until the request ends.
+    zend::loaded_class(lower).map(|class| unsafe { decide(class) })
+}
+
+/// Returns what the rows say of a class.
+///
+/// # Safety
+/// On the PHP thread; the class is linked, and there until the request ends.
+pub(crate) unsafe fn decide(class: *mut Class) -> Decision {
+    // SAFETY: this function's contract.
     if unsafe { (*class).ce_flags } & sys::ZEND_ACC_ENUM != 0 {
         return decided(Rule::Share, "shared", "an enum's cases do not change");
     }
-    let Some(internal) = nearest_internal(class) else {
+    // SAFETY: this function's contract.
+    let Some(internal) = (unsafe { nearest_internal(class) }) else {
         // SAFETY: as above.
         return if unsafe { (*class).__bindgen_anon_2.create_object }.is_none() {
             decided(Rule::Properties, "properties", "")
@@ -120,9 +138,11 @@ pub(crate) fn decide(class: *mut Class) -> Decision {
         .iter()
         .find(|row| row.classes.contains(&name.as_str()))
     {
-        return row.way.decide(class, internal, row.why);
+        // SAFETY: this function's contract.
+        return unsafe { row.way.decide(class, internal, row.why) };
     }
-    if is_a(internal, "throwable") && is_plain_throwable(internal) {
+    // SAFETY: a class that this one extends is linked too.
+    if unsafe { is_a(internal, "throwable") && is_plain_throwable(internal) } {
         return decided(Rule::Properties, "properties", "");
     }
     let module = zend::module_of(internal);
@@ -154,8 +174,11 @@ fn refused(why: &str, decided: bool) -> Decision {
 }
 
 impl Way {
-    /// The rule for a class whose nearest internal class has a row.
-    fn decide(self, class: *mut Class, internal: *mut Class, why: &str) -> Decision {
+    /// Returns the rule for a class whose nearest internal class has a row.
+    ///
+    /// # Safety
+    /// As for [`decide`], of both classes.
+    unsafe fn decide(self, class: *mut Class, internal: *mut Class, why: &str) -> Decision {
         match self {
             Self::Properties => decided(Rule::Properties, "properties", ""),
             Self::Closure => decided(Rule::Closure, "closure", ""),
@@ -163,7 +186,8 @@ impl Way {
             Self::WeakReference => decided(Rule::WeakReference, "weak", ""),
             Self::Clone => decided(Rule::Clone, "cloned", ""),
             Self::Elements => decided(Rule::Elements, "elements", ""),
-            Self::State { by, members } => state(class, by, members),
+            // SAFETY: this function's contract.
+            Self::State { by, members } => unsafe { state(class, by, members) },
             Self::Randomizer => decided(Rule::Randomizer(internal), "anew", ""),
             Self::Finfo => decided(Rule::Finfo(internal), "anew", ""),
             Self::MultipleIterator => decided(Rule::MultipleIterator(internal), "anew", ""),
@@ -174,7 +198,9 @@ impl Way {
     }
 }
 
-fn state(class: *mut Class, by: &str, members: u64) -> Decision {
+/// # Safety
+/// As for [`decide`].
+unsafe fn state(class: *mut Class, by: &str, members: u64) -> Decision {
     // SAFETY: a live class's method, or null.
     if unsafe { sys::kq_is_user_function(zend::method(class, "gethash")) }
         && by == "splobjectstorage"
@@ -190,10 +216,13 @@ fn state(class: *mut Class, by: &str, members: u64) -> Decision {
     }
 }
 
-/// The class itself or the nearest parent that PHP or an extension declares.
-fn nearest_internal(class: *mut Class) -> Option<*mut Class> {
+/// Returns the class itself or the nearest parent that PHP or an extension declares.
+///
+/// # Safety
+/// As for [`decide`].
+unsafe fn nearest_internal(class: *mut Class) -> Option<*mut Class> {
     let mut class = class;
-    // SAFETY: class entries are alive for the request; parents of linked classes are pointers.
+    // SAFETY: this function's contract; parents of linked classes are pointers to such.
     unsafe {
         while !class.is_null()
             && u32::from((*class).type_.cast_unsigned()) != sys::ZEND_INTERNAL_CLASS
@@ -204,8 +233,11 @@ fn nearest_internal(class: *mut Class) -> Option<*mut Class> {
     (!class.is_null()).then_some(class)
 }
 
-/// Exceptions are plain objects that record where they were made, also those of extensions, unless these make them otherwise.
-fn is_plain_throwable(class: *mut Class) -> bool {
+/// Returns whether an exception's class makes its objects as PHP's own do, which are plain objects that record where they were made.
+///
+/// # Safety
+/// As for [`decide`].
+unsafe fn is_plain_throwable(class: *mut Class) -> bool {
     let makes = |class: *mut Class| {
         // SAFETY: a live class.
         let create = unsafe { (*class).__bindgen_anon_2.create_object };
@@ -215,12 +247,18 @@ fn is_plain_throwable(class: *mut Class) -> bool {
         .into_iter()
         .filter_map(zend::loaded_class)
         .any(|base| {
-            is_a(class, &zend::class_name(base).to_lowercase()) && makes(base) == makes(class)
+            let name = zend::class_name(base).to_lowercase();
+            // SAFETY: this function's contract.
+            let is_base = unsafe { is_a(class, &name) };
+            is_base && makes(base) == makes(class)
         })
 }
 
-/// Whether a class is, extends or implements the class of this lower-case name. Nothing is autoloaded.
-fn is_a(class: *mut Class, lower: &str) -> bool {
+/// Returns whether a class is, extends or implements the class of this lower-case name. Nothing is autoloaded.
+///
+/// # Safety
+/// As for [`decide`].
+unsafe fn is_a(class: *mut Class, lower: &str) -> bool {
     // SAFETY: both are class entries.
     zend::loaded_class(lower)
         .is_some_and(|other| class == other || unsafe { sys::kq_is_instance(class, other) })

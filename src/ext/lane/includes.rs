@@ -98,7 +98,8 @@ extern "C" fn begins(include: *const sys::kq_include) {
         // What the file declares is not among the slots before it has ended.
         if include.acts && super::current().is_some() {
             slots.scan();
-            let before = Before::take(slots.statics.live());
+            // SAFETY: on the PHP thread; slots are live until the request ends.
+            let before = unsafe { Before::take(slots.statics.live()) };
             if let Some(file) = slots.late.running.last_mut() {
                 file.before = Some(before);
             }
@@ -122,7 +123,8 @@ extern "C" fn ended(include: *const sys::kq_include) {
         }
         if let Some(before) = file.and_then(|file| file.before) {
             let statics = &slots.statics;
-            let changes = before.changes(statics.live(), |slot| statics.name(slot));
+            // SAFETY: as in `begins`.
+            let changes = unsafe { before.changes(statics.live(), |slot| statics.name(slot)) };
             tell_of_effects(include, &changes);
         }
         let path = zend::text(include.path);

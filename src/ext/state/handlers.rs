@@ -40,7 +40,7 @@ impl Handlers {
     }
 
     /// The same with each handler as `copy` makes it.
-    pub(crate) fn map(&self, mut copy: impl FnMut(*mut Value) -> Owned) -> Self {
+    pub(crate) fn map(&self, mut copy: impl FnMut(*const Value) -> Owned) -> Self {
         Self {
             error: copy(self.error.as_ptr()),
             error_reporting: self.error_reporting,

@@ -65,7 +65,8 @@ impl Late {
     /// A static property's value for a lane that has not included the file of its class; None: as declared.
     pub(crate) fn value(&mut self, slot: usize) -> Option<Value> {
         let from = ptr::from_ref(self.statics.get(&slot)?);
-        Some(self.copier.owned(from).into_raw())
+        // SAFETY: on the PHP thread; what is remembered is a copy of its own, which nothing changes.
+        Some(unsafe { self.copier.owned(from) }.into_raw())
     }
 
     /// What a function's static variables are copied from for such a lane; None: they are as declared.
@@ -93,8 +94,12 @@ impl Late {
     }
 
     /// Remembers a static property's value.
-    pub(crate) fn keep(&mut self, slot: usize, live: *const Value) {
-        let value = self.copier.owned(live).into_raw();
+    ///
+    /// # Safety
+    /// As for [`Copier::owned`].
+    pub(crate) unsafe fn keep(&mut self, slot: usize, live: *const Value) {
+        // SAFETY: this function's contract.
+        let value = unsafe { self.copier.owned(live) }.into_raw();
         self.statics.insert(slot, value);
     }
 

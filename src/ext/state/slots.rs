@@ -58,13 +58,15 @@ impl Slots {
         let (mut roots, mut values) = (Roots::default(), Vec::new());
         for index in &slots {
             let value = self.statics.live_one(*index);
-            roots.push(value, || self.statics.name(*index));
+            // SAFETY: a slot's live value; no code runs until the copies are made.
+            unsafe { roots.push(value, || self.statics.name(*index)) };
             values.push(value);
         }
         for (index, table) in &functions {
             // SAFETY: on the PHP thread, in the lane whose table this is; no code runs until the copies are made.
             for value in unsafe { tables::values(*table) } {
-                roots.push(value, || format!("{} static", self.functions.name(*index)));
+                // SAFETY: as above.
+                unsafe { roots.push(value, || format!("{} static", self.functions.name(*index))) };
                 values.push(value.cast_const());
             }
         }
@@ -72,7 +74,9 @@ impl Slots {
         let copier = self.late.copier();
         let mut found = audit::audit(roots, copier, foreign);
         if found.refused.is_empty() {
-            found.add_failed(&copier.try_copy(&values));
+            // SAFETY: as for the roots, which are the same values.
+            let failed = unsafe { copier.try_copy(&values) };
+            found.add_failed(&failed);
         }
         if found.refused.is_empty() {
             self.keep(&slots, &functions);
@@ -85,7 +89,8 @@ impl Slots {
     fn keep(&mut self, slots: &[usize], functions: &[(usize, Variables)]) {
         self.late.begin();
         for index in slots {
-            self.late.keep(*index, self.statics.live_one(*index));
+            // SAFETY: a slot's live value; no code runs until the copy has ended.
+            unsafe { self.late.keep(*index, self.statics.live_one(*index)) };
         }
         for (index, table) in functions {
             // SAFETY: the function's live table.

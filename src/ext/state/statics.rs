@@ -230,7 +230,8 @@ impl Slot {
     /// Binds a reference, which is to lie in this slot, to the slot's declared type.
     fn bind_type(self, value: &Value) {
         if zend::kind(value) == sys::IS_REFERENCE {
-            copier::add_type_source(value, self.typed_property());
+            // SAFETY: on the PHP thread; a reference, and a property of a class that is there until the request ends.
+            unsafe { copier::add_type_source(value, self.typed_property()) };
         }
     }
 

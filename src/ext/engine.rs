@@ -166,7 +166,7 @@ pub(crate) fn permit(name: &str, limit: usize) -> Result<Permit, Fault> {
             Wake::Permit(permit) => Ok(permit),
             _ => {
                 lane::insist();
-                run::on_interrupt(true);
+                run::on_interrupt(true, false);
                 Ok(0)
             }
         },

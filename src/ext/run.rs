@@ -308,8 +308,9 @@ pub(crate) fn measure_job(begins: bool) {
     }
 }
 
-/// Between two opcodes of a lane, after an alarm or a cancelled wait. `may_throw`: an exception may come here.
-pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
+/// Between two opcodes of a lane, after an alarm or a cancelled wait. `may_throw`: an exception may come here. `after_call`: in any case
+/// one about the call of C code that has just ended; the shim sees to its result.
+pub(crate) extern "C" fn on_interrupt(may_throw: bool, after_call: bool) {
     look_at_slice();
     let Some(run) = current() else { return };
     // Outside of a lane (destructors of a lane that has ended) nobody is overdue, but the next alarm must be set all the same.
@@ -322,7 +323,8 @@ pub(crate) extern "C" fn on_interrupt(may_throw: bool) {
     let to_end = cancelled && lane::is_sentence_due() && !may_throw;
     // Before PHP 8.4 what a lane is told of a call that has failed comes right after that call, or too late: it is not put off there.
     let pending = zend::has_exception() && (lane::has_fault() || called(run));
-    if to_end || pending {
+    let untold = lane::has_fault() && !may_throw && !after_call;
+    if to_end || pending || untold {
         return put_off(run);
     }
     let sentence = if cancelled {

@@ -1,7 +1,7 @@
 /* The engine's hooks: interrupts, and where a lane must not be suspended. */
 #include "shim.h"
 
-static void (*interrupt_handler)(bool) = NULL;
+static void (*interrupt_handler)(bool, bool) = NULL;
 static void (*next_interrupt)(zend_execute_data *) = NULL;
 static int blocks = 0; /* regions in which a lane must not be suspended */
 static int (*engine_gc)(void) = NULL;
@@ -9,12 +9,9 @@ static zend_class_entry *(*engine_autoload)(zend_string *, zend_string *) = NULL
 
 /* The engine finds out from the next operation how many arguments of a call have been passed, as if that had thrown: before one that
  * passes another, or calls, it would free an argument that is not there. */
-static bool may_throw_before(const zend_execute_data *frame)
+static bool may_throw_at(const zend_op *opline)
 {
-	if (!frame->func || !ZEND_USER_CODE(frame->func->type)) {
-		return true;
-	}
-	switch (frame->opline->opcode) {
+	switch (opline->opcode) {
 		case ZEND_SEND_VAL:
 		case ZEND_SEND_VAL_EX:
 		case ZEND_SEND_VAR:
@@ -35,6 +32,11 @@ static bool may_throw_before(const zend_execute_data *frame)
 		default:
 			return true;
 	}
+}
+
+static bool may_throw_before(const zend_execute_data *frame)
+{
+	return !frame->func || !ZEND_USER_CODE(frame->func->type) || may_throw_at(frame->opline);
 }
 
 static bool is_call(const zend_op *opline)
@@ -76,6 +78,20 @@ static bool takes_two_values(const zend_op *opline)
 		|| opline->opcode == ZEND_FETCH_DIM_R || opline->opcode == ZEND_FETCH_DIM_IS;
 }
 
+static bool passes_argument(const zend_op *opline)
+{
+	return !may_throw_at(opline) && opline->opcode != ZEND_CHECK_UNDEF_ARGS && opline->opcode != ZEND_DO_UCALL && !is_call(opline);
+}
+
+/* The argument that the engine takes for passed, and frees. */
+static void pass_nothing(zend_execute_data *frame, const zend_op *opline)
+{
+	/* Of what is unpacked, and of what has a name, the frame of the call knows how much has been passed. */
+	if (opline->opcode != ZEND_SEND_UNPACK && opline->opcode != ZEND_SEND_ARRAY && opline->op2_type != IS_CONST) {
+		ZVAL_UNDEF(ZEND_CALL_VAR(frame->call, opline->result.var));
+	}
+}
+
 /*
  * What the next operation would have done for the engine, if an exception came before it: after a call it takes the result, or ends
  * the @ in front of it. The engine takes that for done. Before PHP 8.4 an interrupt during a call of C code is served there.
@@ -84,7 +100,9 @@ static void finish_call_before(zend_execute_data *frame, const zend_op *next)
 {
 	const zend_op_array *code = &frame->func->op_array;
 	uint32_t number = next - code->opcodes;
-	if (number == 0 || !is_call(next - 1)) {
+	if (passes_argument(next)) {
+		pass_nothing(frame, next);
+		drop_taken(frame, number, next->op1_type, next->op1);
 		return;
 	}
 	if (next->opcode == ZEND_END_SILENCE) {
@@ -116,6 +134,12 @@ static void finish_call_before(zend_execute_data *frame, const zend_op *next)
 	}
 }
 
+/* Whether a call of C code has just ended, and nobody has taken its result. */
+static bool after_call(const zend_execute_data *frame)
+{
+	return frame->func && ZEND_USER_CODE(frame->func->type) && frame->opline > frame->func->op_array.opcodes && is_call(frame->opline - 1);
+}
+
 #endif
 
 static void on_interrupt(zend_execute_data *frame)
@@ -127,9 +151,11 @@ static void on_interrupt(zend_execute_data *frame)
 		/* One that is on its way to its catch is not to be replaced: a job would catch it as what it has thrown itself. */
 		bool pending = EG(exception) != NULL;
 #if PHP_VERSION_ID < 80400
-		const zend_op *next = frame->func && ZEND_USER_CODE(frame->func->type) ? frame->opline : NULL;
+		const zend_op *next = after_call(frame) ? frame->opline : NULL;
+#else
+		const zend_op *next = NULL;
 #endif
-		interrupt_handler(!pending && may_throw_before(frame));
+		interrupt_handler(!pending && may_throw_before(frame), !pending && next);
 #if PHP_VERSION_ID < 80400
 		if (next && EG(exception) && !pending) {
 			finish_call_before(frame, next);
@@ -170,7 +196,7 @@ void kq_minit(void)
 	kq_contexts_minit();
 }
 
-void kq_set_interrupt(void (*handler)(bool)) { interrupt_handler = handler; }
+void kq_set_interrupt(void (*handler)(bool, bool)) { interrupt_handler = handler; }
 
 void kq_request_interrupt(void)
 {

@@ -216,7 +216,7 @@ void kq_held(void *buffer, zval *value);
 /* A place in PHP code. */
 typedef struct kq_place { zend_string *file; uint32_t line; } kq_place;
 uint32_t kq_places(kq_place *places, uint32_t most);
-void kq_set_interrupt(void (*handler)(bool may_throw));
+void kq_set_interrupt(void (*handler)(bool may_throw, bool after_call));
 void kq_request_interrupt(void);
 void kq_runner_hooks(bool on);
 void kq_loading_hooks(bool on);

@@ -71,7 +71,7 @@ foreach ($shared->usage as $name => $usage) {
         'nothing' => 'little',
         'loads, then works' => $usage['longest_cpu'] > 0.01 && $usage['memory'] >= 3 << 20 && $usage['memory'] < 4 << 20 ? 'its own work' : json_encode($usage),
         'looks for what is not there' => $usage['longest_cpu'] > 0.01 ? 'its own work' : json_encode($usage),
-        'template, again' => $usage['longest_cpu'] > $usage['longest_slice'] / 5 ? 'its own work' : json_encode($usage),
+        'template, again' => $usage['longest_cpu'] > 0 && $usage['memory'] >= 3 << 20 ? 'its own work' : json_encode($usage),
         default => $usage['longest_cpu'] < $usage['longest_slice'] / 5 && $usage['memory'] < 1 << 20 ? 'all of it is loading' : json_encode($usage),
     }, "\n";
 }

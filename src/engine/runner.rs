@@ -117,35 +117,37 @@ impl Descriptors {
 }
 
 /// The lanes themselves: their stacks and what they run.
+///
+/// Methods take `&self`: what a lane runs calls back into whoever owns the lanes, while `resume` is on the stack.
 pub trait Lanes {
     /// Makes a lane that has not run yet. The error says why it cannot be made; the run then goes on with the lanes it has.
-    fn start(&mut self) -> Result<LaneId, String>;
+    fn start(&self) -> Result<LaneId, String>;
     /// Makes the next of the lanes that run beside one, for its job; that one is in [`Pause::Join`]. None: no further one now. Asked
     /// again whenever one of them has ended.
-    fn fork(&mut self, _parent: LaneId) -> Option<LaneId> {
+    fn fork(&self, _parent: LaneId) -> Option<LaneId> {
         None
     }
     /// Runs the lane until it pauses.
-    fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause;
+    fn resume(&self, lane: LaneId, wake: Wake) -> Pause;
     /// The lane ended: frees what it had. Its number may be used again.
-    fn dispose(&mut self, lane: LaneId);
+    fn dispose(&self, lane: LaneId);
     /// Two lanes use one descriptor at the same time. No lane runs meanwhile.
-    fn clashed(&mut self, _clash: Clash) {}
+    fn clashed(&self, _clash: Clash) {}
     /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
-    fn signalled(&mut self, _signal: i32) {}
+    fn signalled(&self, _signal: i32) {}
 }
 
 /// Runs lanes until the run is over. Two runs at once in one process are allowed, and know nothing of each other.
 ///
 /// # Errors
 /// If there is no lane and none can be made, or if the system refuses to wait. Lanes may then be left suspended.
-pub fn run(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
+pub fn run(desk: &Shared, lanes: &dyn Lanes) -> io::Result<()> {
     let result = go(desk, lanes);
     desk.borrow_mut().finish_output();
     result
 }
 
-fn go(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
+fn go(desk: &Shared, lanes: &dyn Lanes) -> io::Result<()> {
     let mut tokens = Vec::with_capacity(1024);
     // What the master had to say to this process comes before its first job.
     desk.borrow_mut().look(&mut tokens)?;
@@ -186,7 +188,7 @@ fn go(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
     }
 }
 
-fn tell(desk: &Shared, lanes: &mut dyn Lanes) {
+fn tell(desk: &Shared, lanes: &dyn Lanes) {
     let signals = desk.borrow_mut().take_signals();
     for signal in signals {
         lanes.signalled(signal);
@@ -195,7 +197,7 @@ fn tell(desk: &Shared, lanes: &mut dyn Lanes) {
 }
 
 /// The lanes that are to run beside one now.
-fn fork(desk: &Shared, lanes: &mut dyn Lanes, parent: LaneId) {
+fn fork(desk: &Shared, lanes: &dyn Lanes, parent: LaneId) {
     while let Some(lane) = lanes.fork(parent) {
         desk.borrow_mut().forked(lane, parent);
     }
@@ -203,7 +205,7 @@ fn fork(desk: &Shared, lanes: &mut dyn Lanes, parent: LaneId) {
 }
 
 /// New lanes are made between turns, one at a time: it, or one that is ready now, may stand in line before the next is needed.
-fn start_wanted(desk: &Shared, lanes: &mut dyn Lanes) -> io::Result<()> {
+fn start_wanted(desk: &Shared, lanes: &dyn Lanes) -> io::Result<()> {
     loop {
         desk.borrow_mut().hand_out();
         if !desk.borrow().scheduler.wants_lane() {

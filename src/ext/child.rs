@@ -6,7 +6,6 @@
 #![expect(unsafe_code, reason = "reads PHP's state after a fatal error")]
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kqueue_core::wire::FatalKind;
@@ -14,19 +13,16 @@ use kqueue_engine::link::ChildLink;
 use kqueue_engine::pristine::Pristine;
 
 use crate::exceptions::Fault;
-use crate::lane::guards;
-use crate::run;
+use crate::intercept::guards;
+use crate::session;
 use crate::state::handlers::Handlers;
 use crate::state::settings::{self, Settings};
-use crate::zend::{self, Ending, Owned, Value, sys};
+use crate::zend::{self, Ending, Value, sys};
 
 thread_local! {
     /// The socket to the lane that owns the job, for ask(). There is one thread; borrowed for one exchange at a time.
     static LINK: RefCell<Option<ChildLink>> = const { RefCell::new(None) };
 }
-
-/// The isolated child's process; 0 in all others.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// How a handler's call ended.
 pub(crate) enum Reply {
@@ -49,7 +45,7 @@ pub(crate) fn serve(
     end: &mut dyn FnMut(),
 ) -> i32 {
     LINK.with_borrow_mut(|slot| *slot = Some(link));
-    PROCESS.store(std::process::id(), Ordering::Relaxed);
+    session::become_child();
     let mut origin = Origin::note();
     let mut has_worked = false;
     loop {
@@ -151,16 +147,10 @@ impl Origin {
     }
 }
 
-/// Whether this is a process that an isolated job has forked: it must not speak for the job.
-pub(crate) fn forked() -> bool {
-    let process = PROCESS.load(Ordering::Relaxed);
-    process != 0 && process != std::process::id()
-}
-
 /// Asks the owning lane and waits for its answer.
 pub(crate) fn ask(question: &[u8]) -> Result<Vec<u8>, Fault> {
     // What it asks for is how the job ended, which is not for a process to say that the job has forked.
-    run::leave_if_forked(Ending::Returned);
+    session::leave_if_forked(Ending::Returned);
     LINK.with_borrow_mut(|link| match link {
         Some(link) => link.ask(question).map_err(|error| {
             Fault::engine(format!("the lane that owns this job is gone: {error}"))
@@ -175,7 +165,7 @@ pub(crate) fn ask(question: &[u8]) -> Result<Vec<u8>, Fault> {
 pub(crate) fn call_handler(callable: *mut Value, request: &[u8]) -> Reply {
     let argument = zend::string(request);
     let (ending, result) = zend::call(callable, &mut [argument.borrowed()]);
-    run::leave_if_forked(ending);
+    session::leave_if_forked(ending);
     match ending {
         Ending::Returned => Reply::Done(zend::bytes(&result).unwrap_or_default()),
         Ending::Exited => {
@@ -206,10 +196,4 @@ fn set_memory_limit(megabytes: u64) {
     unsafe { sys::kq_set_memory_limit((*value.as_ptr()).value.str_) };
     // SAFETY: resets a counter of the allocator.
     unsafe { sys::zend_memory_reset_peak_usage() };
-}
-
-/// A PHP function by name, on borrowed arguments.
-pub(crate) fn call_function(name: &str, arguments: &mut [Value]) -> (Ending, Owned) {
-    let function = zend::string(name.as_bytes());
-    zend::call(function.as_ptr(), arguments)
 }

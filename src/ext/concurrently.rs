@@ -7,8 +7,8 @@ use ext_php_rs::types::ZendHashTable;
 
 use crate::exceptions::{self, Fault};
 use crate::lane;
-use crate::lane::beside::{self, Failure, Group};
-use crate::run::with_desk;
+use crate::lane::concurrent::{self, Failure, HelperGroup};
+use crate::session::with_desk;
 use crate::zend::{self, Ending, Owned, sys};
 
 /// A key of the caller's array.
@@ -27,8 +27,8 @@ pub(crate) fn run(callables: &ZendHashTable, limit: Option<i64>) -> PhpResult<ZB
         }
     };
     let (keys, closures) = closures_of(callables)?;
-    let results = if closures.len() > 1 && beside::possible() {
-        let group = Group::new(closures, limit);
+    let results = if closures.len() > 1 && concurrent::possible() {
+        let group = HelperGroup::new(closures, limit);
         let outcome = group.run_all();
         drop(group);
         match outcome {

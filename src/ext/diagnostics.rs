@@ -11,7 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::run;
+use crate::session;
 
 /// A level, as the run's owner is told it, and a text.
 type Message = (&'static str, String);
@@ -36,7 +36,7 @@ pub(crate) fn tell() {
     }
     let messages = mem::take(&mut *WAITING.lock().unwrap_or_else(PoisonError::into_inner));
     for (level, text) in messages {
-        run::tell(level, &text);
+        session::tell(level, &text);
     }
 }
 
@@ -63,7 +63,7 @@ impl Subscriber for Listener {
             _ => "warning",
         };
         // The desk may be borrowed here, so nobody can be told at once.
-        if run::is_ours() {
+        if session::is_ours() {
             let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.push((level, text.whole()));
             ANY.store(true, Ordering::Relaxed);

@@ -1,107 +1,36 @@
 //! KQueue\Engine: what the Laravel package is built on. Each method converts in, delegates, converts out.
 #![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
-use std::cell::RefCell;
 use std::ffi::CString;
-use std::io::{Stdout, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::Rc;
+use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ext_php_rs::boxed::ZBox;
 use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendHashTable, Zval};
 
-use kqueue_core::permits::Permit;
-use kqueue_core::scheduler::{Grant, LaneId, Scheduler};
-use kqueue_engine::interpose;
+use kqueue_core::scheduler::{Grant, LaneId};
 use kqueue_engine::master::{self, Plan};
-use kqueue_engine::role::{Role, role};
-use kqueue_engine::runner::{Desk, Pause, Wake};
+use kqueue_engine::runner::{Pause, Wake};
 use kqueue_engine::scoreboard::{Counter, JobInfo, Scoreboard, now_ms};
-use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
-use crate::copy::audit::Audit;
 use crate::copy::rules;
 use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
-use crate::lane::includes::Watch;
 use crate::lane::names::Name;
-use crate::lane::{self, Birth, Table, Work, nested, slices};
-use crate::prepared::{After, Options, PREPARED, board};
-use crate::run::{self, Run, with_desk};
-use crate::state::variables::LaneVariables;
-use crate::template::Template;
+use crate::lane::table::{self, Table};
+use crate::lane::{self, fresh, memory, names, permit};
+use crate::prepared::{Options, PREPARED, board};
+use crate::session::{self, with_desk};
+use crate::work::{self, Wanted};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, descriptors, hooks, process, state};
+use crate::{check, child, descriptors, interrupt, process, report, state};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;
-
-/// What a lane of a Laravel run does: one PHP callable, once.
-struct LaneWork(Owned);
-
-impl Work for LaneWork {
-    fn run(&self, lane: LaneId) {
-        interpose::lane_begins(lane);
-        let (ending, result) = zend::call(zend::own_callable(&self.0).as_ptr(), &mut []);
-        run::leave_if_forked(ending);
-        drop(result);
-        if ending == Ending::BailedOut || ending == Ending::Threw {
-            run::note_ending(ending);
-        }
-        if ending == Ending::BailedOut {
-            // The job stays on the scoreboard: the master has it handled when this process has ended.
-            return;
-        }
-        zend::take_exception();
-        lane::names::set(lane, None);
-        lane::on_signal(None);
-        with_desk(|desk| desk.finished(lane));
-        let last = lane::last_job();
-        let limit = last.map(|(_, seconds)| *seconds);
-        let (survived, overdue) = run::within(lane, limit, || {
-            let survived = lane::renew_globals();
-            if survived && let Some(run) = run::current() {
-                lane::drop_own(&raw mut run.table);
-            }
-            survived
-        });
-        if !survived {
-            run::note_ending(Ending::BailedOut);
-            return;
-        }
-        if overdue && let Some((job, timeout)) = last {
-            tracing::warn!(
-                job,
-                timeout,
-                "what a job left behind at its lane's end, shutdown functions or destructors, ran longer than its timeout allows; it was ended"
-            );
-        }
-        lane::reset_settings();
-    }
-}
-
-/// Boots the template: a callable whose exception is kept.
-struct BootWork {
-    callable: Owned,
-    ending: RefCell<Option<(Ending, Option<Owned>)>>,
-}
-
-impl Work for Rc<BootWork> {
-    fn run(&self, _lane: LaneId) {
-        let (ending, _) = zend::call(zend::own_callable(&self.callable).as_ptr(), &mut []);
-        // An exit's is taken too: nobody else would free it.
-        let exception = match ending {
-            Ending::Threw | Ending::Exited => zend::take_exception(),
-            Ending::Returned | Ending::BailedOut => None,
-        };
-        *self.ending.borrow_mut() = Some((ending, exception));
-    }
-}
 
 /// The arguments that this process was started with, the interpreter's first, and which of them names the script.
 fn command_line() -> Option<(Vec<CString>, usize)> {
@@ -114,63 +43,6 @@ fn command_line() -> Option<(Vec<CString>, usize)> {
         .ok()?;
     let script = line.len().checked_sub(zend::argument_count())?;
     Some((line, script))
-}
-
-/// The work of a table that has no lanes yet.
-struct Nothing;
-
-impl Work for Nothing {
-    fn run(&self, _lane: LaneId) {}
-}
-
-/// A template that `boot` makes in a lane of its own. None: it threw, and that is PHP's to tell.
-fn booted(boot: &Zval, shared: &[String]) -> PhpResult<Option<(Table, Audit)>> {
-    let work = Rc::new(BootWork {
-        callable: convert::own(boot),
-        ending: RefCell::new(None),
-    });
-    let mut table = Table::new(Box::new(Rc::clone(&work)), Birth::Declared, None);
-    table.boot_template().map_err(Fault::engine)?;
-    match work.ending.borrow_mut().take() {
-        Some((Ending::Returned, _)) => {}
-        Some((Ending::Threw, Some(exception))) => {
-            zend::throw_object(exception);
-            return Ok(None);
-        }
-        Some((Ending::BailedOut, _)) => zend::bailout(),
-        _ => return Err(Fault::engine("booting the template was ended by exit()").into()),
-    }
-    let own = table.take_own(0).unwrap_or_else(LaneVariables::declared);
-    let mut template = Template::new(own, shared);
-    table.slots.late.share(shared);
-    table.discard(0);
-    let found = template.audit(&table.slots);
-    table.template = Some(template);
-    Ok(Some((table, found)))
-}
-
-/// A permit for the running lane, which waits for it if it can; 0: it needs none, or is being ended.
-pub(crate) fn permit(name: &str, limit: usize) -> Result<Permit, Fault> {
-    let Some(lane) = lane::current() else {
-        return Err(Fault::argument("Engine::permit() works inside a lane only"));
-    };
-    if run::forked() {
-        return Ok(0);
-    }
-    let can_wait = lane::can_suspend();
-    match with_desk(|desk| desk.permit(lane, name, limit, can_wait)) {
-        // While a template is booted nobody else has a lane.
-        None => Ok(0),
-        Some(Some(permit)) => Ok(permit),
-        Some(None) => match lane::suspend(Pause::Permit) {
-            Wake::Permit(permit) => Ok(permit),
-            _ => {
-                lane::insist();
-                run::on_interrupt(true, false);
-                Ok(0)
-            }
-        },
-    }
 }
 
 /// See stubs/kqueue.stub.php.
@@ -233,39 +105,10 @@ impl Engine {
     }
 
     pub fn template(boot: &Zval, shared: Option<&ZendHashTable>) -> PhpResult<ZBox<ZendHashTable>> {
-        if run::current().is_some() {
+        if session::exists() {
             return Err(Fault::argument("template() comes before run()").into());
         }
-        let shared = shared.map(convert::texts).unwrap_or_default();
-        let (mut table, mut found) = if boot.is_null() {
-            let mut table = Table::new(Box::new(Nothing), Birth::Declared, None);
-            let found = table.take_process(&shared);
-            (table, found)
-        } else {
-            match booted(boot, &shared)? {
-                Some(made) => made,
-                None => return Ok(ZendHashTable::new()),
-            }
-        };
-        let trial = table.trial();
-        if let Some(template) = &table.template {
-            found.add_failed(template.copier().failed());
-        }
-        PREPARED.with_borrow_mut(|prepared| {
-            let mut table = Box::new(table);
-            prepared.watch = boot.is_null().then(|| Watch::new(&raw mut table.slots));
-            prepared.table = Some(table);
-        });
-        Ok(Map::new()
-            .long("objects", trial.counts.objects)
-            .long("closures", trial.counts.closures)
-            .long("arrays", trial.counts.arrays)
-            .long("shared_arrays", trial.counts.shared_arrays)
-            .long("bytes", trial.bytes)
-            .put("seconds", trial.seconds)
-            .put("refused", found.refused)
-            .put("destructors", found.destructors)
-            .done())
+        work::make_template(boot, &shared.map(convert::texts).unwrap_or_default())
     }
 
     #[php(name = "ruleOf")]
@@ -285,7 +128,7 @@ impl Engine {
     pub fn has_template() -> bool {
         PREPARED.with_borrow(|prepared| {
             let table = prepared.table.as_ref();
-            table.is_some_and(|table| table.template.is_some())
+            table.is_some_and(Table::has_template)
         })
     }
 
@@ -325,64 +168,17 @@ impl Engine {
         if !lane.is_callable() {
             return Err(Fault::argument("the lane's callable is not callable").into());
         }
-        let on_signal = callback("onSignal", onSignal)?;
-        let on_message = callback("onMessage", onMessage)?;
-        let (table, children, options) = PREPARED.with_borrow_mut(|prepared| {
-            prepared.watch = None;
-            (
-                prepared.table.take().map(|table| *table),
-                prepared.children.take(),
-                prepared.options.clone(),
-            )
-        });
-        let board = options.as_ref().map(|options| Arc::clone(&options.board));
-        let work = Box::new(LaneWork(convert::own(lane)));
-        let mut table = match (cloned, table) {
-            (true, Some(table)) if table.template.is_some() => {
-                table.reuse(work, Birth::Cloned, board)
-            }
-            (true, _) => {
-                return Err(Fault::argument("lanes can be cloned only after template()").into());
-            }
-            (false, Some(table)) => table.reuse(work, Birth::Declared, board),
-            (false, None) => Table::new(work, Birth::Declared, board),
-        };
-        table.on_signal = on_signal;
-        let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
-        let scheduler = Scheduler::with_leader(concurrency as usize);
-        let mut desk = Desk::new(scheduler, Instant::now(), Some(signals), children)
-            .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
-        desk.print_to(stdout());
-        let mut run = Run::new(desk, table);
-        run.on_message = on_message;
-        let result = run.go();
-        let mut desk = run.desk.borrow_mut();
-        let stop = desk.scheduler.stopping().cloned();
-        let after = After {
-            status: stop.as_ref().map_or(0, |stop| stop.status),
-            reason: stop.map(|stop| stop.reason),
-            signal: desk.last_signal(),
-            reserved: counted(Counter::Reserved, desk.scheduler.reserved_so_far()),
-            finished: counted(Counter::Finished, desk.scheduler.finished_so_far()),
-            last_finished: desk
-                .scheduler
-                .last_finished()
-                .map(|moment| Instant::now() - desk.now().saturating_sub(moment)),
-            suspensions: desk.suspensions(),
-        };
-        let children = desk.children.take();
-        drop(desk);
-        PREPARED.with_borrow_mut(|prepared| {
-            prepared.after = after;
-            prepared.children = children;
-        });
-        if run.poison.is_some() {
-            // PHP has torn itself down: the master replaces this process, and has the guilty job handled.
-            zend::flush_output();
-            process::exit_now(255);
+        if cloned && !Self::has_template() {
+            return Err(Fault::argument("lanes can be cloned only after template()").into());
         }
-        result?;
-        if let Some(error) = run.error.take() {
+        let wanted = Wanted {
+            lane: convert::own(lane),
+            concurrency: concurrency as usize,
+            cloned,
+            on_signal: callback("onSignal", onSignal)?,
+            on_message: callback("onMessage", onMessage)?,
+        };
+        if let Some(error) = work::run(wanted)? {
             zend::throw_object(error);
         }
         Ok(())
@@ -410,7 +206,7 @@ impl Engine {
     }
 
     pub fn permit(name: &str, limit: i64) -> PhpResult<i64> {
-        Ok(permit(name, usize::try_from(limit).unwrap_or(0).max(1))? as i64)
+        Ok(permit::acquire(name, usize::try_from(limit).unwrap_or(0).max(1))? as i64)
     }
 
     #[php(name = "isShort")]
@@ -425,7 +221,7 @@ impl Engine {
     }
 
     pub fn settling(begins: bool) -> PhpResult<()> {
-        if lane::current().is_none() || run::forked() {
+        if lane::current().is_none() || session::forked() {
             // Nothing is kept back elsewhere.
             return Ok(());
         }
@@ -479,11 +275,11 @@ impl Engine {
         }
         let name = format!("{} ({})", info.class, info.id);
         lane::set_last_job(name.clone(), timeout);
-        lane::names::set(lane, Some(Name::Told(name)));
+        names::set(lane, Some(Name::Told(name)));
         lane::on_signal(on_signal);
-        run::set_deadline(lane, Some(timeout));
-        run::measure_job(true);
-        lane::memory::set(convert::integer(job, "memory", 0)?.max(0) as u64);
+        interrupt::set_deadline(lane, Some(timeout));
+        interrupt::measure_job(true);
+        memory::set(convert::integer(job, "memory", 0)?.max(0) as u64);
         Ok(())
     }
 
@@ -495,17 +291,17 @@ impl Engine {
             board.begin_job(lane, deadline_ms(timeout));
         }
         lane::on_signal(on_signal);
-        run::set_deadline(lane, Some(timeout));
-        run::measure_job(true);
-        lane::memory::set(memory.max(0) as u64);
+        interrupt::set_deadline(lane, Some(timeout));
+        interrupt::measure_job(true);
+        memory::set(memory.max(0) as u64);
         Ok(())
     }
 
     pub fn finished() -> PhpResult<()> {
         let lane = here("finished")?;
-        lane::names::set(lane, None);
-        lane::memory::set(0);
-        run::measure_job(false);
+        names::set(lane, None);
+        memory::set(0);
+        interrupt::measure_job(false);
         lane::on_signal(None);
         if let Some(board) = board() {
             board.clear_job(lane);
@@ -517,20 +313,7 @@ impl Engine {
 
     pub fn usage() -> PhpResult<ZBox<ZendHashTable>> {
         here("usage")?;
-        let Some(cost) = slices::cost() else {
-            return Ok(ZendHashTable::new());
-        };
-        Ok(Map::new()
-            .put("wall", cost.wall().as_secs_f64())
-            .put("cpu", cost.usage.cpu.as_secs_f64())
-            .long("slices", cost.usage.slices)
-            .put("longest_slice", cost.usage.longest.as_secs_f64())
-            .put("longest_cpu", cost.usage.longest_cpu.as_secs_f64())
-            .long("memory", cost.usage.memory)
-            .put("where", cost.places.clone())
-            .put("effects", cost.effects.clone())
-            .put("refused", cost.refused.clone().unwrap_or_default())
-            .done())
+        Ok(lane::with_cost(report::usage).unwrap_or_else(ZendHashTable::new))
     }
 
     #[php(name = "timedOut")]
@@ -545,13 +328,13 @@ impl Engine {
         let (ending, result) = zend::call(callable.as_ptr(), &mut []);
         if process != std::process::id() {
             // It was forked inside, and this is where it ends.
-            run::leave_if_forked(ending);
+            session::leave_if_forked(ending);
         }
         drop(result);
         match ending {
             Ending::Returned | Ending::Threw => Ok(true),
             Ending::Exited => {
-                run::leave_if_forked(ending);
+                session::leave_if_forked(ending);
                 zend::take_exception();
                 Ok(false)
             }
@@ -607,8 +390,8 @@ impl Engine {
             return Err(Fault::argument("the request must be a string").into());
         };
         let (handler, answer) = (convert::own(handler), convert::own(answer));
-        let outcome = run::current()
-            .and_then(|run| nested::run(&raw mut run.table, &handler, &request, answer.as_ptr()));
+        let outcome =
+            table::with(|table| fresh::run(table, &handler, &request, answer.as_ptr())).flatten();
         let Some((ending, result)) = outcome else {
             return Err(Fault::argument("fresh() does not work inside fresh()").into());
         };
@@ -633,9 +416,7 @@ impl Engine {
         if lane::current().is_some() {
             here("ask")?;
         }
-        if let Some(answer) =
-            run::current().and_then(|run| nested::ask(&raw mut run.table, &question))
-        {
+        if let Some(answer) = table::with(|table| fresh::ask(table, &question)).flatten() {
             return Ok(zend::string(&answer).to_zval());
         }
         Ok(zend::string(&child::ask(&question)?).to_zval())
@@ -650,7 +431,7 @@ impl Engine {
         let Some(lines) = zend::bytes(&convert::own(lines)) else {
             return Err(Fault::argument("the lines must be a string").into());
         };
-        let held = run::is_ours() && with_desk(|desk| desk.print(&lines)).is_some();
+        let held = session::is_ours() && with_desk(|desk| desk.print(&lines)).is_some();
         if !held {
             let mut stdout = std::io::stdout();
             // Nobody may be listening any more.
@@ -665,23 +446,28 @@ impl Engine {
 
     #[php(defaults(word = None))]
     pub fn baton(word: Option<String>) -> String {
-        match (run::current(), word) {
-            (Some(run), Some(word)) => std::mem::replace(&mut run.baton, word),
-            (Some(run), None) => run.baton.clone(),
-            (None, _) => String::new(),
-        }
+        session::with(|session| {
+            let mut baton = session.baton.borrow_mut();
+            match word {
+                Some(word) => std::mem::replace(&mut *baton, word),
+                None => baton.clone(),
+            }
+        })
+        .unwrap_or_default()
     }
 
     #[php(defaults(text = None))]
     pub fn note(name: String, text: Option<String>) -> String {
-        match (run::current(), text) {
-            (Some(run), Some(text)) if text.is_empty() => {
-                run.notes.remove(&name).unwrap_or_default()
+        session::with(|session| {
+            let mut notes = session.notes.borrow_mut();
+            match text {
+                Some(text) if text.is_empty() => notes.remove(&name),
+                Some(text) => notes.insert(name, text),
+                None => notes.get(&name).cloned(),
             }
-            (Some(run), Some(text)) => run.notes.insert(name, text).unwrap_or_default(),
-            (Some(run), None) => run.notes.get(&name).cloned().unwrap_or_default(),
-            (None, _) => String::new(),
-        }
+        })
+        .flatten()
+        .unwrap_or_default()
     }
 
     pub fn extensions() -> ZBox<ZendHashTable> {
@@ -697,74 +483,7 @@ impl Engine {
     }
 
     pub fn state() -> ZBox<ZendHashTable> {
-        let role = match role() {
-            Role::None => "none",
-            Role::Master => "master",
-            Role::Runner => "runner",
-            Role::Child => "child",
-            Role::Rescue => "rescue",
-        };
-        let map = Map::new().put("role", role);
-        let Some(run) = run::current() else {
-            let after = PREPARED.with_borrow(|prepared| prepared.after.clone());
-            return map
-                .put("stopping", after.reason.is_some())
-                .put("paused", false)
-                .long("status", after.status)
-                .put("reason", after.reason)
-                .put("signal", after.signal.map(i64::from))
-                .long("in_flight", 0)
-                .long("reserved", after.reserved)
-                .long("finished", after.finished)
-                .put(
-                    "last_finished",
-                    after
-                        .last_finished
-                        .map(|moment| moment.elapsed().as_secs_f64()),
-                )
-                .long("lanes", 0)
-                .long("idle_lanes", 0)
-                .long("suspensions", after.suspensions)
-                .long("static_slots", 0)
-                .long("hooks", 0)
-                .long("clones", 0)
-                .put("clone_seconds", 0.0)
-                .done();
-        };
-        let desk = run.desk.borrow();
-        let scheduler = &desk.scheduler;
-        let now = desk.now();
-        map.put("stopping", scheduler.stopping().is_some())
-            .put("paused", scheduler.paused())
-            .long("status", scheduler.stopping().map_or(0, |stop| stop.status))
-            .put(
-                "reason",
-                scheduler.stopping().map(|stop| stop.reason.clone()),
-            )
-            .put("signal", desk.last_signal().map(i64::from))
-            .long("in_flight", scheduler.in_flight())
-            .long(
-                "reserved",
-                counted(Counter::Reserved, scheduler.reserved_so_far()),
-            )
-            .long(
-                "finished",
-                counted(Counter::Finished, scheduler.finished_so_far()),
-            )
-            .put(
-                "last_finished",
-                scheduler
-                    .last_finished()
-                    .map(|moment| now.saturating_sub(moment).as_secs_f64()),
-            )
-            .long("lanes", scheduler.lanes())
-            .long("idle_lanes", scheduler.idle())
-            .long("suspensions", desk.suspensions())
-            .long("static_slots", run.table.slots.len())
-            .long("hooks", hooks::slots())
-            .long("clones", run.table.clones)
-            .put("clone_seconds", run.table.clone_time.as_secs_f64())
-            .done()
+        report::state()
     }
 }
 
@@ -775,11 +494,6 @@ fn deadline_ms(timeout: f64) -> u64 {
     } else {
         0
     }
-}
-
-fn stdout() -> BorrowedFd<'static> {
-    let stdout: &'static Stdout = Box::leak(Box::new(std::io::stdout()));
-    stdout.as_fd()
 }
 
 fn outcome_map(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {
@@ -807,9 +521,4 @@ fn here(method: &str) -> Result<LaneId, Fault> {
     }
     lane::current_owner()
         .ok_or_else(|| Fault::argument(format!("Engine::{method}() works inside a lane only")))
-}
-
-/// Over the whole run, runners that died included; without a master this runner's own count.
-fn counted(counter: Counter, own: u64) -> u64 {
-    board().map_or(own, |board| board.counter(counter))
 }

@@ -37,6 +37,13 @@ impl Fault {
         }
     }
 
+    /// The event loop of a run cannot be made.
+    pub(crate) fn no_loop(error: std::io::Error) -> Self {
+        Self::engine(format!(
+            "the event loop cannot start: {error}. Nothing that waits is lost; run again when there are free descriptors (ulimit -n)"
+        ))
+    }
+
     /// KQueue could not do its work.
     pub(crate) fn engine(message: impl Into<String>) -> Self {
         Self {

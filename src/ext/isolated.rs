@@ -9,7 +9,7 @@ use kqueue_engine::interpose::Woken;
 use kqueue_engine::runner::{Descriptors, Pause, Wake};
 
 use crate::lane;
-use crate::run::with_desk;
+use crate::session::with_desk;
 
 /// How an isolated job ended.
 #[derive(Debug)]

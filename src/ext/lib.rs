@@ -14,17 +14,22 @@ mod descriptors;
 mod diagnostics;
 mod engine;
 mod exceptions;
-mod hooks;
+mod intercept;
+mod interrupt;
 mod isolated;
 mod lane;
 mod plain;
 mod prepared;
 mod process;
+mod report;
 mod run;
 mod runtime;
 mod selftest;
+mod session;
+mod slices;
 mod state;
 mod template;
+mod work;
 mod zend;
 
 use ext_php_rs::boxed::ZBox;
@@ -49,14 +54,14 @@ extern "C" fn startup(_kind: i32, _module: i32) -> i32 {
 /// RINIT
 extern "C" fn request_startup(_kind: i32, _module: i32) -> i32 {
     state::modules::held::request_begins();
-    lane::guards::request_begins();
+    intercept::guards::request_begins();
     0
 }
 
 /// RSHUTDOWN
 extern "C" fn request_shutdown(_kind: i32, _module: i32) -> i32 {
     prepared::leave_request();
-    lane::guards::request_ends();
+    intercept::guards::request_ends();
     state::modules::held::request_ends();
     0
 }

@@ -13,9 +13,9 @@ use crate::exceptions::{self, Fault};
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::names::{self, Name};
 use crate::lane::{self, Work};
-use crate::run::{self, with_desk};
+use crate::session::{self, with_desk};
 use crate::zend::{self, Ending, Owned, sys};
-use crate::{child, convert};
+use crate::{child, convert, interrupt};
 
 /// What a job is.
 enum Kind {
@@ -266,14 +266,14 @@ impl PlainWork {
         };
         names::set(lane, Some(Name::Timer(id)));
         let (ending, _) = zend::call(callable.as_ptr(), &mut []);
-        run::leave_if_forked(ending);
+        session::leave_if_forked(ending);
         names::set(lane, None);
-        run::note_ending(ending);
+        session::note_ending(ending);
         if ending == Ending::BailedOut {
             return false;
         }
         if !lane::renew_globals() {
-            run::note_ending(Ending::BailedOut);
+            session::note_ending(Ending::BailedOut);
             return false;
         }
         lane::reset_settings();
@@ -307,7 +307,7 @@ impl PlainWork {
         let (usable, left) = self.perform_named(lane, id, &job);
         names::set(lane, None);
         let timeout = job.timeout;
-        let overdue = usable && run::within(lane, timeout, || drop((left, job))).1;
+        let overdue = usable && interrupt::within(lane, timeout, || drop((left, job))).1;
         // What a destructor has thrown has no one to catch it.
         zend::take_exception();
         if overdue {
@@ -334,7 +334,7 @@ impl PlainWork {
         };
         let ended = match ended {
             Ended::Fatal => Ended::Fatal,
-            ended => match run::within(lane, job.timeout, lane::renew_globals) {
+            ended => match interrupt::within(lane, job.timeout, lane::renew_globals) {
                 (false, _) => Ended::Fatal,
                 (true, true) if matches!(ended, Ended::Result(_)) => error(
                     "kqueue\\exception\\jobtimedout",
@@ -367,7 +367,7 @@ impl PlainWork {
             }
             Ended::Fatal => {
                 self.0.borrow_mut().failed += 1;
-                run::note_ending(Ending::BailedOut);
+                session::note_ending(Ending::BailedOut);
                 (false, None)
             }
         }
@@ -378,7 +378,7 @@ impl PlainWork {
         for callback in callbacks {
             let (ending, _) = zend::call(callback.as_ptr(), arguments);
             if ending != Ending::Returned {
-                run::note_ending(ending);
+                session::note_ending(ending);
                 return ending != Ending::BailedOut;
             }
         }
@@ -422,11 +422,11 @@ fn died(reason: &str) -> String {
 }
 
 fn inline(lane: LaneId, callable: &Owned, timeout: Option<f64>) -> Ended {
-    run::set_deadline(lane, timeout);
+    interrupt::set_deadline(lane, timeout);
     let (ending, result) = zend::call(callable.as_ptr(), &mut []);
-    run::leave_if_forked(ending);
+    session::leave_if_forked(ending);
     let overdue = with_desk(|desk| desk.timed_out(lane)).unwrap_or_default();
-    run::set_deadline(lane, None);
+    interrupt::set_deadline(lane, None);
     match ending {
         Ending::BailedOut => Ended::Fatal,
         // The library that was waiting may have thrown its own "connection lost", or the job caught what it got until it was left
@@ -463,11 +463,11 @@ fn error(class: &str, message: &str) -> Ended {
 /// In the child: unserializes the job, calls its handle(), serializes what came of it.
 pub(crate) fn handle_request(request: &[u8]) -> child::Reply {
     let text = zend::string(request);
-    let (ending, job) = child::call_function("unserialize", &mut [text.borrowed()]);
+    let (ending, job) = zend::call_function("unserialize", &mut [text.borrowed()]);
     if ending == Ending::Returned && zend::kind(job.as_ptr()) == sys::IS_OBJECT {
         let callable = convert::method_callable(&job, "handle");
         let (ending, result) = zend::call(callable.as_ptr(), &mut []);
-        run::leave_if_forked(ending);
+        session::leave_if_forked(ending);
         return reply(ending, &result);
     }
     reply(ending, &job)
@@ -483,13 +483,12 @@ fn reply(ending: Ending, result: &Owned) -> child::Reply {
         Ending::Returned => convert::list(&[zend::long(1), result.borrowed()]),
         Ending::Threw => convert::list_of_exception(),
     };
-    let (ending, text) = child::call_function("serialize", &mut [parts.borrowed()]);
+    let (ending, text) = zend::call_function("serialize", &mut [parts.borrowed()]);
     match ending {
         Ending::Returned => child::Reply::Done(zend::bytes(&text).unwrap_or_default()),
         // The result cannot be serialized: that is what the job did wrong.
         Ending::Threw => {
-            match child::call_function("serialize", &mut [convert::list_of_exception().borrowed()])
-            {
+            match zend::call_function("serialize", &mut [convert::list_of_exception().borrowed()]) {
                 (Ending::Returned, text) => {
                     child::Reply::Done(zend::bytes(&text).unwrap_or_default())
                 }
@@ -503,7 +502,7 @@ fn reply(ending: Ending, result: &Owned) -> child::Reply {
 /// In the runner: what the child's reply means.
 fn reply_to_ended(reply: &[u8]) -> Ended {
     let text = zend::string(reply);
-    let (ending, parts) = child::call_function("unserialize", &mut [text.borrowed()]);
+    let (ending, parts) = zend::call_function("unserialize", &mut [text.borrowed()]);
     if ending != Ending::Returned {
         return zend::take_exception().map_or(Ended::Fatal, Ended::Error);
     }
@@ -528,7 +527,7 @@ fn reply_to_ended(reply: &[u8]) -> Ended {
 
 /// Serializes an object that is to run isolated.
 pub(crate) fn serialize(object: &Owned) -> Result<Vec<u8>, Fault> {
-    let (ending, text) = child::call_function("serialize", &mut [object.borrowed()]);
+    let (ending, text) = zend::call_function("serialize", &mut [object.borrowed()]);
     if ending == Ending::Returned
         && let Some(bytes) = zend::bytes(&text)
     {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use kqueue_engine::children::Children;
 use kqueue_engine::link::MasterLink;
-use kqueue_engine::scoreboard::Scoreboard;
+use kqueue_engine::runner::Desk;
+use kqueue_engine::scoreboard::{Counter, Scoreboard};
 
-use crate::lane::includes::Watch;
-use crate::lane::{self, Table};
+use crate::intercept::includes::Watch;
+use crate::lane::table::{self, Table};
 
 /// What supervise() was told.
 #[derive(Clone)]
@@ -28,8 +29,8 @@ pub(crate) struct Options {
 pub(crate) struct Prepared {
     pub(crate) children: Option<Children>,
     pub(crate) options: Option<Options>,
-    /// Boxed, since files that are included before the run are watched over its slots.
-    pub(crate) table: Option<Box<Table>>,
+    /// Holds the template; files that are included before the run are watched over its slots.
+    pub(crate) table: Option<Table>,
     /// From the moment in which the process was taken for the template.
     pub(crate) watch: Option<Watch>,
     /// What the last run left to be asked for.
@@ -45,6 +46,31 @@ pub(crate) struct After {
     pub(crate) finished: u64,
     pub(crate) last_finished: Option<Instant>,
     pub(crate) suspensions: u64,
+}
+
+impl After {
+    /// What is to be said of a run, as it is now.
+    pub(crate) fn of(desk: &Desk) -> Self {
+        let scheduler = &desk.scheduler;
+        let stop = scheduler.stopping();
+        let since = |moment| desk.now().saturating_sub(moment);
+        Self {
+            status: stop.map_or(0, |stop| stop.status),
+            reason: stop.map(|stop| stop.reason.clone()),
+            signal: desk.last_signal(),
+            reserved: counted(Counter::Reserved, scheduler.reserved_so_far()),
+            finished: counted(Counter::Finished, scheduler.finished_so_far()),
+            last_finished: scheduler
+                .last_finished()
+                .and_then(|moment| Instant::now().checked_sub(since(moment))),
+            suspensions: desk.suspensions(),
+        }
+    }
+}
+
+/// Over the whole run, runners that died included; without a master this runner's own count.
+fn counted(counter: Counter, own: u64) -> u64 {
+    board().map_or(own, |board| board.counter(counter))
 }
 
 thread_local! {
@@ -67,7 +93,7 @@ pub(crate) fn become_runner(link: MasterLink, options: &Options) {
 /// At the request's end: what is kept for a run that never came goes while PHP can still free it.
 pub(crate) fn leave_request() {
     PREPARED.with_borrow_mut(|prepared| *prepared = Prepared::default());
-    lane::leave_request();
+    table::leave_request();
 }
 
 /// In an isolated child: no lane will be copied here.

@@ -182,9 +182,3 @@ pub(crate) fn execute_again(arguments: &[CString]) -> std::io::Error {
     unsafe { libc::execv(c"/proc/self/exe".as_ptr(), pointers.as_ptr()) };
     std::io::Error::last_os_error()
 }
-
-/// Ends the process without shutdown functions or destructors.
-pub(crate) fn exit_now(status: i32) -> ! {
-    // SAFETY: never returns.
-    unsafe { libc::_exit(status) }
-}

@@ -25,11 +25,15 @@ use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
 use crate::exceptions::Fault;
-use crate::lane::{Birth, Table};
+use crate::intercept::report;
+use crate::lane::Birth;
+use crate::lane::table::Table;
 use crate::plain::{self, Moment, Plain, PlainWork};
-use crate::run::{self, Run, with_desk};
+use crate::run::Run;
+use crate::selftest::tested_run;
+use crate::session::{self, Session, with_desk};
 use crate::zend::{self, Owned, sys};
-use crate::{check, hooks, process};
+use crate::{check, process};
 
 /// How many isolated jobs a child runs before it is replaced.
 const CHILD_JOBS: u32 = 1000;
@@ -205,7 +209,7 @@ impl Runtime {
     }
 
     pub fn run(&self) -> PhpResult<()> {
-        if run::current().is_some() || self.running.replace(true) {
+        if session::exists() || self.running.replace(true) {
             return Err(Fault::argument("run() is running already; a job must not call it").into());
         }
         let result = self.run_once();
@@ -224,33 +228,29 @@ impl Runtime {
 
     pub fn stats(&self) -> ZBox<ZendHashTable> {
         let plain = self.plain.borrow();
-        let running = if *self.running.borrow() {
-            run::current()
-        } else {
-            None
+        let running = *self.running.borrow();
+        let under_way = |desk: &mut Desk| {
+            (
+                desk.scheduler.in_flight(),
+                desk.scheduler.waiting(),
+                desk.scheduler.lanes(),
+                desk.suspensions(),
+                desk.children.as_ref().map_or(0, process::alive),
+            )
         };
-        let (in_flight, waiting, lanes, suspensions) = match (&running, &plain.scheduler) {
-            (Some(run), _) => {
-                let desk = run.desk.borrow();
-                (
-                    desk.scheduler.in_flight(),
-                    desk.scheduler.waiting(),
-                    desk.scheduler.lanes(),
-                    desk.suspensions(),
-                )
-            }
-            (None, Some(scheduler)) => (0, scheduler.waiting(), 0, plain.suspensions),
-            (None, None) => (0, (0, 0), 0, plain.suspensions),
-        };
-        let children = match &running {
-            Some(run) => run
-                .desk
-                .borrow()
-                .children
-                .as_ref()
-                .map_or(0, process::alive),
-            None => self.children.borrow().as_ref().map_or(0, process::alive),
-        };
+        let counts = running.then(|| with_desk(under_way)).flatten();
+        let (in_flight, waiting, lanes, suspensions, children) = counts.unwrap_or_else(|| {
+            let waiting = plain.scheduler.as_ref().map(Scheduler::waiting);
+            let children = self.children.borrow();
+            let children = children.as_ref().map_or(0, process::alive);
+            (
+                0,
+                waiting.unwrap_or_default(),
+                0,
+                plain.suspensions,
+                children,
+            )
+        });
         Map::new()
             .long("running", in_flight)
             .long("waiting", waiting.0)
@@ -263,7 +263,7 @@ impl Runtime {
             .long("suspensions", suspensions)
             .long("memory", zend::memory_usage())
             .long("rss", process::rss_bytes())
-            .put("hooks", hooks::info())
+            .put("hooks", report::info())
             .done()
     }
 }
@@ -274,26 +274,27 @@ impl Runtime {
         Ok(())
     }
 
-    /// One run. The error is one that escaped a callback.
+    /// Runs once. The error is one that escaped a callback. What waits to run stays with the runtime if the run cannot start.
     fn run_once(&self) -> Result<Option<Owned>, Fault> {
+        let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
+        let reactor = Desk::reactor(Some(&signals), self.children.borrow().as_ref())
+            .map_err(Fault::no_loop)?;
+        let children = self.children.borrow_mut().take();
         let (scheduler, began) = {
             let mut plain = self.plain.borrow_mut();
             (plain.scheduler.take(), plain.began)
         };
         let scheduler = scheduler.unwrap_or_else(|| Scheduler::with_jobs(self.concurrency));
-        let signals = Signals::install(&STOP).map_err(|error| Fault::engine(error.to_string()))?;
-        let children = self.children.borrow_mut().take();
-        let desk = Desk::new(scheduler, began, Some(signals), children)
-            .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
+        let desk = Desk::new(reactor, scheduler, began, Some(signals), children);
         let table = Table::new(
             Box::new(PlainWork(Rc::clone(&self.plain))),
             Birth::Common,
             None,
         );
-        let mut run = Run::new(desk, table);
-        let result = run.go();
+        let run = Run::new(Session::new(desk, None, None), table);
+        let result = tested_run(&run);
         {
-            let mut desk = run.desk.borrow_mut();
+            let mut desk = run.session.desk.borrow_mut();
             *self.children.borrow_mut() = desk.children.take();
             let mut plain = self.plain.borrow_mut();
             plain.suspensions += desk.suspensions();
@@ -302,13 +303,13 @@ impl Runtime {
             scheduler.resume();
             plain.scheduler = Some(scheduler);
         }
-        if run.poison.is_some() {
+        if run.session.is_poisoned() {
             // PHP has torn itself down; whatever ran now would meet the ruins. Its own message is on stderr already.
             zend::flush_output();
-            process::exit_now(255);
+            session::exit_now(255);
         }
         result?;
-        Ok(run.error.take())
+        Ok(run.session.take_error())
     }
 }
 

@@ -6,17 +6,21 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::{Grant, LaneId, Scheduler, Waiting};
 use kqueue_engine::runner::{Desk, Pause, Wake};
 
-use crate::child::call_function;
 use crate::exceptions::Fault;
-use crate::hooks::{self, Mode};
-use crate::lane::{self, Birth, Table, Work};
-use crate::run::{Run, with_desk};
-use crate::zend::{self, Ending, Owned, Value};
+use crate::intercept::mode::Mode;
+use crate::intercept::report;
+use crate::lane::table::Table;
+use crate::lane::{self, Birth, Work};
+use crate::run::Run;
+use crate::session::{self, Session, with_desk};
+use crate::state;
+use crate::zend::{self, Ending, Owned, Value, call_function};
 
 /// What the jobs do, by number: one of each pair waits, and its second begins before it has ended.
 const SLEEPS: [u64; 2] = [1, 2];
@@ -113,16 +117,31 @@ impl Jobs {
     }
 }
 
+/// Whether the hooks have passed their test in this process.
+static PASSED: AtomicBool = AtomicBool::new(false);
+
+/// Runs lanes to the end, after the test if this is the process's first run.
+pub(crate) fn tested_run(run: &Run) -> Result<(), Fault> {
+    let mode = Mode::from_environment()?;
+    let mut notices = Vec::new();
+    if !session::exists() && !PASSED.load(Ordering::Relaxed) {
+        notices = test(mode)?;
+        notices.extend(state::modules::report::notice());
+        PASSED.store(true, Ordering::Relaxed);
+    }
+    run.go(mode, &notices)
+}
+
 /// Runs the test. An error says what to do; what the mode cannot make overlap comes back in words.
-pub(crate) fn run(mode: Mode) -> Result<Vec<String>, Fault> {
+fn test(mode: Mode) -> Result<Vec<String>, Fault> {
     let mut serial = serial_in(mode, SHORT_LIMIT)?;
-    if !serial.is_empty() && mode == Mode::All && hooks::refused().is_none() {
+    if !serial.is_empty() && mode == Mode::All && report::refused().is_none() {
         serial = serial_in(mode, LIMIT)?;
     }
     if serial.is_empty() {
         return Ok(Vec::new());
     }
-    let refused = hooks::refused();
+    let refused = report::refused();
     if mode == Mode::All && refused.is_none() {
         return Err(Fault::unsupported(format!(
             "the self-test found that {} stops the whole process instead of its lane, so jobs would run one after another. \
@@ -135,7 +154,7 @@ pub(crate) fn run(mode: Mode) -> Result<Vec<String>, Fault> {
         refused.unwrap_or_else(|| {
             "calls of libraries are not interposed (KQUEUE_HOOKS=handlers)".into()
         }),
-        hooks::functions().join(", "),
+        report::functions().join(", "),
         serial.join("; ")
     )])
 }
@@ -161,13 +180,14 @@ fn serial_in(mode: Mode, limit: Duration) -> Result<Vec<&'static str>, Fault> {
         };
         scheduler.push(job, None);
     }
-    let desk = Desk::new(scheduler, Instant::now(), None, None)
-        .map_err(|error| Fault::engine(format!("the event loop cannot start: {error}")))?;
+    let reactor = Desk::reactor(None, None).map_err(Fault::no_loop)?;
+    let desk = Desk::new(reactor, scheduler, Instant::now(), None, None);
     let work = Jobs {
         notes: Rc::clone(&notes),
         ends,
     };
-    Run::new(desk, Table::new(Box::new(work), Birth::Common, None)).run_hooked(mode, &[])?;
+    let table = Table::new(Box::new(work), Birth::Common, None);
+    Run::new(Session::new(desk, None, None), table).go(mode, &[])?;
 
     let notes = notes.borrow();
     if notes.barred {

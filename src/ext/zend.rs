@@ -134,6 +134,12 @@ pub(crate) fn call(callable: *mut Value, arguments: &mut [Value]) -> (Ending, Ow
     (ending.into(), Owned::from_raw(result))
 }
 
+/// A PHP function by name, on borrowed arguments.
+pub(crate) fn call_function(name: &str, arguments: &mut [Value]) -> (Ending, Owned) {
+    let function = string(name.as_bytes());
+    call(function.as_ptr(), arguments)
+}
+
 /// Whether two values are the same, as `===` says.
 pub(crate) fn is_identical(one: &Owned, other: &Owned) -> bool {
     // SAFETY: both are live.

@@ -59,25 +59,30 @@ impl Waiters {
     }
 }
 
-impl Lanes for Waiters {
-    fn start(&mut self) -> Result<LaneId, String> {
-        self.made += 1;
-        Ok(self.made - 1)
+/// The waiters, as the loop has them.
+struct Driven(RefCell<Waiters>);
+
+impl Lanes for Driven {
+    fn start(&self) -> Result<LaneId, String> {
+        let mut waiters = self.0.borrow_mut();
+        waiters.made += 1;
+        Ok(waiters.made - 1)
     }
 
-    fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause {
+    fn resume(&self, lane: LaneId, wake: Wake) -> Pause {
+        let mut waiters = self.0.borrow_mut();
         match wake {
             Wake::Start => Pause::Line,
             Wake::Granted(Grant::End) => Pause::Ended,
             Wake::Granted(_) => {
-                self.left[lane as usize] = self.each;
-                self.wait(lane)
+                waiters.left[lane as usize] = waiters.each;
+                waiters.wait(lane)
             }
-            _ => self.wait(lane),
+            _ => waiters.wait(lane),
         }
     }
 
-    fn dispose(&mut self, _lane: LaneId) {}
+    fn dispose(&self, _lane: LaneId) {}
 }
 
 fn main() {
@@ -105,7 +110,7 @@ fn measure(name: &str, kind: Kind, lanes: usize) {
     let events: Vec<_> = (0..lanes)
         .map(|_| nix::sys::eventfd::EventFd::from_value(1).unwrap())
         .collect();
-    let mut waiters = Waiters {
+    let waiters = Driven(RefCell::new(Waiters {
         kind,
         made: 0,
         resumes: 0,
@@ -120,7 +125,7 @@ fn measure(name: &str, kind: Kind, lanes: usize) {
             })
             .collect(),
         dice: 42,
-    };
+    }));
     let mut scheduler = Scheduler::with_jobs(lanes);
     for id in 1..=lanes as u64 {
         scheduler.push(
@@ -132,13 +137,19 @@ fn measure(name: &str, kind: Kind, lanes: usize) {
             None,
         );
     }
-    let desk = Desk::new(scheduler, Instant::now(), None, None).unwrap();
+    let desk = Desk::new(
+        Desk::reactor(None, None).unwrap(),
+        scheduler,
+        Instant::now(),
+        None,
+        None,
+    );
     let desk = Rc::new(RefCell::new(desk));
     let memory = resident();
     let (began, busy) = (Instant::now(), processor());
-    runner::run(&desk, &mut waiters).unwrap();
+    runner::run(&desk, &waiters).unwrap();
     let (wall, busy) = (began.elapsed(), processor() - busy);
-    let resumes = waiters.resumes;
+    let resumes = waiters.0.borrow().resumes;
     let each = |time: Duration| time.as_nanos() as u64 / resumes;
     println!(
         "{name:<14}{lanes:>7}{resumes:>10}{:>13}{:>14}{:>11}",

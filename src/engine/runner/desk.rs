@@ -117,26 +117,35 @@ enum State {
 
 /// What lanes ask, through hooks and native calls.
 impl Desk {
-    /// A desk for one run. `began` is the scheduler's moment zero.
-    pub fn new(
-        scheduler: Scheduler,
-        began: Instant,
-        signals: Option<Signals>,
-        children: Option<Children>,
-    ) -> io::Result<Self> {
+    /// Makes what a run waits by. This may fail, so it comes before anything is handed over to [`Desk::new`].
+    ///
+    /// # Errors
+    /// If the system has no descriptors left, or refuses to watch one.
+    pub fn reactor(signals: Option<&Signals>, children: Option<&Children>) -> io::Result<Reactor> {
         let mut reactor = Reactor::new()?;
         let mut watch = |fd, token| {
             reactor.keep(fd, libc::POLLIN, token).map_err(|refusal| {
                 io::Error::other(format!("cannot watch a descriptor of its own: {refusal:?}"))
             })
         };
-        if let Some(signals) = &signals {
+        if let Some(signals) = signals {
             watch(signals.fd(), SIGNALS)?;
         }
-        if let Some(children) = &children {
+        if let Some(children) = children {
             watch(children.control_fd(), CONTROL)?;
         }
-        Ok(Self {
+        Ok(reactor)
+    }
+
+    /// A desk for one run. `began` is the scheduler's moment zero; `reactor` was made for these signals and children.
+    pub fn new(
+        reactor: Reactor,
+        scheduler: Scheduler,
+        began: Instant,
+        signals: Option<Signals>,
+        children: Option<Children>,
+    ) -> Self {
+        Self {
             scheduler,
             children,
             permits: Permits::default(),
@@ -157,7 +166,7 @@ impl Desk {
             news: false,
             control_for_write: false,
             output: None,
-        })
+        }
     }
 
     /// Time since the run began.

@@ -5,26 +5,15 @@
 //! job may still have, so that no other job meets it: a fatal error, in the lane that asked for too much.
 #![expect(unsafe_code, reason = "sets the limit of PHP's allocator")]
 
-use std::sync::atomic::Ordering;
-
-use super::{CURRENT, Lane, names};
+use super::{Lane, MemoryLimit, names, running};
 use crate::zend::sys;
-use crate::{exceptions, run};
+use crate::{exceptions, session};
 
 /// What a job may have beyond its limit before PHP itself ends it: what a call takes at once, and what handles the exception.
 const ROOM: usize = 128 << 20;
 
 /// A job that goes on after its exception gets it again when it has so much more.
 const AGAIN: usize = 16 << 20;
-
-/// Of one job.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Limit {
-    /// 0: none.
-    bytes: usize,
-    /// With more than this it gets an exception.
-    next: usize,
-}
 
 /// As a run begins: the process's own limit is that of its setting now.
 pub(crate) fn run_begins() {
@@ -34,14 +23,14 @@ pub(crate) fn run_begins() {
 
 /// In a lane: what its job may have, in MB; 0 is no limit.
 pub(crate) fn set(megabytes: u64) {
-    let lane = CURRENT.load(Ordering::Relaxed);
+    let lane = running();
     if lane.is_null() {
         return;
     }
     let bytes = usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(0);
     // SAFETY: the running lane.
     unsafe {
-        (*lane).memory = Limit { bytes, next: bytes };
+        (*lane).memory = MemoryLimit { bytes, next: bytes };
     }
     if bytes == 0 {
         return whole();
@@ -50,8 +39,8 @@ pub(crate) fn set(megabytes: u64) {
 }
 
 /// In a lane whose job has a limit: it asks for another one by `ini_set()`, which it gets if it is higher. False: there is no limit here.
-pub(super) fn asked(value: Option<i64>) -> bool {
-    let lane = CURRENT.load(Ordering::Relaxed);
+pub(crate) fn asked(value: Option<i64>) -> bool {
+    let lane = running();
     if lane.is_null() {
         return false;
     }
@@ -73,12 +62,11 @@ pub(super) fn asked(value: Option<i64>) -> bool {
 
 /// What the lane's job has; None: it has no job.
 fn used(lane: *mut Lane) -> Option<usize> {
-    let run = run::current()?;
     // SAFETY: the lane and its owner are alive.
-    run.table
-        .slices
-        .held(unsafe { &(*Lane::world(lane)).cost })
-        .map(|held| usize::try_from(held).unwrap_or(0))
+    let held =
+        |lane| session::with(|session| session.slices.held(unsafe { &(*Lane::world(lane)).cost }));
+    let held = held(lane).flatten()?;
+    Some(usize::try_from(held).unwrap_or(0))
 }
 
 /// A lane goes on.
@@ -113,7 +101,7 @@ fn whole() {
 
 /// PHP's allocator has taken more memory: if the running job has too much now, it is interrupted. Allocates nothing.
 pub(super) fn grew() {
-    let lane = CURRENT.load(Ordering::Relaxed);
+    let lane = running();
     if !lane.is_null() && is_over(lane) {
         // SAFETY: stores a flag.
         unsafe { sys::kq_request_interrupt() };
@@ -128,7 +116,7 @@ fn is_over(lane: *mut Lane) -> bool {
 
 /// Between two opcodes of a lane: whether its job has more than it may; then it gets an exception.
 pub(crate) fn check(may_throw: bool) {
-    let lane = CURRENT.load(Ordering::Relaxed);
+    let lane = running();
     if lane.is_null() || !may_throw {
         return;
     }

@@ -1,22 +1,24 @@
 //! All lanes of a run: how they begin, are made live one at a time, and end.
 #![expect(unsafe_code, reason = "exchanges what the engine has in globals")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
+use kqueue_engine::limits;
 use kqueue_engine::runner::{Clash, Lanes, Pause, Seldom, Then, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
 use kqueue_engine::signals::STOP;
 
-use super::slices::{Cost, Slices};
-use super::{Birth, CURRENT, Insistence, Lane, VISITED, Work, memory, names};
+use super::{Birth, CALLED_IN, CURRENT, CancelState, Lane, MemoryLimit, Work, memory, names};
 use crate::copy::audit::Audit;
 use crate::copy::copier::Counts;
+use crate::intercept::report;
+use crate::slices::Cost;
 use crate::state::functions;
 use crate::state::globals::Globals;
 use crate::state::omissions::TestOmissions;
@@ -25,103 +27,200 @@ use crate::state::slots::Slots;
 use crate::state::variables::{self, LaneVariables};
 use crate::template::Template;
 use crate::zend::{self, Ending, Owned, sys};
-use crate::{builtins, descriptors, run};
+use crate::{builtins, diagnostics, interrupt, session};
 
-/// All lanes of a run.
+/// All lanes of a run. What their code runs calls back in while a lane is entered, so it is only ever shared.
 pub(crate) struct Table {
-    lanes: Vec<Option<Box<Lane>>>,
-    free: Vec<LaneId>,
-    pub(crate) slots: Slots,
-    pub(crate) template: Option<Template>,
-    pub(crate) birth: Birth,
-    pub(crate) without: TestOmissions,
+    /// Boxed lanes, by number; each is freed as it is discarded.
+    lanes: RefCell<Vec<*mut Lane>>,
+    free: RefCell<Vec<LaneId>>,
+    /// A box of its own: includes are watched over it, and lanes' destructors may run while it is used.
+    slots: *mut Slots,
+    template: RefCell<Option<Template>>,
+    birth: Birth,
+    without: TestOmissions,
     /// The lane that boots the template.
-    booting: bool,
+    booting: Cell<bool>,
     work: Box<dyn Work>,
     board: Option<Arc<Scoreboard>>,
     /// What the run's owner wants to have called, in its own world, for each signal.
-    pub(crate) on_signal: Option<Owned>,
-    ended: usize,
-    clashes: Seldom,
+    on_signal: Option<Owned>,
+    ended: Cell<usize>,
+    conflicts: RefCell<Seldom>,
     /// The collector is to run as soon as no lane does.
-    collect: bool,
-    pub(crate) clones: u64,
-    pub(crate) clone_time: Duration,
-    pub(crate) slices: Slices,
+    collect: Cell<bool>,
+    clones: Cell<u64>,
+    clone_time: Cell<Duration>,
 }
 
 /// After how many ended lanes the collector runs: a lane's container is cyclic and frees itself no other way.
 const COLLECT_AFTER: usize = 16;
 
+/// The table of this process's run, while its loop goes round.
+static CURRENT_TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+
+/// A table is that of the run while this lives.
+pub(crate) struct Entered<'table>(std::marker::PhantomData<&'table Table>);
+
+impl<'table> Entered<'table> {
+    /// Makes it the table of this process's run.
+    pub(crate) fn new(table: &'table Table) -> Self {
+        CURRENT_TABLE.store(ptr::from_ref(table).cast_mut(), Ordering::Relaxed);
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CURRENT_TABLE.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+/// Looks at the table of this process's run; None outside a run. The closure may switch lanes: the table is only ever shared.
+pub(crate) fn with<R>(body: impl FnOnce(&Table) -> R) -> Option<R> {
+    let table = CURRENT_TABLE.load(Ordering::Relaxed);
+    // SAFETY: `Entered` keeps the table borrowed while it is stored here, in a frame of the PHP thread that the lanes are entered from.
+    unsafe { table.as_ref() }.map(body)
+}
+
 impl Table {
     /// No lanes yet.
     pub(crate) fn new(work: Box<dyn Work>, birth: Birth, board: Option<Arc<Scoreboard>>) -> Self {
         Self {
-            lanes: Vec::new(),
-            free: Vec::new(),
-            slots: Slots::default(),
-            template: None,
+            lanes: RefCell::default(),
+            free: RefCell::default(),
+            slots: Box::into_raw(Box::default()),
+            template: RefCell::default(),
             birth,
             without: TestOmissions::from_environment(),
-            booting: false,
+            booting: Cell::default(),
             work,
             board,
             on_signal: None,
-            ended: 0,
-            clashes: Seldom::default(),
-            collect: false,
-            clones: 0,
-            clone_time: Duration::ZERO,
-            slices: Slices::new(),
+            ended: Cell::default(),
+            conflicts: RefCell::default(),
+            collect: Cell::default(),
+            clones: Cell::default(),
+            clone_time: Cell::default(),
         }
     }
 
+    /// The places of what is exchanged, which live as long as the table. Whoever uses them does so for moments in which no lane is
+    /// switched and no PHP code runs.
+    pub(crate) fn slots(&self) -> *mut Slots {
+        self.slots
+    }
+
+    /// Looks at the places of what is exchanged, or changes them. The closure must not switch lanes or call PHP.
+    fn with_slots<R>(&self, body: impl FnOnce(&mut Slots) -> R) -> R {
+        // SAFETY: on the PHP thread; they live as long as the table, and everybody uses them for such moments only.
+        body(unsafe { &mut *self.slots })
+    }
+
+    /// Whether lanes are copies of a template.
+    pub(crate) fn has_template(&self) -> bool {
+        self.template.borrow().is_some()
+    }
+
+    /// What copies of the template could not be made of.
+    pub(crate) fn add_failed(&self, found: &mut Audit) {
+        if let Some(template) = &*self.template.borrow() {
+            found.add_failed(template.copier().failed());
+        }
+    }
+
+    /// Makes this what lanes are copied from.
+    pub(crate) fn set_template(&self, template: Template) {
+        self.template.replace(Some(template));
+    }
+
+    /// How lanes begin.
+    pub(crate) fn birth(&self) -> Birth {
+        self.birth
+    }
+
+    /// How many places are exchanged.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.with_slots(|slots| slots.len())
+    }
+
+    /// How many lanes were copied, and how long that took.
+    pub(crate) fn clones(&self) -> (u64, Duration) {
+        (self.clones.get(), self.clone_time.get())
+    }
+
+    /// The lane of this number; null: there is none.
+    fn lane(&self, id: LaneId) -> *mut Lane {
+        let lanes = self.lanes.borrow();
+        lanes.get(id as usize).copied().unwrap_or(ptr::null_mut())
+    }
+
+    /// All lanes. None of them is running while they are looked at.
+    fn all(&self) -> Vec<*mut Lane> {
+        let lanes = self.lanes.borrow();
+        lanes
+            .iter()
+            .copied()
+            .filter(|lane| !lane.is_null())
+            .collect()
+    }
+
     /// Takes an ended lane's own variables: they become the template.
-    pub(crate) fn take_own(&mut self, lane: LaneId) -> Option<LaneVariables> {
-        let lane = self.lanes[lane as usize].as_mut()?;
+    pub(crate) fn take_own(&self, lane: LaneId) -> Option<LaneVariables> {
+        // SAFETY: boxed and alive, and it does not run.
+        let lane = unsafe { self.lane(lane).as_mut() }?;
         let mut own = lane.own.take()?;
         own.at_end = lane.globals.at_end();
         Some(own)
     }
 
-    pub(super) fn own(&mut self) -> Option<LaneVariables> {
-        match (self.birth, &mut self.template) {
+    pub(super) fn own(&self) -> Option<LaneVariables> {
+        match (self.birth, &mut *self.template.borrow_mut()) {
             (Birth::Common, _) => None,
             (Birth::Cloned, Some(template)) => {
-                self.slots.scan();
                 let started = Instant::now();
-                let own = template.clone_own(&mut self.slots);
-                self.clones += 1;
-                self.clone_time += started.elapsed();
+                let own = self.with_slots(|slots| {
+                    slots.scan();
+                    template.clone_own(slots)
+                });
+                self.clones.set(self.clones.get() + 1);
+                self.clone_time
+                    .set(self.clone_time.get() + started.elapsed());
                 Some(own)
             }
             _ => Some(LaneVariables::declared()),
         }
     }
 
+    /// Ends what was a lane's own, after the lane.
+    pub(super) fn retire(&self, own: LaneVariables) {
+        // SAFETY: on the PHP thread, where nobody else uses the slots while what is not live is dropped.
+        own.retire(unsafe { &mut *self.slots });
+    }
+
     /// Calls something in a lane's world while the lane is suspended, as a signal handler would on top of its job. It runs in the
     /// scheduler's context: what it waits for stops all lanes.
-    fn call_in(&mut self, lane: *mut Lane, callback: &Owned, signal: i32) {
+    fn call_in(&self, lane: *mut Lane, callback: &Owned, signal: i32) {
         self.enter(lane, Instant::now());
         // The lane may have been suspended by a destructor while an exception was on its way: then no PHP code can run.
         if !zend::has_exception() {
-            VISITED.store(lane, Ordering::Relaxed);
+            CALLED_IN.store(lane, Ordering::Relaxed);
             call_back(callback, signal);
-            VISITED.store(ptr::null_mut(), Ordering::Relaxed);
+            CALLED_IN.store(ptr::null_mut(), Ordering::Relaxed);
         }
         self.leave(lane);
     }
 
-    fn enter(&mut self, lane: *mut Lane, now: Instant) {
+    fn enter(&self, lane: *mut Lane, now: Instant) {
         if let Some(board) = &self.board {
-            board.beat(self.slices.ms(now));
+            session::with(|session| board.beat(session.slices.ms(now)));
             // SAFETY: the lane and its owner are boxed and alive.
             board.enter(unsafe { (*Lane::world(lane)).id });
         }
         self.bring_in(lane);
     }
 
-    fn leave(&mut self, lane: *mut Lane) {
+    fn leave(&self, lane: *mut Lane) {
         self.take_out(lane);
         if let Some(board) = &self.board {
             board.leave();
@@ -130,7 +229,7 @@ impl Table {
 
     /// Makes a lane's share live. A pending exception is among the globals, and nothing can be called while there is one: so these
     /// come last.
-    pub(super) fn bring_in(&mut self, lane: *mut Lane) {
+    pub(super) fn bring_in(&self, lane: *mut Lane) {
         // SAFETY: the lane and its owner are boxed and alive; neither is running while their shares are exchanged.
         unsafe {
             let world = Lane::world(lane);
@@ -146,7 +245,7 @@ impl Table {
     }
 
     /// Makes the base's share live again.
-    pub(super) fn take_out(&mut self, lane: *mut Lane) {
+    pub(super) fn take_out(&self, lane: *mut Lane) {
         // SAFETY: as above.
         unsafe {
             let world = Lane::world(lane);
@@ -161,28 +260,30 @@ impl Table {
         }
     }
 
-    fn exchange_own(&mut self, world: *mut Lane) {
+    fn exchange_own(&self, world: *mut Lane) {
         // SAFETY: as above.
         unsafe {
             if let Some(own) = &mut (*world).own {
-                own.exchange(&mut self.slots, self.without);
+                own.exchange(&mut *self.slots, self.without);
             }
         }
     }
 
     /// A lane that has not run yet.
     fn make(
-        &mut self,
+        &self,
         globals: Globals,
         own: Option<LaneVariables>,
         work: *const dyn Work,
         owner: *mut Lane,
     ) -> Result<LaneId, String> {
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.lanes.push(None);
-            (self.lanes.len() - 1) as LaneId
+        let free = self.free.borrow_mut().pop();
+        let id = free.unwrap_or_else(|| {
+            let mut lanes = self.lanes.borrow_mut();
+            lanes.push(ptr::null_mut());
+            (lanes.len() - 1) as LaneId
         });
-        let mut lane = Box::new(Lane {
+        let lane = Box::into_raw(Box::new(Lane {
             // SAFETY: plain data, set by kq_context_init below.
             context: unsafe { std::mem::zeroed() },
             id,
@@ -191,28 +292,30 @@ impl Table {
             own,
             pause: Pause::Ended,
             wake: Wake::Start,
-            insistence: Insistence::NEW,
-            fault: None,
-            below: None,
+            cancel: CancelState::NEW,
+            call_error: None,
+            outer: None,
             cost: Cost::default(),
-            memory: memory::Limit::default(),
+            memory: MemoryLimit::default(),
             work,
             settling: None,
             last_job: None,
             on_signal: None,
             owner,
-            group: ptr::null(),
-        });
-        let argument = (&raw mut *lane).cast::<c_void>();
+            helpers: None,
+        }));
         // SAFETY: the context lies in the box, which does not move.
-        if !unsafe { sys::kq_context_init(&raw mut lane.context, Some(lane_main), argument) } {
-            self.free.push(id);
+        let made =
+            unsafe { sys::kq_context_init(&raw mut (*lane).context, Some(lane_main), lane.cast()) };
+        if !made {
+            // SAFETY: the box of above, which nobody knows.
+            drop(unsafe { Box::from_raw(lane) });
+            self.free.borrow_mut().push(id);
             return Err(format!(
-                "no stack for lane {}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count.",
-                id
+                "no stack for lane {id}: memory or vm.max_map_count is used up. Lower --concurrency, or raise vm.max_map_count."
             ));
         }
-        self.lanes[id as usize] = Some(lane);
+        self.lanes.borrow_mut()[id as usize] = lane;
         Ok(id)
     }
 }
@@ -221,7 +324,7 @@ impl Table {
 fn call_back(callback: &Owned, signal: i32) {
     let (ending, _) = zend::call(callback.as_ptr(), &mut [zend::long(i64::from(signal))]);
     match ending {
-        Ending::BailedOut => run::poison(),
+        Ending::BailedOut => session::poison(),
         _ => drop(zend::take_exception()),
     }
 }
@@ -248,74 +351,86 @@ pub(super) unsafe fn begin(lane: *mut Lane) {
     }
 }
 
+/// Puts a lane that may be settling a job before or behind the descriptors that are kept back.
+fn use_reserve(lane: *mut Lane, on: bool) {
+    // SAFETY: the caller's lane is alive, and it is between two turns.
+    if unsafe { (*lane).settling }.is_some() {
+        limits::use_reserve(on);
+    }
+}
+
 impl Lanes for Table {
-    fn start(&mut self) -> Result<LaneId, String> {
+    fn start(&self) -> Result<LaneId, String> {
         let mut own = self.own();
         let handlers = own.as_mut().and_then(|own| own.handlers.take());
         let work = &raw const *self.work;
-        let globals = Globals::fresh(!self.booting, handlers);
+        let globals = Globals::fresh(!self.booting.get(), handlers);
         self.make(globals, own, work, ptr::null_mut())
     }
 
-    fn fork(&mut self, parent: LaneId) -> Option<LaneId> {
-        let parent: *mut Lane = &raw mut **self.lanes[parent as usize].as_mut()?;
-        // SAFETY: the parent is suspended, and its group lies in its frame until the last of these lanes has ended.
-        let (globals, owner, group) = unsafe {
-            let group = (*parent).group.as_ref()?;
-            if !group.wants_lane() {
-                return None;
-            }
-            let owner = (*parent).owner;
-            let owner = if owner.is_null() { parent } else { owner };
-            (Globals::beside(&(*parent).globals), owner, group)
-        };
+    fn fork(&self, parent: LaneId) -> Option<LaneId> {
+        let parent = self.lane(parent);
+        if parent.is_null() {
+            return None;
+        }
+        // SAFETY: the parent is alive and suspended.
+        let (helpers, owner) = unsafe { ((*parent).helpers?, Lane::world(parent)) };
+        // SAFETY: the group lies in the parent's frame until the last of these lanes has ended.
+        let group = unsafe { &*helpers };
+        if !group.want_lane() {
+            return None;
+        }
+        // SAFETY: the parent is alive and suspended.
+        let globals = Globals::beside(unsafe { &(*parent).globals });
         // Without a stack the parent does the rest itself.
         let lane = self.make(globals, None, group, owner).ok()?;
-        group.has_lane();
+        group.have_lane();
         Some(lane)
     }
 
-    fn resume(&mut self, id: LaneId, wake: Wake) -> Pause {
-        let Some(lane) = self.lanes[id as usize].as_mut() else {
+    fn resume(&self, id: LaneId, wake: Wake) -> Pause {
+        let lane = self.lane(id);
+        if lane.is_null() {
             return Pause::Ended;
-        };
-        lane.wake = wake;
+        }
+        // SAFETY: boxed and alive, and suspended.
+        unsafe { (*lane).wake = wake };
         // What the last one has loaded may be what this one waits in.
-        crate::hooks::refresh();
-        let lane: *mut Lane = &raw mut **lane;
+        report::refresh();
         let now = Instant::now();
         self.enter(lane, now);
         memory::enter(lane);
-        // SAFETY: `lane` is alive.
-        descriptors::switch(unsafe { (*lane).settling }, true);
+        use_reserve(lane, true);
         CURRENT.store(lane, Ordering::Relaxed);
-        let measured = self.birth != Birth::Common && self.slices.begin(now);
+        let measured = self.birth != Birth::Common
+            && session::with(|session| session.slices.begin(now)).unwrap_or_default();
         // Of a lane that has not obeyed yet, the alarm may have been set for others meanwhile.
-        if measured || super::asked_again_at().is_some() {
-            run::set_alarm();
+        if measured || super::cancel_again_at().is_some() {
+            interrupt::set_alarm();
         }
-        if run::with_desk(|desk| desk.is_cancelled(id)).unwrap_or_default() {
+        if session::with_desk(|desk| desk.is_cancelled(id)).unwrap_or_default() {
             // What it was woken by may not say so.
             // SAFETY: stores a flag.
             unsafe { sys::kq_request_interrupt() };
         }
-        // SAFETY: `lane` is alive; nothing of `self` is borrowed while it runs that it could reach another way.
+        // SAFETY: the lane is alive until it is discarded, which happens between turns. Nothing of the table, the session or the lane is
+        // borrowed here but shared: the lane's code uses all of them.
         unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
         // SAFETY: `lane` is alive. The message is still its own, and so is the blame.
         if unsafe { (*lane).context.bailed_out } {
-            run::poison();
+            session::poison();
         }
         CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
         memory::leave(lane);
-        // SAFETY: as above.
-        descriptors::switch(unsafe { (*lane).settling }, false);
+        use_reserve(lane, false);
         // SAFETY: `lane` and its owner are alive, and neither runs.
-        self.slices.leave(unsafe { &mut (*Lane::world(lane)).cost });
+        let cost = unsafe { &mut (*Lane::world(lane)).cost };
+        session::with(|session| session.slices.leave(cost));
         self.leave(lane);
         self.hand_out_wrappers();
         self.collect_if_due();
-        crate::diagnostics::tell();
-        // SAFETY: as above.
+        diagnostics::tell();
+        // SAFETY: `lane` is alive, and does not run.
         unsafe {
             if (*lane).context.ended {
                 Pause::Ended
@@ -325,12 +440,14 @@ impl Lanes for Table {
         }
     }
 
-    fn clashed(&mut self, clash: Clash) {
+    fn clashed(&self, clash: Clash) {
         let job = |id: LaneId| {
-            self.lanes[id as usize].as_deref().map_or(id, |lane| {
-                // SAFETY: the lane is alive, and so is its owner.
-                unsafe { (*Lane::world(ptr::from_ref(lane).cast_mut())).id }
-            })
+            let lane = self.lane(id);
+            if lane.is_null() {
+                return id;
+            }
+            // SAFETY: the lane is alive, and so is its owner.
+            unsafe { (*Lane::world(lane)).id }
         };
         let [first, second] = [clash.first, clash.second].map(|id| names::of(job(id)));
         let then = match clash.then {
@@ -343,32 +460,30 @@ impl Lanes for Table {
              several, or let the job run isolated.",
             clash.what()
         );
-        if clash.then == Then::Fails
-            && let Some(lane) = &mut self.lanes[clash.second as usize]
-        {
-            lane.fault = Some(message.clone());
+        if clash.then == Then::Fails {
+            // SAFETY: boxed and alive, and none runs.
+            if let Some(lane) = unsafe { self.lane(clash.second).as_mut() } {
+                lane.call_error = Some(message.clone());
+            }
         }
-        let Some(unsaid) = self.clashes.says(Instant::now()) else {
+        let Some(unsaid) = self.conflicts.borrow_mut().says(Instant::now()) else {
             return;
         };
         if unsaid > 0 {
             message += &format!(" ({unsaid} more such cases since the last message.)");
         }
-        run::tell("warning", &message);
+        session::tell("warning", &message);
     }
 
-    fn signalled(&mut self, signal: i32) {
+    fn signalled(&self, signal: i32) {
         if let Some(callback) = &self.on_signal {
             call_back(callback, signal);
         }
         if !STOP.contains(&signal) {
             return;
         }
-        for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes[index].as_mut() else {
-                continue;
-            };
-            let lane: *mut Lane = &raw mut **lane;
+        // What is called makes no lanes and ends none.
+        for lane in self.all() {
             // SAFETY: the lane is boxed and alive, and none runs.
             let callback = unsafe { &(*lane).on_signal }
                 .as_ref()
@@ -379,10 +494,10 @@ impl Lanes for Table {
         }
     }
 
-    fn dispose(&mut self, id: LaneId) {
-        let helps = self.lanes[id as usize]
-            .as_ref()
-            .is_none_or(|lane| !lane.owner.is_null());
+    fn dispose(&self, id: LaneId) {
+        let lane = self.lane(id);
+        // SAFETY: boxed and alive; it has ended.
+        let helps = lane.is_null() || unsafe { !(*lane).owner.is_null() };
         self.discard(id);
         if helps {
             return;
@@ -402,15 +517,18 @@ pub(crate) struct Trial {
 
 impl Table {
     /// One application has ended; the collector gets what is left of it, in the scheduler's context.
-    pub(super) fn count_ended(&mut self) {
-        self.ended += 1;
-        self.collect |= self.birth != Birth::Common && self.ended.is_multiple_of(COLLECT_AFTER);
+    pub(super) fn count_ended(&self) {
+        let ended = self.ended.get() + 1;
+        self.ended.set(ended);
+        if self.birth != Birth::Common && ended.is_multiple_of(COLLECT_AFTER) {
+            self.collect.set(true);
+        }
     }
 
-    fn collect_if_due(&mut self) {
+    fn collect_if_due(&self) {
         // SAFETY: on the PHP thread, in the scheduler's context.
-        if std::mem::take(&mut self.collect) && !unsafe { sys::kq_collect_cycles() } {
-            run::poison();
+        if self.collect.take() && !unsafe { sys::kq_collect_cycles() } {
+            session::poison();
         }
     }
 
@@ -419,29 +537,25 @@ impl Table {
         let Some(moment) = Instant::now().checked_sub(age) else {
             return 0;
         };
-        let lanes = self.lanes.iter().flatten();
-        lanes
+        let lanes = self.lanes.borrow();
+        // SAFETY: boxed and alive; what the running one costs changes only as its job begins and ends.
+        let costs = lanes.iter().filter_map(|lane| unsafe { lane.as_ref() });
+        costs
             .filter(|lane| lane.cost.has_begun_since(moment))
             .count()
     }
 
     /// Stream wrappers that are for every lane are given to those that there are, and to the base, from which new ones have them.
-    fn hand_out_wrappers(&mut self) {
-        if self.slots.late.wrappers.is_empty() {
-            return;
-        }
-        for wrapper in std::mem::take(&mut self.slots.late.wrappers) {
+    fn hand_out_wrappers(&self) {
+        let wrappers = self.with_slots(|slots| std::mem::take(&mut slots.late.wrappers));
+        for wrapper in wrappers {
             // SAFETY: on the PHP thread, in the scheduler's context: the base's streams are live.
             unsafe { sys::kq_streams_add(ptr::null_mut(), &raw const wrapper) };
-            for lane in self.lanes.iter_mut().flatten() {
-                lane.globals.add_wrapper(&wrapper);
+            for lane in self.all() {
+                // SAFETY: boxed and alive, and none runs.
+                unsafe { (*lane).globals.add_wrapper(&wrapper) };
             }
         }
-    }
-
-    /// The alarm has rung.
-    pub(crate) fn look_at_slice(&mut self, in_lane: bool) {
-        self.slices.rang(in_lane);
     }
 
     /// The same slots and template for another kind of lane.
@@ -457,13 +571,19 @@ impl Table {
         self
     }
 
+    /// Signals are told to this from now on.
+    pub(crate) fn tell_signals(mut self, callback: Option<Owned>) -> Self {
+        self.on_signal = callback;
+        self
+    }
+
     /// Runs the work in one lane to its end, with no loop: nothing in it waits.
-    pub(crate) fn boot_template(&mut self) -> Result<(), String> {
+    pub(crate) fn boot_template(&self) -> Result<(), String> {
         // SAFETY: the calling context is the one that enters the lane.
         unsafe { sys::kq_scheduler_here() };
-        self.booting = true;
+        self.booting.set(true);
         let lane = self.start();
-        self.booting = false;
+        self.booting.set(false);
         let lane = lane?;
         match self.resume(lane, Wake::Start) {
             Pause::Ended => Ok(()),
@@ -473,44 +593,63 @@ impl Table {
 
     /// Makes the process as it is now the template: what lanes get is what `fork()` would give them. Nothing is made of it if the
     /// audit refuses something in it.
-    pub(crate) fn take_process(&mut self, shared: &[String]) -> Audit {
-        self.slots.late.share(shared);
-        let mut live = Template::new(LaneVariables::live(&mut self.slots), shared);
-        let found = live.audit(&self.slots);
-        if found.refused.is_empty() {
+    pub(crate) fn take_process(&self, shared: &[String]) -> Audit {
+        let (frozen, found) = self.with_slots(|slots| {
+            slots.late.share(shared);
+            let mut live = Template::new(LaneVariables::live(slots), shared);
+            let found = live.audit(slots);
             // The process goes on with its own; what lanes are copied from must not change any more.
-            let frozen = live.clone_own(&mut self.slots);
-            self.template = Some(Template::new(frozen, shared));
+            let frozen = found.refused.is_empty().then(|| live.clone_own(slots));
+            live.let_go();
+            (frozen, found)
+        });
+        if let Some(frozen) = frozen {
+            self.set_template(Template::new(frozen, shared));
         }
-        live.let_go();
+        found
+    }
+
+    /// Makes what a lane of its own has booted the template.
+    pub(crate) fn take_booted(&self, shared: &[String]) -> Audit {
+        let own = self.take_own(0).unwrap_or_else(LaneVariables::declared);
+        let mut template = Template::new(own, shared);
+        self.with_slots(|slots| slots.late.share(shared));
+        self.discard(0);
+        let found = self.with_slots(|slots| template.audit(slots));
+        self.set_template(template);
         found
     }
 
     /// Forgets an ended lane.
-    pub(crate) fn discard(&mut self, lane: LaneId) {
-        let own = self.lanes[lane as usize]
-            .as_mut()
-            .and_then(|lane| lane.own.take());
-        if let Some(own) = own {
-            own.retire(&mut self.slots);
+    pub(crate) fn discard(&self, id: LaneId) {
+        let lane = std::mem::replace(&mut self.lanes.borrow_mut()[id as usize], ptr::null_mut());
+        if lane.is_null() {
+            return;
         }
-        self.lanes[lane as usize] = None;
-        self.free.push(lane);
+        // SAFETY: the lane has ended, and nobody knows it any more.
+        let mut lane = unsafe { Box::from_raw(lane) };
+        if let Some(own) = lane.own.take() {
+            self.retire(own);
+        }
+        drop(lane);
+        self.free.borrow_mut().push(id);
     }
 
     /// Copies the template, if there is one, and drops the copy: what a lane will cost.
-    pub(crate) fn trial(&mut self) -> Trial {
-        self.slots.scan();
-        let Some(template) = &mut self.template else {
+    pub(crate) fn trial(&self) -> Trial {
+        let before = zend::memory_usage();
+        let made = self.template.borrow_mut().as_mut().map(|template| {
+            self.with_slots(|slots| slots.scan());
+            let started = Instant::now();
+            let copy = self.with_slots(|slots| template.clone_silently(slots));
+            (copy, started.elapsed(), template.copier().counts())
+        });
+        let Some((copy, took, counts)) = made else {
             return Trial::default();
         };
-        let before = zend::memory_usage();
-        let started = Instant::now();
-        let copy = template.clone_silently(&mut self.slots);
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = took.as_secs_f64();
         let bytes = zend::memory_usage().saturating_sub(before);
-        let counts = template.copier().counts();
-        copy.retire(&mut self.slots);
+        self.retire(copy);
         // Destructors of the copy may have thrown.
         zend::take_exception();
         // SAFETY: on the PHP thread.
@@ -523,15 +662,14 @@ impl Table {
             seconds,
         }
     }
-}
 
-/// The end of a lane's life, on its own stack: its variables are dropped while they are live, since destructors may run and wait.
-pub(crate) fn drop_own(table: *mut Table) {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    // SAFETY: called from the running lane's main function; the table outlives the run, and `slots` changes only between turns.
-    unsafe {
-        if (*lane).own.is_some() {
-            variables::drop_live(&raw mut (*table).slots, (*table).without);
+    /// Ends the running lane's life, on its own stack: its variables are dropped while they are live, since destructors may run and wait.
+    pub(crate) fn drop_own(&self) {
+        let lane = super::running();
+        // SAFETY: called from the running lane's main function.
+        if unsafe { (*lane).own.is_some() } {
+            // SAFETY: the variables are the running lane's, it runs no other code afterwards, and the slots live as long as the table.
+            unsafe { variables::drop_live(self.slots, self.without) };
         }
     }
 }
@@ -541,14 +679,19 @@ thread_local! {
     static LEFT: RefCell<Vec<(LaneVariables, Slots)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The template's values stay until the request ends, and PHP then throws all memory away. A debug build of PHP complains of that.
 impl Drop for Table {
     fn drop(&mut self) {
+        for lane in self.all() {
+            // SAFETY: lanes that are left when a run could not go on; nobody knows them any more.
+            drop(unsafe { Box::from_raw(lane) });
+        }
+        // SAFETY: the box of `new`, which nobody uses any more.
+        let slots = unsafe { Box::from_raw(self.slots) };
+        // The template's values stay until the request ends, and PHP then throws all memory away. A debug build of PHP complains of that.
         if sys::ZEND_DEBUG != 0
             && let Some(template) = self.template.take()
         {
-            let left = (template.into_own(), std::mem::take(&mut self.slots));
-            LEFT.with_borrow_mut(|all| all.push(left));
+            LEFT.with_borrow_mut(|all| all.push((template.into_own(), *slots)));
         }
     }
 }

@@ -187,7 +187,8 @@ impl Run {
         signals: Option<Signals>,
         children: Option<Children>,
     ) -> Self {
-        let desk = Desk::new(scheduler, Instant::now(), signals, children).unwrap();
+        let reactor = Desk::reactor(signals.as_ref(), children.as_ref()).unwrap();
+        let desk = Desk::new(reactor, scheduler, Instant::now(), signals, children);
         Self {
             desk: Rc::new(RefCell::new(desk)),
             log: Log::default(),
@@ -233,7 +234,7 @@ impl Run {
     pub(crate) fn go(&mut self) -> io::Result<()> {
         let _watchdog = Watchdog::new(std::thread::current().name().unwrap_or("?"));
         let desk = Rc::clone(&self.desk);
-        runner::run(&desk, self)
+        runner::run(&desk, &Driven(RefCell::new(self)))
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -390,7 +391,36 @@ impl Run {
     }
 }
 
-impl Lanes for Run {
+/// The loop has its lanes shared; these are only ever changed by it.
+struct Driven<'run>(RefCell<&'run mut Run>);
+
+impl Lanes for Driven<'_> {
+    fn start(&self) -> Result<LaneId, String> {
+        self.0.borrow_mut().start()
+    }
+
+    fn fork(&self, parent: LaneId) -> Option<LaneId> {
+        self.0.borrow_mut().fork(parent)
+    }
+
+    fn resume(&self, id: LaneId, wake: Wake) -> Pause {
+        self.0.borrow_mut().resume(id, wake)
+    }
+
+    fn clashed(&self, clash: Clash) {
+        self.0.borrow_mut().clashed(clash);
+    }
+
+    fn signalled(&self, signal: i32) {
+        self.0.borrow_mut().signalled(signal);
+    }
+
+    fn dispose(&self, id: LaneId) {
+        self.0.borrow_mut().dispose(id);
+    }
+}
+
+impl Run {
     fn start(&mut self) -> Result<LaneId, String> {
         if self.room == 0 {
             return Err("no room".into());

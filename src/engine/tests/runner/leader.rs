@@ -154,35 +154,37 @@ fn a_leader_that_idles_hears_of_a_pause_and_of_its_end() {
 
 #[test]
 fn a_job_whose_lane_lines_up_without_a_word_is_finished() {
+    use std::cell::Cell;
+
     use kqueue_core::scheduler::{Grant, LaneId};
     use kqueue_engine::runner::{self, Lanes, Pause, Wake};
 
     /// Takes two jobs and says of neither that it has ended.
-    struct Silent(super::lanes::Run, usize);
+    struct Silent(super::lanes::Run, Cell<usize>);
     impl Lanes for Silent {
-        fn start(&mut self) -> Result<LaneId, String> {
+        fn start(&self) -> Result<LaneId, String> {
             Ok(0)
         }
-        fn resume(&mut self, lane: LaneId, wake: Wake) -> Pause {
+        fn resume(&self, lane: LaneId, wake: Wake) -> Pause {
             let mut desk = self.0.desk.borrow_mut();
             match wake {
-                Wake::Granted(Grant::Lead) if self.1 == 2 => desk.stop(0, "enough"),
+                Wake::Granted(Grant::Lead) if self.1.get() == 2 => desk.stop(0, "enough"),
                 Wake::Granted(Grant::Lead) => {
                     assert!(desk.scheduler.reserved(lane));
                     desk.set_deadline(lane, Some(Instant::now() + LONG));
-                    self.1 += 1;
+                    self.1.set(self.1.get() + 1);
                 }
                 Wake::Granted(_) => return Pause::Ended,
                 _ => {}
             }
             Pause::Line
         }
-        fn dispose(&mut self, _lane: LaneId) {}
+        fn dispose(&self, _lane: LaneId) {}
     }
 
     let run = Run::leader(1, Queue::default());
     let desk = std::rc::Rc::clone(&run.desk);
-    runner::run(&desk, &mut Silent(run, 0)).unwrap();
+    runner::run(&desk, &Silent(run, Cell::new(0))).unwrap();
     let desk = desk.borrow();
     assert_eq!(desk.scheduler.in_flight(), 0);
     assert_eq!(desk.scheduler.finished_so_far(), 2);

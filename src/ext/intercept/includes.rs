@@ -11,6 +11,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::lane;
 use crate::state::effects::Before;
 use crate::state::included::File;
 use crate::state::slots::Slots;
@@ -96,7 +97,7 @@ extern "C" fn begins(include: *const sys::kq_include) {
             slots.late.live.note_alone(zend::text(include.path));
         }
         // What the file declares is not among the slots before it has ended.
-        if include.acts && super::current().is_some() {
+        if include.acts && lane::current().is_some() {
             slots.scan();
             // SAFETY: on the PHP thread; slots are live until the request ends.
             let before = unsafe { Before::take(slots.statics.live()) };
@@ -158,5 +159,5 @@ fn tell_of_effects(include: &sys::kq_include, changes: &[String]) {
          lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.",
         changes.join(", ")
     );
-    super::slices::note_effects(file.into_owned());
+    lane::note_effects(file.into_owned());
 }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kqueue_engine::interpose::{self, Woken};
 
-use crate::run;
+use super::report;
 use crate::zend::{self, Value, sys};
+use crate::{lane, session};
 
 /// What a function waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,11 +73,11 @@ static ORIGINALS: [AtomicPtr<c_void>; COUNT] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; COUNT];
 
 /// They stand in while this lives.
-pub(crate) struct Waits {
+pub(crate) struct StandIns {
     replaced: Vec<(*mut sys::zend_function, usize)>,
 }
 
-impl Waits {
+impl StandIns {
     /// Only for `dl`, or for all.
     pub(crate) fn install(all: bool) -> Self {
         let mut replaced = Vec::new();
@@ -109,7 +110,7 @@ impl Waits {
     }
 }
 
-impl Drop for Waits {
+impl Drop for StandIns {
     fn drop(&mut self) {
         for (function, number) in self.replaced.drain(..) {
             // SAFETY: functions of extensions live until the request ends.
@@ -129,7 +130,7 @@ unsafe extern "C" fn stand_in<const NUMBER: usize>(frame: Frame, result: *mut Va
         // SAFETY: the call as it came, its time perhaps taken out.
         unsafe { original(NUMBER)(frame, result) };
     };
-    if super::current().is_none() || run::forked() {
+    if lane::current().is_none() || session::forked() {
         return call();
     }
     match STAND_INS[NUMBER].1 {
@@ -197,7 +198,7 @@ unsafe extern "C" fn stand_in<const NUMBER: usize>(frame: Frame, result: *mut Va
         Kind::Transfers => transfers(frame, result, &call),
         Kind::Library => {
             call();
-            crate::hooks::refresh();
+            report::refresh();
         }
     }
 }

@@ -2,6 +2,7 @@
 //! merely registered is kept for the lane, which finds it there, and is never called. Commands that trap signals while they run go on
 //! with that, when a job calls them.
 
+use crate::lane;
 use crate::state::signal_handlers::SignalHandlers;
 use crate::zend::{self, Owned, Value, sys};
 
@@ -85,7 +86,7 @@ fn register(signal: i64, handler: *mut Value) -> Outcome {
 }
 
 fn look(body: impl FnOnce(&mut SignalHandlers)) {
-    super::with_settings(|settings| body(&mut settings.signals));
+    lane::with_settings(|settings| body(&mut settings.signals));
 }
 
 fn integer(value: *mut Value) -> Option<i64> {

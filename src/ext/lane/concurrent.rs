@@ -6,18 +6,18 @@
 #![expect(unsafe_code, reason = "sets a global, and the group of a lane")]
 
 use std::cell::RefCell;
-use std::sync::atomic::Ordering;
+use std::ptr;
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::interpose::Woken;
 use kqueue_engine::runner::{Pause, Wake};
 
-use super::{CURRENT, Work, end_modules, insist, renew_globals, suspend};
-use crate::run::{self, with_desk};
+use super::{Helpers, Work, end_modules, renew_globals, rethrow, running, suspend};
+use crate::session::{self, with_desk};
 use crate::zend::{self, Ending, Owned, sys};
 
 /// See the module's words.
-pub(crate) struct Group {
+pub(crate) struct HelperGroup {
     state: RefCell<State>,
     limit: usize,
     /// The code that waits has an output buffer: what is written is for that, in the order of the callables.
@@ -49,10 +49,10 @@ pub(crate) enum Failure {
 
 /// Whether callables can run side by side here: in a lane, and not where it must not be suspended.
 pub(crate) fn possible() -> bool {
-    run::is_ours() && super::can_suspend()
+    session::is_ours() && super::can_suspend()
 }
 
-impl Group {
+impl HelperGroup {
     /// Of these callables, at most `limit` at once.
     pub(crate) fn new(callables: Vec<Owned>, limit: usize) -> Self {
         let count = callables.len();
@@ -77,14 +77,14 @@ impl Group {
 
     /// In a lane: runs all of them. The results, or what the first failure was.
     pub(crate) fn run_all(&self) -> Result<Vec<Option<Owned>>, Failure> {
-        let lane = CURRENT.load(Ordering::Relaxed);
+        let lane = running();
         // SAFETY: the running lane. A group of this lane that is under way (a Fiber of its may have one) cannot be: it would wait.
-        unsafe { (*lane).group = self };
+        unsafe { (*lane).helpers = Some(ptr::from_ref::<dyn Helpers>(self)) };
         let wake = suspend(Pause::Join);
         // SAFETY: as above.
-        unsafe { (*lane).group = std::ptr::null() };
+        unsafe { (*lane).helpers = None };
         if wake == Wake::Woken(Woken::Cancelled) {
-            insist();
+            rethrow();
         }
         // Those for which there was no memory for a stack.
         // SAFETY: names the running lane.
@@ -106,21 +106,6 @@ impl Group {
         }
     }
 
-    /// Whether a lane should be made for one of them now.
-    pub(super) fn wants_lane(&self) -> bool {
-        let state = self.state.borrow();
-        state.failure.is_none()
-            && state.forked < state.callables.len()
-            && state.running < self.limit
-    }
-
-    /// It was made.
-    pub(super) fn has_lane(&self) {
-        let mut state = self.state.borrow_mut();
-        state.forked += 1;
-        state.running += 1;
-    }
-
     /// One that has no lane and never will.
     fn next(&self) -> Option<usize> {
         let mut state = self.state.borrow_mut();
@@ -138,7 +123,7 @@ impl Group {
             return;
         };
         let (ending, result) = zend::call(callable.as_ptr(), &mut []);
-        run::leave_if_forked(ending);
+        session::leave_if_forked(ending);
         match ending {
             Ending::Returned => {
                 let old = self.state.borrow_mut().results[index].replace(result);
@@ -159,7 +144,7 @@ impl Group {
                 }
             }
             Ending::BailedOut => {
-                run::poison();
+                session::poison();
                 self.fail(lane, Failure::Fatal);
             }
         }
@@ -191,13 +176,13 @@ impl Group {
             self.state.borrow_mut().outputs[index] = Some(text);
         }
         if !whole {
-            run::poison();
+            session::poison();
             self.fail(lane, Failure::Fatal);
         }
     }
 }
 
-impl Work for Group {
+impl Work for HelperGroup {
     fn run(&self, lane: LaneId) {
         let index = {
             let mut state = self.state.borrow_mut();
@@ -219,11 +204,26 @@ impl Work for Group {
                 self.keep_output(lane, index);
             }
             if !renew_globals() {
-                run::poison();
+                session::poison();
                 self.fail(lane, Failure::Fatal);
             }
             end_modules();
         }
         self.state.borrow_mut().running -= 1;
+    }
+}
+
+impl Helpers for HelperGroup {
+    fn want_lane(&self) -> bool {
+        let state = self.state.borrow();
+        state.failure.is_none()
+            && state.forked < state.callables.len()
+            && state.running < self.limit
+    }
+
+    fn have_lane(&self) {
+        let mut state = self.state.borrow_mut();
+        state.forked += 1;
+        state.running += 1;
     }
 }

@@ -3,50 +3,38 @@
 //! The lane that reserved the job may have run others. Its own variables are put aside, as if another lane ran, and a new lane's
 //! take their place until the job has ended; so the job's object never leaves the lane that it belongs to.
 //!
-//! Invariant: while a lane runs, its `globals`, `settings` and `own` hold the base's, and `below` what is not live of its two applications.
+//! Invariant: while a lane runs, its `globals`, `settings` and `own` hold the base's, and `outer` what is not live of its two applications.
 #![expect(unsafe_code, reason = "exchanges the running lane's variables")]
 
-use std::sync::atomic::Ordering;
 use std::{mem, ptr};
 
-use super::{CURRENT, Lane, Table};
+use super::outer::Outer;
+use super::table::Table;
+use super::{Lane, running};
 use crate::state::globals::Globals;
-use crate::state::settings::Settings;
-use crate::state::variables::LaneVariables;
 use crate::zend::{self, Ending, Owned, Value, sys};
-
-/// The application that waits: the one below, or, while it answers, the one above.
-pub(super) struct Below {
-    globals: Globals,
-    settings: Settings,
-    own: Option<LaneVariables>,
-    /// Of the running code: the engine keeps it by stack, and there is one.
-    error_reporting: i32,
-    /// Answers questions of the job.
-    answer: *mut Value,
-}
 
 /// Calls `handler` with the request, as the first thing that a new lane does. `answer` is called by [`ask`], below.
 ///
 /// None: not in a lane, or in such a call already. The handler's result is still owned by nobody else.
 pub(crate) fn run(
-    table: *mut Table,
+    table: &Table,
     handler: &Owned,
     request: &[u8],
     answer: *mut Value,
 ) -> Option<(Ending, Vec<u8>)> {
-    let lane = CURRENT.load(Ordering::Relaxed);
+    let lane = running();
     // SAFETY: the running lane; nobody else looks at its share meanwhile.
-    if lane.is_null() || unsafe { (*lane).below.is_some() } {
+    if lane.is_null() || unsafe { (*lane).outer.is_some() } {
         return None;
     }
-    // SAFETY: as above; the table outlives the run, and the loop does not use it while a lane runs. With the base's variables live
+    // SAFETY: as above; with the base's variables live
     // this is the moment in which lanes are made.
     unsafe {
-        (*table).take_out(lane);
-        let mut own = (*table).own();
+        table.take_out(lane);
+        let mut own = table.own();
         let handlers = own.as_mut().and_then(|own| own.handlers.take());
-        (*lane).below = Some(Box::new(Below {
+        (*lane).outer = Some(Box::new(Outer {
             globals: mem::replace(&mut (*lane).globals, Globals::fresh(true, handlers)),
             settings: mem::take(&mut (*lane).settings),
             own: mem::replace(&mut (*lane).own, own),
@@ -54,7 +42,7 @@ pub(crate) fn run(
             answer,
         }));
         sys::executor_globals.error_reporting = sys::kq_base_error_reporting();
-        (*table).bring_in(lane);
+        table.bring_in(lane);
         super::table::begin(lane);
     }
     let argument = zend::string(request);
@@ -79,26 +67,26 @@ pub(crate) fn run(
     if !super::renew_globals() {
         zend::bailout();
     }
-    super::drop_own(table);
+    table.drop_own();
     super::reset_settings();
     // SAFETY: as above. What is dropped of `above` is not live.
     unsafe {
         turn(table, lane);
-        if let Some(mut above) = (*lane).below.take()
+        if let Some(mut above) = (*lane).outer.take()
             && let Some(own) = above.own.take()
         {
-            own.retire(&mut (*table).slots);
+            table.retire(own);
         }
-        (*table).count_ended();
+        table.count_ended();
     }
     Some((ending, result))
 }
 
 /// In such a call: asks what is below. None: this is no such call.
-pub(crate) fn ask(table: *mut Table, question: &[u8]) -> Option<Vec<u8>> {
-    let lane = CURRENT.load(Ordering::Relaxed);
+pub(crate) fn ask(table: &Table, question: &[u8]) -> Option<Vec<u8>> {
+    let lane = running();
     // SAFETY: the running lane.
-    let answer = unsafe { lane.as_ref()?.below.as_ref()?.answer };
+    let answer = unsafe { lane.as_ref()?.outer.as_ref()?.answer };
     // SAFETY: as in `run`.
     unsafe { turn(table, lane) };
     let argument = zend::string(question);
@@ -118,18 +106,18 @@ pub(crate) fn ask(table: *mut Table, question: &[u8]) -> Option<Vec<u8>> {
 /// Makes the application that waits the one that is live.
 ///
 /// # Safety
-/// `lane` is running and has a `below`.
-unsafe fn turn(table: *mut Table, lane: *mut Lane) {
+/// `lane` is running and has an `outer`.
+unsafe fn turn(table: &Table, lane: *mut Lane) {
     // SAFETY: as in `run`.
     unsafe {
-        (*table).take_out(lane);
-        if let Some(below) = &mut (*lane).below {
-            mem::swap(&mut (*lane).globals, &mut below.globals);
-            mem::swap(&mut (*lane).settings, &mut below.settings);
-            mem::swap(&mut (*lane).own, &mut below.own);
+        table.take_out(lane);
+        if let Some(outer) = &mut (*lane).outer {
+            mem::swap(&mut (*lane).globals, &mut outer.globals);
+            mem::swap(&mut (*lane).settings, &mut outer.settings);
+            mem::swap(&mut (*lane).own, &mut outer.own);
             let live = &raw mut sys::executor_globals.error_reporting;
-            ptr::swap(live, &raw mut below.error_reporting);
+            ptr::swap(live, &raw mut outer.error_reporting);
         }
-        (*table).bring_in(lane);
+        table.bring_in(lane);
     }
 }

@@ -23,13 +23,13 @@ use self::list::Guard::{
 };
 use self::list::{GUARDS, Guard, PERSISTENT, SIGNALS};
 use self::refuse::refuse;
-use super::includes;
 use super::signals::{self, Outcome};
+use super::{includes, select};
 use crate::state::entry::{Mark, is_quiet};
 use crate::state::modules::held;
 use crate::state::pairs::{ASSERT_CALLBACK, Pair, assertion};
 use crate::zend::{self, Class, Owned, Value, sys};
-use crate::{builtins, run};
+use crate::{builtins, lane, session};
 
 type Handler = unsafe extern "C" fn(*mut sys::zend_execute_data, *mut Value);
 
@@ -168,7 +168,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
     let (_, _, guard) = &GUARDS[NUMBER];
     // SAFETY: stored before this handler was put in place.
     let original: Handler = unsafe { mem::transmute(ORIGINALS[NUMBER].load(Ordering::Relaxed)) };
-    if super::live().is_null() || builtins::is_calling() || run::forked() {
+    if !lane::is_live() || builtins::is_calling() || session::forked() {
         // SAFETY: the call as it came.
         unsafe { original(frame, result) };
         return;
@@ -194,7 +194,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
                 // SAFETY: the frame's arguments are live until its function has returned.
                 let callable = unsafe { sys::kq_argument(frame, 1) };
                 if !callable.is_null() {
-                    super::with_settings(|settings| {
+                    lane::with_settings(|settings| {
                         settings.note_autoloader(Owned::copy(callable));
                     });
                 }
@@ -213,7 +213,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
             }
         }
         Then::Select(sockets) => {
-            if !super::select::instead(frame, result, sockets) {
+            if !select::instead(frame, result, sockets) {
                 // SAFETY: as above.
                 unsafe { original(frame, result) };
             }
@@ -234,7 +234,7 @@ unsafe extern "C" fn guarded<const NUMBER: usize>(
             if !callable.is_null() {
                 let callable = Owned::copy(callable);
                 let mut own = false;
-                super::with_settings(|settings| own = settings.has_autoloader(&callable));
+                lane::with_settings(|settings| own = settings.has_autoloader(&callable));
                 if !own {
                     mark(Mark::Autoloaders);
                 }
@@ -459,7 +459,7 @@ fn ini(name: *mut Value, value: *mut Value) -> Then {
         let name = zend::text((*entry).name);
         let asks = !value.is_null() && zend::kind(value) == sys::IS_STRING;
         let asked = || asks.then(|| sys::kq_quantity((*value).value.str_));
-        if name == b"memory_limit" && !super::memory::asked(asked()) {
+        if name == b"memory_limit" && !lane::memory::asked(asked()) {
             // Raised, it is raised for the process; a lower one would be the others' too, so it is for show.
             let raises = asks && sys::kq_memory_limit_allows((*value).value.str_);
             if raises {
@@ -477,7 +477,7 @@ fn ini(name: *mut Value, value: *mut Value) -> Then {
 }
 
 fn mark(mark: Mark) {
-    super::with_settings(|settings| settings.mark(mark));
+    lane::with_settings(|settings| settings.mark(mark));
 }
 
 fn autoloaders() -> usize {

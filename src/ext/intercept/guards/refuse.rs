@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "looks at the running function")]
 
 use crate::exceptions;
-use crate::lane::{current_job, names, slices};
+use crate::lane::{live_owner, names, note_refused};
 use crate::zend::{self, sys};
 
 /// Throws, and notes it: the job's class runs isolated from then on.
@@ -17,10 +17,10 @@ pub(super) fn refuse(frame: *mut sys::zend_execute_data, reason: &str) {
             format!("{}::{name}", zend::class_name(function.scope))
         }
     };
-    let job = current_job().map_or_else(|| "a job".into(), names::of);
+    let job = live_owner().map_or_else(|| "a job".into(), names::of);
     let message = format!(
         "{name}() does not work in a lane, where {job} called it: {reason}. A job with $isolated = true has a process of its own"
     );
-    slices::note_refused(&name);
+    note_refused(&name);
     exceptions::throw("kqueue\\exception\\unsupported", &format!("{message}."));
 }

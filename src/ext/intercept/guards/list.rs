@@ -1,6 +1,6 @@
 //! Which of PHP's functions are guarded, and how.
 
-use crate::lane::signals::Signals;
+use crate::intercept::signals::Signals;
 use crate::state::pairs::Pair;
 
 /// What to do before, after or instead of a function.

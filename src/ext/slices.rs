@@ -2,18 +2,16 @@
 //!
 //! A slice costs two readings of the system's clock. The alarm is set once for many slices: it rings when one may have taken too
 //! long, and is set again for that one if it has not.
-#![expect(
-    unsafe_code,
-    reason = "reads the thread's clock, and the running lane's cost"
-)]
+//!
+//! Invariant: nothing here allocates in PHP's memory while something of it is borrowed: the allocator asks what a job has, by `held`.
+#![expect(unsafe_code, reason = "reads the thread's clock")]
 
-use std::sync::atomic::Ordering;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use kqueue_core::profile::{Meter, Slice, Usage};
 use kqueue_engine::scoreboard::now_ms;
 
-use super::CURRENT;
 use crate::zend;
 
 /// A slice that takes longer is looked at: other lanes wait for so long.
@@ -23,13 +21,13 @@ const SLOW: Duration = Duration::from_millis(250);
 pub(crate) struct Slices {
     origin: Instant,
     origin_ms: u64,
-    meter: Meter,
-    began: Instant,
-    memory: usize,
+    meter: RefCell<Meter>,
+    began: Cell<Instant>,
+    memory: Cell<usize>,
     /// When the alarm is to ring.
-    watch: Option<Instant>,
+    watch: Cell<Option<Instant>>,
     /// Where the slice was when it became slow.
-    places: Vec<String>,
+    places: RefCell<Vec<String>>,
 }
 
 /// What the lane's job has cost, or its last one.
@@ -47,96 +45,100 @@ pub(crate) struct Cost {
 }
 
 impl Slices {
-    pub(super) fn new() -> Self {
+    /// No slice has run yet.
+    pub(crate) fn new() -> Self {
         let now = Instant::now();
         Self {
             origin: now,
             origin_ms: now_ms(),
-            meter: Meter::default(),
-            began: now,
-            memory: 0,
-            watch: None,
-            places: Vec::new(),
+            meter: RefCell::default(),
+            began: Cell::new(now),
+            memory: Cell::new(0),
+            watch: Cell::new(None),
+            places: RefCell::default(),
         }
     }
 
     /// A lane goes on. True: the alarm must be set.
-    pub(super) fn begin(&mut self, now: Instant) -> bool {
-        self.began = now;
-        self.memory = zend::memory_usage();
-        self.places.clear();
+    pub(crate) fn begin(&self, now: Instant) -> bool {
+        self.began.set(now);
+        self.memory.set(zend::memory_usage());
+        self.places.borrow_mut().clear();
         // What was loaded between two slices is nobody's.
         zend::take_loading();
         let moment = now - self.origin;
-        if self.meter.is_stale(moment) {
-            self.meter.mark(moment, thread_time());
+        let mut meter = self.meter.borrow_mut();
+        if meter.is_stale(moment) {
+            meter.mark(moment, thread_time());
         }
-        let late = self.watch.is_none_or(|watch| watch <= now);
+        let late = self.watch.get().is_none_or(|watch| watch <= now);
         if late {
-            self.watch = Some(now + SLOW);
+            self.watch.set(Some(now + SLOW));
         }
         late
     }
 
     /// The heartbeat's clock, from a reading that was made for something else.
-    pub(super) fn ms(&self, now: Instant) -> u64 {
+    pub(crate) fn ms(&self, now: Instant) -> u64 {
         self.origin_ms + (now - self.origin).as_millis() as u64
     }
 
     /// The slice, or the job's part of it, ends.
-    fn end(&mut self, cost: &mut Cost, now: Instant) {
-        let wall = now - self.began;
+    fn end(&self, cost: &mut Cost, now: Instant) {
+        let began = self.began.get();
         let slice = Slice {
-            wall,
+            wall: now - began,
             cpu: self
                 .meter
-                .cpu(self.began - self.origin, now - self.origin, thread_time),
-            memory: zend::memory_usage() as i64 - self.memory as i64,
+                .borrow_mut()
+                .cpu(began - self.origin, now - self.origin, thread_time),
+            memory: zend::memory_usage() as i64 - self.memory.get() as i64,
             loading: zend::take_loading(),
         };
         if cost.usage.add(slice) {
-            cost.places = std::mem::take(&mut self.places);
+            cost.places = self.places.take();
         }
     }
 
     /// What a job has now, in the middle of a slice of its lane; None: there is none.
-    pub(super) fn held(&self, cost: &Cost) -> Option<i64> {
-        let slice = zend::memory_usage() as i64 - self.memory as i64;
+    pub(crate) fn held(&self, cost: &Cost) -> Option<i64> {
+        let slice = zend::memory_usage() as i64 - self.memory.get() as i64;
         cost.is_open().then(|| cost.usage.held() + slice)
     }
 
     /// The lane is suspended, or has ended.
-    pub(super) fn leave(&mut self, cost: &mut Cost) {
+    pub(crate) fn leave(&self, cost: &mut Cost) {
         if cost.is_open() {
             self.end(cost, Instant::now());
         }
     }
 
-    /// The alarm may have rung for the running slice, or for none.
-    pub(super) fn rang(&mut self, in_lane: bool) {
+    /// The alarm has rung for the running slice, or for none.
+    pub(crate) fn rang(&self, in_lane: bool) {
         let now = Instant::now();
-        if self.watch.is_none_or(|watch| watch > now) {
+        if self.watch.get().is_none_or(|watch| watch > now) {
             return;
         }
-        self.watch = None;
+        self.watch.set(None);
         if !in_lane {
             return;
         }
-        let slow = self.began + SLOW;
+        let slow = self.began.get() + SLOW;
         if slow > now {
-            self.watch = Some(slow);
-        } else if self.places.is_empty() {
-            self.places = zend::places();
+            self.watch.set(Some(slow));
+        } else if self.places.borrow().is_empty() {
+            let places = zend::places();
+            *self.places.borrow_mut() = places;
         }
     }
 
     /// When the alarm is to ring.
     pub(crate) fn watch(&self) -> Option<Instant> {
-        self.watch
+        self.watch.get()
     }
 
     /// In the middle of a slice: a job begins. True: the alarm must be set.
-    fn job_began(&mut self, cost: &mut Cost) -> bool {
+    pub(crate) fn job_began(&self, cost: &mut Cost) -> bool {
         let now = Instant::now();
         *cost = Cost {
             span: Some((now, None)),
@@ -146,7 +148,7 @@ impl Slices {
     }
 
     /// In the middle of a slice: the job has ended.
-    fn job_ended(&mut self, cost: &mut Cost) {
+    pub(crate) fn job_ended(&self, cost: &mut Cost) {
         if let Some((began, None)) = cost.span {
             let now = Instant::now();
             self.end(cost, now);
@@ -161,7 +163,7 @@ impl Cost {
     }
 
     /// Whether the job runs, and has begun after this moment.
-    pub(super) fn has_begun_since(&self, moment: Instant) -> bool {
+    pub(crate) fn has_begun_since(&self, moment: Instant) -> bool {
         matches!(self.span, Some((began, None)) if began > moment)
     }
 
@@ -171,47 +173,6 @@ impl Cost {
             ended.unwrap_or_else(Instant::now) - began
         })
     }
-}
-
-/// In a lane: a job begins here, in the middle of a slice. True: the alarm must be set.
-pub(crate) fn job_began(slices: &mut Slices) -> bool {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    // SAFETY: the running lane.
-    !lane.is_null() && slices.job_began(unsafe { &mut (*lane).cost })
-}
-
-/// In a lane: its job has ended, in the middle of a slice.
-pub(crate) fn job_ended(slices: &mut Slices) {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    if !lane.is_null() {
-        // SAFETY: the running lane.
-        slices.job_ended(unsafe { &mut (*lane).cost });
-    }
-}
-
-/// In a lane: its job has included a file that did what other lanes do not get.
-pub(crate) fn note_effects(file: String) {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    if !lane.is_null() {
-        // SAFETY: the running lane.
-        unsafe { (*lane).cost.effects = file };
-    }
-}
-
-/// In a lane: its job has called what lanes refuse.
-pub(super) fn note_refused(function: &str) {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    if !lane.is_null() {
-        // SAFETY: the running lane, and the one whose job it is, which waits.
-        unsafe { (*super::Lane::world(lane)).cost.refused = Some(function.into()) };
-    }
-}
-
-/// In a lane: what its job has cost, or its last one.
-pub(crate) fn cost<'a>() -> Option<&'a Cost> {
-    let lane = CURRENT.load(Ordering::Relaxed);
-    // SAFETY: the running lane, which stays while its own code looks.
-    unsafe { lane.as_ref() }.map(|lane| &lane.cost)
 }
 
 /// This thread's processor time.

@@ -1,0 +1,10 @@
+//! What stands between PHP and what it calls: hooks by which lanes wait, guards of what all lanes share, and files that lanes include.
+
+mod blocking;
+pub(crate) mod guards;
+pub(crate) mod includes;
+pub(crate) mod install;
+pub(crate) mod mode;
+pub(crate) mod report;
+mod select;
+mod signals;

@@ -18,7 +18,8 @@ final class OverlapTest extends TestCase
 {
     private const JOBS = 8;
 
-    private const SECONDS = 0.4;
+    /** So long that what the jobs do besides waiting hardly counts, even on a busy machine. */
+    private const SECONDS = 1.0;
 
     public function test_http(): void
     {
@@ -100,25 +101,18 @@ final class OverlapTest extends TestCase
     {
         $documented = documented(rows()[$id]);
 
-        for ($try = 1; $try <= 3; $try++) {
-            @unlink("{$this->folder}/trace");
-            $this->push(...array_map(static fn (int $which): Act => new Act('waits', $action, self::SECONDS, $which), range(0, $jobs - 1)));
-            $run = $this->kqueue(['--concurrency='.$jobs], $environment);
+        $this->push(...array_map(static fn (int $which): Act => new Act('waits', $action, self::SECONDS, $which), range(0, $jobs - 1)));
+        $run = $this->kqueue(['--concurrency='.$jobs], $environment);
 
-            self::assertSame(0, $run->wait(), $run->output());
-            self::assertSame([], $this->failures());
-            $results = array_column(array_column(Trace::all('result'), 'detail'), 1, 0);
-            ksort($results);
-            self::assertSame(array_map($expected, range(0, $jobs - 1)), $results);
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        $results = array_column(array_column(Trace::all('result'), 'detail'), 1, 0);
+        ksort($results);
+        self::assertSame(array_map($expected, range(0, $jobs - 1)), $results);
 
-            $took = max(array_column(Trace::all('end'), 'at')) - min(array_column(Trace::all('start'), 'at'));
-            // Without a job beside them to look, they only can have overlapped or not.
-            $verdict = verdict($took, 0.0, $jobs, self::SECONDS);
-
-            if ($verdict === $documented) {
-                break;
-            }
-        }
+        $took = max(array_column(Trace::all('end'), 'at')) - min(array_column(Trace::all('start'), 'at'));
+        // Without a job beside them to look, they only can have overlapped or not.
+        $verdict = verdict($took, 0.0, $jobs, self::SECONDS);
 
         $figure = sprintf('%d jobs of %.1f s took %.2f s', $jobs, self::SECONDS, $took);
         $this->report("{$id}: {$figure}");

@@ -101,7 +101,7 @@ final class Driver
             // Its standard input is open as long as this process lives, and it as long as that.
             self::$pipes = $pipes;
 
-            return trim((string) fgets($pipes[1]));
+            return first_line($pipes[1]);
         });
 
         return new self($name, self::queue($name, [

@@ -5,8 +5,9 @@ declare(strict_types=1);
 namespace KQueue\Tests\E2E\Support;
 
 use RuntimeException;
+use WeakMap;
 
-/** A command that runs beside the test, in a session of its own, and cannot outlive it. */
+/** A command that runs beside the test, in a session of its own. It ends with the test, with the test's process at the latest, which tools/phpunit gives its time. */
 final class Process
 {
     private mixed $process;
@@ -17,6 +18,9 @@ final class Process
 
     public readonly float $startedAt;
 
+    /** @var WeakMap<self, list<string>>|null the commands of those that the test has not let go of */
+    private static ?WeakMap $all = null;
+
     /**
      * @param  list<string>  $command
      * @param  array<string, string>  $environment
@@ -26,12 +30,27 @@ final class Process
         $this->output = tempnam(sys_get_temp_dir(), 'kqueue');
         $this->startedAt = microtime(true);
         $this->process = proc_open(
-            ['setsid', '--wait', ...$command],
+            ['setpriv', '--pdeathsig', 'KILL', 'setsid', '--wait', ...$command],
             [['file', '/dev/null', 'r'], ['file', $this->output, 'a'], ['file', $this->output, 'a']],
             $pipes,
             null,
             $environment + getenv(),
         );
+        self::$all ??= new WeakMap;
+        self::$all[$this] = $command;
+    }
+
+    /** What the processes of this test have printed last, for the message of a test that fails. */
+    public static function outputs(): string
+    {
+        $outputs = '';
+
+        foreach (self::$all ?? [] as $process => $command) {
+            $state = $process->isRunning() ? 'runs' : 'has ended';
+            $outputs .= "\n--- ".implode(' ', $command)." ({$state}) printed:\n".substr($process->output(), -4000);
+        }
+
+        return $outputs;
     }
 
     public function __destruct()

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\E2E\Support;
 
+require_once dirname(__DIR__, 2).'/phpt/lib/servers.inc';
+
 /** A Redis server on a free port, which ends with the tests. */
 final class RedisServer
 {
@@ -19,12 +21,7 @@ final class RedisServer
 
     public static function start(?int $port = null, int $databases = 16): self
     {
-        if ($port === null) {
-            $probe = stream_socket_server('tcp://127.0.0.1:0');
-            $port = (int) substr(strrchr(stream_socket_get_name($probe, false), ':'), 1);
-            fclose($probe);
-        }
-
+        $port ??= free_port();
         $server = new self($port, proc_open(
             ['timeout', '1800', 'redis-server', '--port', (string) $port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--databases', (string) $databases],
             [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['file', '/dev/null', 'w']],

@@ -135,7 +135,7 @@ abstract class TestCase extends BaseTestCase
     {
         for ($end = microtime(true) + $seconds; ! $condition(); usleep(20_000)) {
             if (microtime(true) > $end) {
-                self::fail("Waited {$seconds} s in vain for: {$what}");
+                self::fail("Waited {$seconds} s in vain for: {$what}".Process::outputs()."\n--- laravel.log:\n".substr($this->log(), -4000));
             }
         }
     }

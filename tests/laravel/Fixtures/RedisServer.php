@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace KQueue\Tests\Laravel\Fixtures;
 
+require_once dirname(__DIR__, 2).'/phpt/lib/servers.inc';
+
 /** A Redis server of the tests' own, on a free port; it ends with the tests. */
 final class RedisServer
 {
@@ -18,10 +20,7 @@ final class RedisServer
             return $port;
         }
 
-        $probe = stream_socket_server('tcp://127.0.0.1:0');
-        $port = (int) substr(strrchr(stream_socket_get_name($probe, false), ':'), 1);
-        fclose($probe);
-
+        $port = free_port();
         self::$process = proc_open(
             ['timeout', '600', 'redis-server', '--port', (string) $port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
             [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['file', '/dev/null', 'w']],

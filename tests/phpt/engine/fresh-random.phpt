@@ -6,35 +6,14 @@ mbstring
 --FILE--
 <?php
 // The steps of state/random.phpt, one list after the other in one lane. KQUEUE_SEED and KQUEUE_SEEDS are as there.
-require __DIR__.'/../lib/php.inc';
-
-function outcome(string $mode, string $count, array $environment = []): string
-{
-    $command = php_with_kqueue(['mbstring', 'posix', 'sockets', 'dom', 'intl', 'mysqlnd', 'mysqli', 'gettext'], __DIR__.'/../lib/random_state.inc', '1', $count, $mode, 'fresh');
-    $file = tmpfile();
-    $process = proc_open($command, [['file', '/dev/null', 'r'], $file, $file], $pipes, null, [...getenv(), ...$environment]);
-    do {
-        usleep(2000);
-        $status = proc_get_status($process);
-    } while ($status['running']);
-    rewind($file);
-    $output = substr(stream_get_contents($file), 0, 2000);
-
-    return match (true) {
-        $status['exitcode'] === 0 && ! $status['signaled'] => 'all see what a new lane sees',
-        // Some do not even survive it.
-        $environment !== [] => 'it shows',
-        default => $output,
-    };
-}
+require __DIR__.'/../lib/random_runs.inc';
 
 $count = (string) max(1, intdiv((int) (getenv('KQUEUE_SEEDS') ?: 1000), 20));
 foreach (['declared', 'cloned'] as $mode) {
-    echo "$mode: ", outcome($mode, $count), "\n";
+    $run = finish(start(['1', $count, $mode, 'fresh']));
+    echo "$mode: ", $run['status'] === 0 && $run['signal'] === 0 ? 'all see what a new lane sees' : substr($run['output'], 0, 2000), "\n";
 }
-foreach (['statics', 'functions', 'symbols', 'globals', 'modules', 'settings'] as $what) {
-    echo "without $what: ", outcome('declared', '6', ['KQUEUE_TEST_WITHOUT' => $what, 'KQUEUE_SEED' => '']), "\n";
-}
+show_what_each_exchange_is_for('1', '6', 'declared', 'fresh');
 ?>
 --EXPECT--
 declared: all see what a new lane sees

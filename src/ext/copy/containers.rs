@@ -123,7 +123,7 @@ impl Copier {
         Some(new)
     }
 
-    /// `members` is where the state has the properties: those are copied as all are, since putting them back by name would run hooks,
+    /// Copies the state that the class gives of an object into a new one. `members` is where the state has the properties: those are copied as all are, since putting them back by name would run hooks,
     /// and fail for readonly ones.
     ///
     /// # Safety

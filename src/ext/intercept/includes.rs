@@ -136,7 +136,8 @@ extern "C" fn ended(include: *const sys::kq_include) {
             _ => unsafe { *include.result },
         };
         slots.late.keep_returned(path, &raw const returned);
-        let lost = slots.capture(include.file);
+        // SAFETY: on the PHP thread, where the file was included; its name lives as long as the shim's description of it.
+        let lost = unsafe { slots.capture(include.file) };
         if !lost.is_empty() {
             tracing::warn!(
                 "{} was included first by a job, and what its code leaves cannot be handed to other jobs: {}. Load the file as the \

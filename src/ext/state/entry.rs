@@ -13,10 +13,10 @@ use crate::zend::{self, Owned, sys};
 
 /// A setting that differs.
 pub(crate) enum Entry {
-    /// An ini value; null: not set while the program runs.
+    /// An ini value; none: not set while the program runs.
     Ini {
         entry: *mut sys::zend_ini_entry,
-        value: *mut sys::zend_string,
+        value: IniValue,
         quietly: bool,
     },
     /// What a function gives without arguments and another, or the same, takes.
@@ -67,12 +67,12 @@ pub(crate) fn is_quiet(name: &[u8]) -> bool {
 }
 
 impl Entry {
-    /// An ini setting whose value has its effect on the process.
+    /// Notes an ini setting whose value has its effect on the process.
     pub(crate) fn ini(entry: *mut sys::zend_ini_entry) -> Self {
         Self::Ini {
             entry,
             // SAFETY: a live ini entry; the value comes with a count.
-            value: unsafe { sys::kq_ini_value(entry) },
+            value: IniValue(unsafe { sys::kq_ini_value(entry) }),
             quietly: false,
         }
     }
@@ -82,7 +82,7 @@ impl Entry {
             Mark::Ini(entry) => Self::Ini {
                 entry,
                 // SAFETY: a live ini entry; the value comes with a count.
-                value: unsafe { sys::kq_ini_value(entry) },
+                value: IniValue(unsafe { sys::kq_ini_value(entry) }),
                 // SAFETY: as above.
                 quietly: is_quiet(zend::text(unsafe { (*entry).name })),
             },
@@ -146,7 +146,7 @@ impl Entry {
         }
     }
 
-    /// True: they were the same, so nothing was done.
+    /// Exchanges the value with the one that is in force. True: they were the same, so nothing was done.
     pub(crate) fn exchange(&mut self) -> bool {
         match self {
             Self::Ini {
@@ -154,16 +154,14 @@ impl Entry {
                 value,
                 quietly,
             } => {
-                // SAFETY: a live entry; setting takes a count of its own, and the old value's count is given back.
-                unsafe {
-                    let present = sys::kq_ini_value(*entry);
-                    if same_text(present, *value) {
-                        release(present);
-                        return true;
-                    }
-                    sys::kq_ini_set(*entry, *value, *quietly);
-                    release(mem::replace(value, present));
+                // SAFETY: on the PHP thread; an ini entry stays as long as its extension.
+                let present = IniValue(unsafe { sys::kq_ini_value(*entry) });
+                if present == *value {
+                    return true;
                 }
+                // SAFETY: as above; setting takes a count of its own.
+                unsafe { sys::kq_ini_set(*entry, value.0, *quietly) };
+                *value = present;
             }
             Self::Pair {
                 pair,
@@ -236,31 +234,37 @@ impl Entry {
     }
 }
 
-fn same_text(one: *const sys::zend_string, other: *const sys::zend_string) -> bool {
-    one == other || (!one.is_null() && !other.is_null() && zend::text(one) == zend::text(other))
+/// An ini setting's value, which PHP counts; null: not set.
+pub(crate) struct IniValue(*mut sys::zend_string);
+
+impl IniValue {
+    /// Not set.
+    pub(crate) const NONE: Self = Self(ptr::null_mut());
 }
 
-impl Drop for Entry {
+impl PartialEq for IniValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+            || (!self.0.is_null()
+                && !other.0.is_null()
+                && zend::text(self.0) == zend::text(other.0))
+    }
+}
+
+impl Drop for IniValue {
     fn drop(&mut self) {
-        if let Self::Ini { value, .. } = self {
-            release(*value);
+        if !self.0.is_null() {
+            // SAFETY: on the PHP thread; we own one count.
+            unsafe { sys::kq_string_release(self.0) };
         }
     }
 }
 
-fn release(string: *mut sys::zend_string) {
-    if !string.is_null() {
-        // SAFETY: we own one count.
-        unsafe { sys::kq_string_release(string) };
-    }
-}
-
 fn locale() -> CString {
-    // SAFETY: only asks; the text is copied at once.
-    unsafe {
-        let name = libc::setlocale(libc::LC_ALL, ptr::null());
-        CStr::from_ptr(name).to_owned()
-    }
+    // SAFETY: only asks; the PHP thread is the one that sets it.
+    let name = unsafe { libc::setlocale(libc::LC_ALL, ptr::null()) };
+    // SAFETY: NUL-terminated; the text is copied at once.
+    unsafe { CStr::from_ptr(name) }.to_owned()
 }
 
 fn directory() -> Option<CString> {
@@ -270,36 +274,36 @@ fn directory() -> Option<CString> {
 }
 
 fn umask() -> libc::mode_t {
-    // SAFETY: calls that cannot fail; there is no way to only ask.
-    unsafe {
-        let present = libc::umask(0);
-        libc::umask(present);
-        present
-    }
+    // There is no way to only ask.
+    // SAFETY: a call that cannot fail.
+    let present = unsafe { libc::umask(0) };
+    // SAFETY: as above.
+    unsafe { libc::umask(present) };
+    present
 }
 
 fn variable(name: &CStr) -> Option<CString> {
-    // SAFETY: the PHP thread is the one that changes the environment; the text is copied at once.
-    unsafe {
-        let value = libc::getenv(name.as_ptr());
-        (!value.is_null()).then(|| CStr::from_ptr(value).to_owned())
-    }
+    // SAFETY: the PHP thread is the one that changes the environment.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    // SAFETY: NUL-terminated; the text is copied at once.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
 }
 
 fn set_variable(name: &CStr, value: Option<&CStr>) {
-    // SAFETY: as above; libc copies both.
+    // SAFETY: the PHP thread is the one that changes the environment; libc copies both.
     unsafe {
         match value {
             Some(value) => libc::setenv(name.as_ptr(), value.as_ptr(), 1),
             None => libc::unsetenv(name.as_ptr()),
-        };
-        if name == c"TZ" {
-            sys::tzset();
         }
+    };
+    if name == c"TZ" {
+        // SAFETY: on the PHP thread.
+        unsafe { sys::tzset() };
     }
 }
 
-/// Counted copies of an array's elements.
+/// Returns counted copies of an array's elements.
 fn elements(array: &Owned) -> Vec<Owned> {
     if zend::kind(array.as_ptr()) != sys::IS_ARRAY {
         return Vec::new();

@@ -55,7 +55,8 @@ thread_local! {
     static LEFT: RefCell<Vec<Variables>> = const { RefCell::new(Vec::new()) };
 }
 
-/// At the request's end: PHP frees what is left by throwing all memory away, but a debug build of it complains.
+/// Frees, at the request's end, the spare tables of runs that are over: PHP would throw them away with all memory, but a debug build of it
+/// complains.
 pub(crate) fn leave_request() {
     let left = LEFT.take();
     if sys::ZEND_DEBUG != 0 {
@@ -74,16 +75,17 @@ impl Drop for Functions {
 }
 
 impl Place {
-    fn of(op_array: *mut sys::zend_op_array) -> Self {
-        // SAFETY: a live function; an odd value is an offset into the map, see ZEND_MAP_PTR.
-        unsafe {
-            let place = &raw mut (*op_array).static_variables_ptr__ptr;
-            let value = (*place) as usize;
-            if value & 1 == 1 {
-                Self::Mapped(value)
-            } else {
-                Self::At(place)
-            }
+    /// # Safety
+    /// The function is live.
+    unsafe fn of(op_array: *mut sys::zend_op_array) -> Self {
+        // SAFETY: this function's contract.
+        let place = unsafe { &raw mut (*op_array).static_variables_ptr__ptr };
+        // SAFETY: as above. An odd value is an offset into the map, see ZEND_MAP_PTR.
+        let value = unsafe { *place } as usize;
+        if value & 1 == 1 {
+            Self::Mapped(value)
+        } else {
+            Self::At(place)
         }
     }
 
@@ -107,7 +109,7 @@ impl Place {
 }
 
 impl Functions {
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.functions.len()
     }
@@ -115,7 +117,8 @@ impl Functions {
     /// Takes in functions that were declared since the last look. Methods come with their classes.
     pub(crate) fn scan(&mut self, running: &Running) {
         for op_array in std::mem::take(&mut self.unfinished) {
-            self.take_in_done(op_array, running);
+            // SAFETY: it was found in the table of functions, which live until the request ends.
+            unsafe { self.take_in_done(op_array, running) };
         }
         // SAFETY: the table of functions is alive for the whole request.
         let (table, used) = unsafe {
@@ -127,46 +130,65 @@ impl Functions {
         }
         let start = if used < self.seen { 0 } else { self.seen };
         for position in start..used {
-            // SAFETY: positions below nNumUsed are initialised; the table is never packed and holds functions.
-            unsafe {
+            // SAFETY: positions below nNumUsed are initialised, and the table is never packed.
+            let entry = unsafe {
                 let bucket = (*table).__bindgen_anon_1.arData.add(position as usize);
-                if zend::kind(&raw const (*bucket).val) != sys::IS_PTR {
-                    continue;
-                }
-                let function = (*bucket).val.value.func;
-                if u32::from((*function).type_) == sys::ZEND_USER_FUNCTION
+                &(*bucket).val
+            };
+            if zend::kind(entry) != sys::IS_PTR {
+                continue;
+            }
+            // SAFETY: such an entry of the table is a function.
+            let function = unsafe { entry.value.func };
+            // SAFETY: functions of the table are live.
+            let has_variables = unsafe {
+                u32::from((*function).type_) == sys::ZEND_USER_FUNCTION
                     && !(*function).op_array.static_variables.is_null()
-                {
-                    self.take_in_done(&raw mut (*function).op_array, running);
-                }
+            };
+            if has_variables {
+                // SAFETY: a function of PHP code, which lives until the request ends.
+                unsafe { self.take_in_done(&raw mut (*function).op_array, running) };
             }
         }
         self.seen = used;
     }
 
-    /// Takes in one whose file has run to its end.
-    fn take_in_done(&mut self, op_array: *mut sys::zend_op_array, running: &Running) {
+    /// Takes in a function if its file has run to its end, else later.
+    ///
+    /// # Safety
+    /// As for [`Functions::take_in`].
+    unsafe fn take_in_done(&mut self, op_array: *mut sys::zend_op_array, running: &Running) {
         // SAFETY: a live function of PHP code, which names the file that it is declared in.
-        if running.has(unsafe { (*op_array).filename }) {
+        if unsafe { running.has((*op_array).filename) } {
             self.unfinished.push(op_array);
         } else {
-            self.take_in(op_array);
+            // SAFETY: this function's contract.
+            unsafe { self.take_in(op_array) };
         }
     }
 
-    /// Takes in the methods of a linked class.
-    pub(crate) fn take_in_methods(&mut self, class: *mut Class) {
+    /// Takes in the methods of a class.
+    ///
+    /// # Safety
+    /// On the PHP thread; the class is linked, and of the class table.
+    pub(crate) unsafe fn take_in_methods(&mut self, class: *mut Class) {
         extern "C" fn each(functions: *mut c_void, op_array: *mut sys::zend_op_array) {
             // SAFETY: called below with `self`, which nothing else uses meanwhile.
-            unsafe { &mut *functions.cast::<Functions>() }.take_in(op_array);
+            let functions = unsafe { &mut *functions.cast::<Functions>() };
+            // SAFETY: a method of a class, which is there until the request ends.
+            unsafe { functions.take_in(op_array) };
         }
-        // SAFETY: a linked class; the walk changes nothing.
+        // SAFETY: this function's contract; the walk changes nothing.
         unsafe { sys::kq_methods_with_statics(class, Some(each), ptr::from_mut(self).cast()) };
     }
 
-    /// Inherited methods are the parent's, so they come more than once.
-    fn take_in(&mut self, op_array: *mut sys::zend_op_array) {
-        let place = Place::of(op_array);
+    /// Takes in a function. Inherited methods are the parent's, so they come more than once.
+    ///
+    /// # Safety
+    /// The function is there until the request ends.
+    unsafe fn take_in(&mut self, op_array: *mut sys::zend_op_array) {
+        // SAFETY: this function's contract.
+        let place = unsafe { Place::of(op_array) };
         if self.known.insert(place.key()) {
             self.functions.push(Function {
                 op_array,
@@ -176,7 +198,7 @@ impl Functions {
         }
     }
 
-    /// The name of a function, for people: "Foo\Bar::name()".
+    /// Returns the name of a function, for people: "Foo\Bar::name()".
     pub(crate) fn name(&self, index: usize) -> String {
         let op_array = self.functions[index].op_array;
         // SAFETY: functions of the tables have names; a scope is a class.
@@ -190,27 +212,30 @@ impl Functions {
         }
     }
 
-    /// The live tables, function by function. They stay the functions' own: whoever reads them must not drop them.
+    /// Returns the live tables, function by function. They stay the functions' own: whoever reads them must not drop them.
     pub(crate) fn live(&self) -> Vec<Variables> {
         // SAFETY: a function lives until the request ends, and so does the place of its table.
         let live = |function: &Function| unsafe { *function.place.live() };
         self.functions.iter().map(live).collect()
     }
 
-    /// The live table of one; null: not used yet.
+    /// Returns the live table of one function; null: not used yet.
     pub(crate) fn live_one(&self, index: usize) -> Variables {
         // SAFETY: as in `live`.
         unsafe { *self.functions[index].place.live() }
     }
 
-    /// Whether one is declared in this file.
-    pub(crate) fn is_of(&self, index: usize, file: *const sys::zend_string) -> bool {
+    /// Returns whether a function is declared in this file.
+    ///
+    /// # Safety
+    /// `file` is live.
+    pub(crate) unsafe fn is_of(&self, index: usize, file: *const sys::zend_string) -> bool {
         // SAFETY: a live function of PHP code, which names the file that it is declared in.
         let own = unsafe { (*self.functions[index].op_array).filename };
         own.cast_const() == file || zend::text(own) == zend::text(file)
     }
 
-    /// A table as declared; null says the same.
+    /// Returns a table as declared; null says the same.
     pub(crate) fn declared_one(&mut self, index: usize) -> Variables {
         self.functions[index].spare.pop().unwrap_or(ptr::null_mut())
     }
@@ -242,18 +267,18 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// These tables, function by function; null: as declared.
+    /// Takes these tables, function by function; null: as declared.
     pub(crate) fn from_tables(tables: Vec<Variables>) -> Self {
         Self { tables }
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.tables.len()
     }
 
-    /// Functions that came since the last exchange start as their files have left them, else as declared: for the lane and for the
-    /// base.
+    /// Adds tables for functions that came since the last exchange: as their files have left them, else as declared; for the lane and
+    /// for the base.
     pub(crate) fn grow(&mut self, functions: &mut Functions, late: &mut Late) {
         for index in self.tables.len()..functions.len() {
             let table = match late.table(index) {
@@ -278,12 +303,12 @@ impl Tables {
         }
     }
 
-    /// The tables of an ended lane, given away.
+    /// Gives away the tables of an ended lane.
     pub(crate) fn into_tables(mut self) -> Vec<Variables> {
         std::mem::take(&mut self.tables)
     }
 
-    /// The end of an ended lane's tables that were not dropped while they were live.
+    /// Puts aside the tables of an ended lane that were not dropped while they were live.
     pub(crate) fn retire(&mut self, functions: &mut Functions) {
         for (index, table) in self.tables.drain(..).enumerate() {
             if !table.is_null() {

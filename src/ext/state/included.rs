@@ -68,8 +68,11 @@ pub(crate) struct File {
 }
 
 impl Running {
-    /// Whether this one is.
-    pub(crate) fn has(&self, file: *const sys::zend_string) -> bool {
+    /// Returns whether a file is running.
+    ///
+    /// # Safety
+    /// `file`, its name, is live.
+    pub(crate) unsafe fn has(&self, file: *const sys::zend_string) -> bool {
         !self.0.is_empty() && {
             let file = zend::text(file);
             self.0.iter().any(|other| is_path(&other.name, file))

@@ -47,29 +47,29 @@ impl Default for Late {
 }
 
 impl Late {
-    /// Copies are made by these rules from now on.
+    /// Makes copies, from now on, by rules that share objects of these classes.
     pub(crate) fn share(&mut self, shared: &[String]) {
         self.copier = Copier::new(shared);
     }
 
-    /// Copies for one lane begin: what they have in common is copied once.
+    /// Begins copies for one lane: what they have in common is copied once.
     pub(crate) fn begin(&mut self) {
         self.copier.begin();
     }
 
-    /// They have all been made.
+    /// Ends copies for one lane: all have been made.
     pub(crate) fn end(&mut self) {
         self.copier.end();
     }
 
-    /// A static property's value for a lane that has not included the file of its class; None: as declared.
+    /// Returns a static property's value for a lane that has not included the file of its class; None: as declared.
     pub(crate) fn value(&mut self, slot: usize) -> Option<Value> {
         let from = ptr::from_ref(self.statics.get(&slot)?);
         // SAFETY: on the PHP thread; what is remembered is a copy of its own, which nothing changes.
         Some(unsafe { self.copier.owned(from) }.into_raw())
     }
 
-    /// What a function's static variables are copied from for such a lane; None: they are as declared.
+    /// Returns what a function's static variables are copied from for such a lane; None: they are as declared.
     pub(crate) fn table(&self, function: usize) -> Option<Variables> {
         self.functions.get(&function).copied()
     }
@@ -83,12 +83,12 @@ impl Late {
         unsafe { self.copier.fill_table(to, from) };
     }
 
-    /// Whether a static property's value is remembered.
+    /// Returns whether a static property's value is remembered.
     pub(crate) fn has_slot(&self, slot: usize) -> bool {
         self.statics.contains_key(&slot)
     }
 
-    /// Whether a function's static variables are remembered.
+    /// Returns whether a function's static variables are remembered.
     pub(crate) fn has_table(&self, function: usize) -> bool {
         self.functions.contains_key(&function)
     }
@@ -115,12 +115,13 @@ impl Late {
         self.functions.insert(function, table);
     }
 
-    /// What was copied since `begin()` goes on to live and change in its lane: nothing of it may be found again by its address.
+    /// Forgets what was copied since `begin()`: it goes on to live and change in its lane, so nothing of it may be found again by its
+    /// address.
     pub(crate) fn forget(&mut self) {
         self.copier.forget();
     }
 
-    /// What makes the copies.
+    /// Returns what makes the copies.
     pub(crate) fn copier(&mut self) -> &mut Copier {
         &mut self.copier
     }

@@ -54,7 +54,7 @@ fn null() -> zend::Value {
     value
 }
 
-/// The ini setting of an option of assert_options(). None: it is the callback, which may be more than its setting can say.
+/// Returns the ini setting of an option of assert_options(). None: it is the callback, which may be more than its setting can say.
 pub(crate) fn assertion(option: i64) -> Option<&'static str> {
     match option {
         1 => Some("assert.active"),

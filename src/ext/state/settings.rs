@@ -6,16 +6,16 @@
 //! Invariant: while the lane runs, each entry holds the base's value, else the lane's. What becomes equal is forgotten.
 #![expect(unsafe_code, reason = "walks settings of the engine")]
 
-use std::{mem, ptr};
+use std::mem;
 
-use super::entry::{Entry, Mark};
+use super::entry::{Entry, IniValue, Mark};
 use super::modules::held;
 use super::pairs::Pair;
 use super::signal_handlers::SignalHandlers;
 use crate::builtins::call;
 use crate::zend::{self, Owned, sys};
 
-/// One lane's.
+/// What one lane has changed.
 #[derive(Default)]
 pub(crate) struct Settings {
     entries: Vec<Entry>,
@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The running lane is about to change this: its present value is the base's.
+    /// Notes that the running lane is about to change something: its present value is the base's.
     pub(crate) fn mark(&mut self, mark: Mark) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.is(&mark)) {
             match entry {
@@ -43,14 +43,14 @@ impl Settings {
         }
     }
 
-    /// Before the lane goes on.
+    /// Puts the lane's values in force, before it goes on.
     pub(crate) fn enter(&mut self) {
         for entry in &mut self.entries {
             entry.exchange();
         }
     }
 
-    /// After the lane has left.
+    /// Puts the base's values in force, after the lane has left.
     pub(crate) fn leave(&mut self) {
         // The last change goes back first: a variable of the environment may be what a time zone came from.
         for index in (0..self.entries.len()).rev() {
@@ -67,7 +67,7 @@ impl Settings {
             .any(|own| zend::is_identical(own, callable))
     }
 
-    /// The lane has registered an autoloader.
+    /// Notes that the lane has registered an autoloader.
     pub(crate) fn note_autoloader(&mut self, callable: Owned) {
         // A list of its own goes back as a whole.
         if self
@@ -81,13 +81,22 @@ impl Settings {
     }
 
     /// Takes everything back while the lane runs: its end, or, in the plain runtime, its job's.
-    pub(crate) fn reset(settings: *mut Self) {
-        // SAFETY: the running lane's; taken out first, since what follows may call PHP code, which may mark again.
-        let mut mine = unsafe { mem::take(&mut *settings) };
-        for entry in mine.entries.iter_mut().rev() {
+    ///
+    /// # Safety
+    /// On the PHP thread. `settings` are live and those of the lane that runs, and nobody has a reference to them: what is put back may
+    /// call PHP code, which may change them again.
+    pub(crate) unsafe fn reset(settings: *mut Self) {
+        // SAFETY: this function's contract; the reference ends here.
+        let settings = unsafe { mem::take(&mut *settings) };
+        settings.put_back();
+    }
+
+    /// Puts back all that has changed.
+    fn put_back(mut self) {
+        for entry in self.entries.iter_mut().rev() {
             entry.exchange();
         }
-        for callable in mine.autoloaders.drain(..) {
+        for callable in self.autoloaders.drain(..) {
             call("spl_autoload_unregister", &mut [callable.borrowed()]);
         }
     }
@@ -110,7 +119,7 @@ pub(crate) fn noted(pairs: impl Iterator<Item = &'static Pair>) -> Settings {
     settings
 }
 
-/// After the job: what it has set is put back, also what had not been set before.
+/// Puts back, after the job, what it has set, also what had not been set before.
 pub(crate) fn put_back(mut settings: Settings) {
     for entry in modified() {
         if !settings
@@ -120,17 +129,17 @@ pub(crate) fn put_back(mut settings: Settings) {
         {
             settings.entries.push(Entry::Ini {
                 entry,
-                value: ptr::null_mut(),
+                value: IniValue::NONE,
                 quietly: false,
             });
         }
     }
     held::end(settings.modules.as_deref());
     held::exchange(&mut settings.modules);
-    Settings::reset(&raw mut settings);
+    settings.put_back();
 }
 
-/// The ini settings that the program has set, but for the memory limit: each job's own is set as it begins.
+/// Returns the ini settings that the program has set, but for the memory limit: each job's own is set as it begins.
 fn modified() -> Vec<*mut sys::zend_ini_entry> {
     extern "C" fn each(list: *mut std::ffi::c_void, entry: *mut sys::zend_ini_entry) {
         // SAFETY: the vector below, which nothing else uses meanwhile.

@@ -42,13 +42,19 @@ impl Slots {
 
     /// Takes what a file that a lane has included, and that has run to its end, has left in its classes and functions: other lanes get
     /// that for them. If it cannot be copied or belongs to this lane, nothing is taken, and its paths come back.
-    pub(crate) fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
+    ///
+    /// # Safety
+    /// On the PHP thread, in the lane that has included the file; `file` is its name, and live.
+    pub(crate) unsafe fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
         self.scan();
         let (first_slot, first_function) = self.late.first.unwrap_or_default();
-        let mut slots = self.statics.changed_by(file, first_slot);
+        // SAFETY: this function's contract.
+        let mut slots = unsafe { self.statics.changed_by(file, first_slot) };
         slots.retain(|index| !self.late.has_slot(*index));
         let functions: Vec<(usize, Variables)> = (first_function..self.functions.len())
-            .filter(|index| self.functions.is_of(*index, file) && !self.late.has_table(*index))
+            // SAFETY: this function's contract.
+            .filter(|index| unsafe { self.functions.is_of(*index, file) })
+            .filter(|index| !self.late.has_table(*index))
             .map(|index| (index, self.functions.live_one(index)))
             .filter(|(_, table)| !table.is_null())
             .collect();

@@ -43,7 +43,7 @@ pub(crate) struct Statics {
 }
 
 impl StaticProperties {
-    /// How many slots there are.
+    /// Returns how many slots there are.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -59,7 +59,8 @@ impl StaticProperties {
             return;
         }
         for class in std::mem::take(&mut self.unlinked) {
-            self.take_in(class, functions, running);
+            // SAFETY: on the PHP thread; it was met in the class table, and classes live until the request ends.
+            unsafe { self.take_in(class, functions, running) };
         }
         // The table shrinks only when a failed declaration is compacted away; `known` makes a full look harmless.
         let start = if used < self.seen { 0 } else { self.seen };
@@ -72,13 +73,18 @@ impl StaticProperties {
                 }
                 (*bucket).val.value.ce
             };
-            self.take_in(class, functions, running);
+            // SAFETY: on the PHP thread; from the class table.
+            unsafe { self.take_in(class, functions, running) };
         }
         self.seen = used;
     }
 
-    fn take_in(&mut self, class: *mut Class, functions: &mut Functions, running: &Running) {
-        // SAFETY: a class entry of the class table.
+    /// Takes in a class, if it has static properties or methods with static variables, and is whole.
+    ///
+    /// # Safety
+    /// On the PHP thread; a class of the class table.
+    unsafe fn take_in(&mut self, class: *mut Class, functions: &mut Functions, running: &Running) {
+        // SAFETY: this function's contract.
         let entry = unsafe { &*class };
         let count = entry.default_static_members_count;
         if u32::from(entry.type_ as u8) != sys::ZEND_USER_CLASS
@@ -91,7 +97,9 @@ impl StaticProperties {
         }
         // SAFETY: a user class, which names the file that it is declared in.
         let file = unsafe { entry.info.user.filename };
-        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 || running.has(file) {
+        // SAFETY: a live class's.
+        let is_running = unsafe { running.has(file) };
+        if entry.ce_flags & sys::ZEND_ACC_LINKED == 0 || is_running {
             self.unlinked.push(class);
             return;
         }
@@ -102,48 +110,41 @@ impl StaticProperties {
         {
             return;
         }
-        functions.take_in_methods(class);
+        // SAFETY: linked, and of the class table.
+        unsafe { functions.take_in_methods(class) };
         if count == 0 {
             return;
         }
-        // SAFETY: linked classes have a table of defaults; their live table is made on demand and never moves again.
-        unsafe {
-            let own: Vec<u32> = (0..count as u32)
-                .filter(|index| {
-                    zend::kind(entry.default_static_members_table.add(*index as usize))
-                        != sys::IS_INDIRECT
-                })
-                .collect();
-            if own.is_empty() {
-                return;
-            }
-            let table = sys::kq_static_members(class);
-            for index in own {
-                let live = table.add(index as usize);
-                self.slots.push(Slot { live, class, index });
-            }
+        // Linked classes have a table of defaults. What they inherit is their parent's.
+        let defaults = entry.default_static_members_table;
+        let is_own = |index: &u32| {
+            let default = defaults.wrapping_add(*index as usize);
+            zend::kind(default) != sys::IS_INDIRECT
+        };
+        let own: Vec<u32> = (0..count as u32).filter(is_own).collect();
+        if own.is_empty() {
+            return;
         }
+        // SAFETY: a linked class; its live table is made on demand, has as many places, and never moves again.
+        let table = unsafe { sys::kq_static_members(class) };
+        self.slots.extend(own.into_iter().map(|index| Slot {
+            live: table.wrapping_add(index as usize),
+            class,
+            index,
+        }));
     }
 
-    /// The name of a slot, for people: "Foo\Bar::$name".
+    /// Returns the name of a slot, for people: "Foo\Bar::$name".
     pub(crate) fn name(&self, slot: usize) -> String {
-        let Slot { class, index, .. } = self.slots[slot];
-        // SAFETY: class entries outlive the request's lanes; static properties carry their slot as offset.
-        let table = unsafe { &raw const (*class).properties_info };
-        for entry in zend::entries(table) {
-            // SAFETY: values of properties_info are zend_property_info pointers.
-            unsafe {
-                let info = (*entry.value).value.ptr.cast::<sys::zend_property_info>();
-                if (*info).flags & sys::ZEND_ACC_STATIC != 0
-                    && (*info).offset == index
-                    && !entry.key.is_null()
-                {
-                    let name = String::from_utf8_lossy(zend::text(entry.key)).into_owned();
-                    return format!("{}::${name}", zend::class_name(class));
-                }
+        let slot = self.slots[slot];
+        let class = zend::class_name(slot.class);
+        match slot.declaration() {
+            Some((name, _)) => {
+                let name = String::from_utf8_lossy(zend::text(name));
+                format!("{class}::${name}")
             }
+            None => format!("{class}::(static {})", slot.index),
         }
-        format!("{}::(static {index})", zend::class_name(class))
     }
 
     /// Returns the places of the live values, slot by slot. They stay there until the request ends.
@@ -152,11 +153,20 @@ impl StaticProperties {
     }
 
     /// Returns the slots from `first` on that a file has left otherwise than its classes declare them.
-    pub(crate) fn changed_by(&self, file: *const sys::zend_string, first: usize) -> Vec<usize> {
+    ///
+    /// # Safety
+    /// `file` is live.
+    pub(crate) unsafe fn changed_by(
+        &self,
+        file: *const sys::zend_string,
+        first: usize,
+    ) -> Vec<usize> {
         (first..self.slots.len())
             .filter(|index| {
                 let slot = self.slots[*index];
-                slot.is_of(file) && !slot.is_as_declared()
+                // SAFETY: this function's contract.
+                let is_of = unsafe { slot.is_of(file) };
+                is_of && !slot.is_as_declared()
             })
             .collect()
     }
@@ -173,7 +183,7 @@ impl StaticProperties {
 }
 
 impl Slot {
-    /// The value in the class's declaration.
+    /// Returns the place of the value in the class's declaration.
     fn default(self) -> *mut Value {
         // SAFETY: a linked class's table of defaults has as many entries as its live one, and belongs to the class.
         unsafe {
@@ -183,14 +193,17 @@ impl Slot {
         }
     }
 
-    /// Whether its class is declared in this file.
-    fn is_of(self, file: *const sys::zend_string) -> bool {
+    /// Returns whether the slot's class is declared in this file.
+    ///
+    /// # Safety
+    /// `file` is live.
+    unsafe fn is_of(self, file: *const sys::zend_string) -> bool {
         // SAFETY: slots are of user classes, which name the file that they are declared in.
         let own = unsafe { (*self.class).info.user.filename };
         own.cast_const() == file || zend::text(own) == zend::text(file)
     }
 
-    /// A value as declared.
+    /// Returns a value as declared.
     fn declared(self) -> Value {
         let mut value = zend::undef();
         // SAFETY: the copy takes a count.
@@ -198,7 +211,7 @@ impl Slot {
         value
     }
 
-    /// Whether the live value still is the declared one, as far as that can be told without a look into it.
+    /// Returns whether the live value still is the declared one, as far as that can be told without a look into it.
     fn is_as_declared(self) -> bool {
         let (live, default) = (self.live, self.default());
         // SAFETY: both are values of the class.
@@ -210,21 +223,28 @@ impl Slot {
         }
     }
 
+    /// Returns the name and the declaration of the slot's property.
+    fn declaration(self) -> Option<(*const sys::zend_string, *mut sys::zend_property_info)> {
+        // SAFETY: classes of slots are there until the request ends; nothing changes their tables of properties.
+        let table = unsafe { &raw const (*self.class).properties_info };
+        zend::entries(table).find_map(|entry| {
+            // SAFETY: values of such a table point to descriptions of properties, which live as long as their classes.
+            let info = unsafe { (*entry.value).value.ptr.cast::<sys::zend_property_info>() };
+            // SAFETY: as above. Static properties have their slot as offset.
+            let (flags, offset) = unsafe { ((*info).flags, (*info).offset) };
+            (flags & sys::ZEND_ACC_STATIC != 0 && offset == self.index && !entry.key.is_null())
+                .then_some((entry.key.cast_const(), info))
+        })
+    }
+
+    /// Returns the declaration of the slot's property, if it has a type; else null.
     fn typed_property(self) -> *mut sys::zend_property_info {
-        let Self { class, index, .. } = self;
-        // SAFETY: as in `Slots::name`.
-        let table = unsafe { &raw const (*class).properties_info };
-        for entry in zend::entries(table) {
-            // SAFETY: as in `name`; a type mask or pointer that is not zero means "typed".
-            unsafe {
-                let info = (*entry.value).value.ptr.cast::<sys::zend_property_info>();
-                if (*info).flags & sys::ZEND_ACC_STATIC != 0 && (*info).offset == index {
-                    let typed = !(*info).type_.ptr.is_null() || (*info).type_.type_mask != 0;
-                    return if typed { info } else { ptr::null_mut() };
-                }
-            }
-        }
-        ptr::null_mut()
+        let Some((_, info)) = self.declaration() else {
+            return ptr::null_mut();
+        };
+        // SAFETY: as in `declaration`; a type's mask or pointer that is not zero means "typed".
+        let typed = unsafe { !(*info).type_.ptr.is_null() || (*info).type_.type_mask != 0 };
+        if typed { info } else { ptr::null_mut() }
     }
 
     /// Binds a reference, which is to lie in this slot, to the slot's declared type.
@@ -249,7 +269,7 @@ impl Slot {
     }
 }
 
-/// Whether a class may have more than it shows before it is linked: from its traits, or in property hooks.
+/// Returns whether a class may have more than it shows before it is linked: from its traits, or in property hooks.
 fn may_gain(class: &Class) -> bool {
     // SAFETY: the shim reads the class entry.
     class.num_traits > 0 || unsafe { sys::kq_has_hooked_properties(class) }
@@ -257,27 +277,29 @@ fn may_gain(class: &Class) -> bool {
 
 /// Evaluates a constant expression in place, if the engine takes the class's for evaluated: then it has been, in another lane. Before
 /// that the engine evaluates it when it is used, as in any process.
-fn evaluate_if_due(value: *mut Value, class: *mut Class) {
+fn evaluate_if_due(value: &mut Value, slot: Slot) {
     if zend::kind(value) != sys::IS_CONSTANT_AST {
         return;
     }
-    // SAFETY: the class is alive; the value is ours or live. An exception in the expression is cleared.
-    unsafe {
-        if sys::kq_constants_evaluated(class)
-            && sys::zval_update_constant_ex(value, class) != sys::ZEND_RESULT_CODE_SUCCESS
-        {
-            sys::zend_clear_exception();
-        }
+    // SAFETY: on the PHP thread; classes of slots are there until the request ends.
+    if !unsafe { sys::kq_constants_evaluated(slot.class) } {
+        return;
+    }
+    // SAFETY: as above; the value is a lane's own.
+    let evaluated = unsafe { sys::zval_update_constant_ex(value, slot.class) };
+    if evaluated != sys::ZEND_RESULT_CODE_SUCCESS {
+        // SAFETY: on the PHP thread; the exception is the expression's.
+        unsafe { sys::zend_clear_exception() };
     }
 }
 
 impl Statics {
-    /// Every slot as declared.
+    /// Returns values of which every slot is as declared.
     pub(crate) fn declared() -> Self {
         Self::default()
     }
 
-    /// Copies of the live values, each with a count of its own.
+    /// Copies the live values, each with a count of its own.
     pub(crate) fn live(slots: &StaticProperties) -> Self {
         let copy = |slot: &Slot| {
             let mut value = zend::undef();
@@ -288,7 +310,7 @@ impl Statics {
         Self::from_values(slots.slots.iter().map(copy).collect())
     }
 
-    /// These values, slot by slot.
+    /// Takes these values, slot by slot.
     pub(crate) fn from_values(values: Vec<Value>) -> Self {
         let is_expression = |value: &Value| zend::kind(value) == sys::IS_CONSTANT_AST;
         let unevaluated = (0..values.len()).filter(|index| is_expression(&values[*index]));
@@ -298,7 +320,7 @@ impl Statics {
         }
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
@@ -306,8 +328,7 @@ impl Statics {
     /// Exchanges these with the live ones.
     pub(crate) fn exchange(&mut self, slots: &StaticProperties) {
         for index in &self.unevaluated {
-            let class = slots.slots[*index].class;
-            evaluate_if_due(&raw mut self.values[*index], class);
+            evaluate_if_due(&mut self.values[*index], slots.slots[*index]);
         }
         let values = &self.values;
         self.unevaluated.retain(|index| {
@@ -322,8 +343,8 @@ impl Statics {
         }
     }
 
-    /// Classes that came since the last exchange start as their files have left them, else as declared: for a lane that goes on, and
-    /// (when the lane that loaded them leaves) for the base.
+    /// Adds values for classes that came since the last exchange: as their files have left them, else as declared; for a lane that goes
+    /// on, and (when the lane that loaded them leaves) for the base.
     pub(crate) fn grow(&mut self, slots: &StaticProperties, late: &mut Late) {
         for index in self.values.len()..slots.slots.len() {
             let slot = slots.slots[index];
@@ -341,12 +362,12 @@ impl Statics {
         }
     }
 
-    /// The values of an ended lane, given away.
+    /// Gives away the values of an ended lane.
     pub(crate) fn into_values(mut self) -> Vec<Value> {
         std::mem::take(&mut self.values)
     }
 
-    /// The end of an ended lane's values that were not dropped while they were live.
+    /// Drops the values of an ended lane that were not dropped while they were live.
     pub(crate) fn retire(&mut self, slots: &StaticProperties) {
         for (slot, mut value) in slots.slots.iter().zip(self.values.drain(..)) {
             slot.drop(&mut value);

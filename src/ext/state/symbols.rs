@@ -17,7 +17,7 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// What a new process has: superglobals and the command line, as they are now.
+    /// Returns what a new process has: superglobals and the command line, as they are now.
     pub(crate) fn declared() -> Self {
         let mut symbols = Self::empty(0);
         // SAFETY: on the PHP thread; the live table is the base's. The copies have counts of their own.
@@ -25,7 +25,7 @@ impl Symbols {
         symbols
     }
 
-    /// The live variables as they are, those of the main script's frame among them.
+    /// Returns copies of the live variables as they are, those of the main script's frame among them.
     pub(crate) fn live() -> Self {
         let mut symbols = Self::empty(0);
         // SAFETY: on the PHP thread. The copies have counts of their own; references stay references.
@@ -33,7 +33,7 @@ impl Symbols {
         symbols
     }
 
-    /// No variables yet.
+    /// Returns a table with room for so many variables, and none in it.
     pub(crate) fn empty(size: u32) -> Self {
         // SAFETY: all-zero is plain data, which the shim initialises.
         unsafe {
@@ -55,7 +55,7 @@ impl Symbols {
         symbols
     }
 
-    /// The table, to read while it is not live.
+    /// Returns the table, to read while it is not live.
     pub(crate) fn table(&self) -> *const sys::HashTable {
         &raw const self.table
     }

@@ -11,7 +11,7 @@ use super::statics::{self, Statics};
 use super::symbols::{self, Symbols};
 use crate::zend::Owned;
 
-/// One lane's, or, while that lane runs, the base's.
+/// One lane's variables, or, while that lane runs, the base's.
 pub(crate) struct LaneVariables {
     pub(crate) statics: Statics,
     pub(crate) functions: Tables,
@@ -25,7 +25,7 @@ pub(crate) struct LaneVariables {
 }
 
 impl LaneVariables {
-    /// Nothing at all.
+    /// Returns no variables at all.
     pub(crate) fn empty() -> Self {
         Self {
             statics: Statics::declared(),
@@ -37,7 +37,7 @@ impl LaneVariables {
         }
     }
 
-    /// As in a new process; what is exchanged is filled in as it is used.
+    /// Returns the variables of a new process; what is exchanged is filled in as it is used.
     pub(crate) fn declared() -> Self {
         Self {
             symbols: Symbols::declared(),
@@ -45,7 +45,7 @@ impl LaneVariables {
         }
     }
 
-    /// Those of the process as they are now, in the scheduler's context. The tables of functions stay the functions' own.
+    /// Returns those of the process as they are now, in the scheduler's context. The tables of functions stay the functions' own.
     pub(crate) fn live(slots: &mut Slots) -> Self {
         slots.scan();
         Self {
@@ -79,7 +79,7 @@ impl LaneVariables {
         }
     }
 
-    /// The end, after the lane's: what is still here is dropped.
+    /// Drops what is still here, after the lane's end.
     pub(crate) fn retire(mut self, slots: &mut Slots) {
         self.statics.retire(&slots.statics);
         self.functions.retire(&mut slots.functions);

@@ -44,7 +44,7 @@ struct Set {
 /// Of this request.
 static SET: AtomicPtr<Set> = AtomicPtr::new(ptr::null_mut());
 
-/// RINIT: what is here now is what a request begins with.
+/// Notes, at RINIT, what a request begins with: what is here now.
 pub(crate) fn request_begins() {
     let mut set = Set {
         spans: Vec::new(),
@@ -92,7 +92,7 @@ pub(crate) fn request_begins() {
     replace(Box::into_raw(Box::new(set)));
 }
 
-/// RSHUTDOWN
+/// Forgets it, at RSHUTDOWN.
 pub(crate) fn request_ends() {
     replace(ptr::null_mut());
 }
@@ -171,7 +171,7 @@ impl Span {
     }
 }
 
-/// For a new lane: as a process begins that is forked now, but without what belongs to an open connection. `like`: what the lane that
+/// Returns what a new lane begins with: what a process has that is forked now, but without what belongs to an open connection. `like`: what the lane that
 /// it helps holds; else the live ones are taken.
 pub(crate) fn inherit(like: Option<&Held>) -> Option<Box<Held>> {
     let set = set()?;
@@ -191,7 +191,7 @@ pub(crate) fn inherit(like: Option<&Held>) -> Option<Box<Held>> {
 }
 
 impl Set {
-    /// What a process begins with that is forked now.
+    /// Returns the bytes of a process that is forked now.
     fn heir(&self) -> Vec<u8> {
         let mut mine = self.pristine.clone();
         for known in &self.known {
@@ -236,7 +236,7 @@ impl Set {
     }
 }
 
-/// At each switch: what is held becomes live, and what is live is held.
+/// Exchanges what is held with what is live, at each switch.
 pub(crate) fn exchange(held: &mut Option<Box<Held>>) {
     let Some(set) = set() else { return };
     match held {
@@ -250,7 +250,7 @@ pub(crate) fn exchange(held: &mut Option<Box<Held>>) {
     }
 }
 
-/// The running lane, or its job, has ended: its own are as they were when it began, and what they held is freed.
+/// Puts back what the running lane began with, since it or its job has ended, and frees what is live.
 pub(crate) fn end(base: Option<&Held>) {
     let Some(set) = set() else { return };
     for known in &set.known {
@@ -320,7 +320,7 @@ impl Span {
     }
 }
 
-/// Whether each lane has this extension's state for itself.
+/// Returns whether each lane has this extension's state for itself.
 pub(crate) fn is_exchanged(name: &str) -> bool {
     set().is_some_and(|set| set.known.iter().any(|known| known.name == name))
 }

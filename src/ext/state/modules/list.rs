@@ -460,7 +460,7 @@ static LIST: &[(&str, Verdict)] = &[
     ),
 ];
 
-/// What is decided about an extension. None: nothing.
+/// Returns what is decided about an extension. None: nothing.
 pub(crate) fn of(name: &str) -> Option<(&'static str, &'static Verdict)> {
     LIST.iter()
         .find(|(known, _)| *known == name)

@@ -12,7 +12,7 @@ pub(crate) struct Decision {
     pub(crate) globals: usize,
 }
 
-/// What becomes of each loaded extension.
+/// Returns what becomes of each loaded extension.
 pub(crate) fn decisions() -> Vec<Decision> {
     loaded()
         .into_iter()
@@ -41,7 +41,7 @@ pub(crate) fn decisions() -> Vec<Decision> {
         .collect()
 }
 
-/// A word on the extensions with globals that nobody has decided about. None: there are none.
+/// Returns a word on the extensions with globals that nobody has decided about. None: there are none.
 pub(crate) fn notice() -> Option<String> {
     let unknown: Vec<String> = loaded()
         .into_iter()

@@ -1,7 +1,7 @@
 //! Files that lanes include while a run is under way, each of which PHP runs once in a process.
 //!
 //! A file that declares something cannot run again in another lane. What its code leaves in the static variables of the classes and
-//! functions that it declares is what every other lane gets for them. A file that declares nothing runs again in each lane that
+//! functions that it declares, and in new global variables, is what every other lane gets for them. A file that declares nothing runs again in each lane that
 //! includes it: for the others the process forgets that it was included.
 #![expect(
     unsafe_code,
@@ -122,11 +122,13 @@ extern "C" fn ended(include: *const sys::kq_include) {
             // SAFETY: as above; an index below the count.
             slots.late.wrappers.push(unsafe { sys::kq_wrapper(index) });
         }
+        let mut globals = Vec::new();
         if let Some(before) = file.and_then(|file| file.before) {
             let statics = &slots.statics;
             // SAFETY: as in `begins`.
             let changes = unsafe { before.changes(statics.live(), |slot| statics.name(slot)) };
             tell_of_effects(include, &changes);
+            globals = before.new_globals();
         }
         let path = zend::text(include.path);
         slots.late.live.note_declared(path);
@@ -136,8 +138,9 @@ extern "C" fn ended(include: *const sys::kq_include) {
             _ => unsafe { *include.result },
         };
         slots.late.keep_returned(path, &raw const returned);
-        // SAFETY: on the PHP thread, where the file was included; its name lives as long as the shim's description of it.
-        let lost = unsafe { slots.capture(include.file) };
+        // SAFETY: on the PHP thread, where the file was included; its name lives as long as the shim's description of it, and no code has
+        // run since the global variables were looked for.
+        let lost = unsafe { slots.capture(include.file, globals) };
         if !lost.is_empty() {
             tracing::warn!(
                 "{} was included first by a job, and what its code leaves cannot be handed to other jobs: {}. Load the file as the \
@@ -145,6 +148,7 @@ extern "C" fn ended(include: *const sys::kq_include) {
                 String::from_utf8_lossy(path),
                 lost.join("; ")
             );
+            lane::note_effects(String::from_utf8_lossy(path).into_owned());
         }
     });
 }

@@ -1,6 +1,8 @@
 //! What the code of a file changes besides what the file declares, as far as it can be seen without a look at everything: macros,
-//! bindings, listeners (closures that are kept somewhere), switches, global variables.
+//! bindings, listeners (closures that are kept somewhere), switches; and which global variables it makes.
 #![expect(unsafe_code, reason = "walks Zend values")]
+
+use rustc_hash::FxHashSet;
 
 use crate::copy::properties::places;
 use crate::zend::{self, Object, Owned, Value, sys};
@@ -13,7 +15,8 @@ pub(crate) struct Before {
     statics: Vec<Owned>,
     /// The objects that static properties hold themselves, as the container is, with their properties.
     objects: Vec<(*mut Object, Vec<Owned>)>,
-    globals: u32,
+    /// The names of the global variables.
+    globals: FxHashSet<Vec<u8>>,
 }
 
 impl Before {
@@ -38,7 +41,7 @@ impl Before {
         Self {
             objects: objects.into_iter().map(with_properties).collect(),
             statics,
-            globals: globals(),
+            globals: globals().map(|(name, _)| name).collect(),
         }
     }
 
@@ -68,17 +71,24 @@ impl Before {
                 changes.push(zend::class_name(unsafe { (**object).ce }));
             }
         }
-        if globals() > self.globals {
-            changes.push("global variables".into());
-        }
         changes
+    }
+
+    /// Returns the live global variables that were not there before.
+    pub(crate) fn new_globals(&self) -> Vec<(Vec<u8>, *const Value)> {
+        globals()
+            .filter(|(name, _)| !self.globals.contains(name))
+            .collect()
     }
 }
 
-/// Returns how many global variables are live.
-fn globals() -> u32 {
-    // SAFETY: on the PHP thread; reads a global of the engine.
-    unsafe { sys::executor_globals.symbol_table.nNumOfElements }
+/// Returns the live global variables that have names.
+fn globals() -> impl Iterator<Item = (Vec<u8>, *const Value)> {
+    // SAFETY: on the PHP thread; the address of a global of the engine.
+    let table = unsafe { &raw const sys::executor_globals.symbol_table };
+    zend::entries(table)
+        .filter(|entry| !entry.key.is_null())
+        .map(|entry| (zend::text(entry.key).to_vec(), entry.value.cast_const()))
 }
 
 /// Returns whether a switch was turned, or an array has more closures. Other changes are what caches and counters do.

@@ -1,7 +1,8 @@
-//! What files that lanes include leave in static properties and variables, for those lanes that do not include them.
+//! What files that lanes include leave in static properties and variables and in new global variables, for those lanes that do not include them.
 //!
 //! Such a file declares something, so it cannot run again in another lane. What its code leaves in the static variables of the classes
-//! and functions that it declares is what every other lane gets for them.
+//! and functions that it declares is what every other lane gets for them, and the global variables that it has made are every lane's that
+//! has none of that name.
 #![expect(unsafe_code, reason = "copies Zend values")]
 
 use std::ptr;
@@ -9,9 +10,10 @@ use std::ptr;
 use rustc_hash::FxHashMap;
 
 use super::included::{Included, Running};
+use super::symbols::Symbols;
 use crate::copy::copier::Copier;
 use crate::copy::tables::Variables;
-use crate::zend::{Owned, Value, sys};
+use crate::zend::{self, Owned, Value, sys};
 
 /// What files have left that lanes have included, for those lanes that have not.
 pub(crate) struct Late {
@@ -19,6 +21,8 @@ pub(crate) struct Late {
     copier: Copier,
     statics: FxHashMap<usize, Value>,
     functions: FxHashMap<usize, Variables>,
+    /// Global variables with their names, in the order in which they came.
+    globals: Vec<(Owned, Owned)>,
     /// What each file that declares something has returned, if that can be shared.
     returned: FxHashMap<Vec<u8>, Owned>,
     /// What is live has included these.
@@ -37,6 +41,7 @@ impl Default for Late {
             copier: Copier::new(&[]),
             statics: FxHashMap::default(),
             functions: FxHashMap::default(),
+            globals: Vec::new(),
             returned: FxHashMap::default(),
             live: Included::default(),
             first: None,
@@ -113,6 +118,39 @@ impl Late {
         // SAFETY: both are live and of this function.
         unsafe { self.copier.fill_table(table, live) };
         self.functions.insert(function, table);
+    }
+
+    /// Whether a global variable's value is remembered.
+    pub(crate) fn has_global(&self, name: &[u8]) -> bool {
+        self.globals
+            .iter()
+            // SAFETY: the names are strings.
+            .any(|(other, _)| zend::text(unsafe { (*other.as_ptr()).value.str_ }) == name)
+    }
+
+    /// Remembers a global variable's value.
+    ///
+    /// # Safety
+    /// As for [`Copier::owned`].
+    pub(crate) unsafe fn keep_global(&mut self, name: &[u8], live: *const Value) {
+        // SAFETY: this function's contract.
+        let value = unsafe { self.copier.owned(live) };
+        self.globals.push((zend::string(name), value));
+    }
+
+    /// Returns how many global variables are remembered.
+    pub(crate) fn globals(&self) -> usize {
+        self.globals.len()
+    }
+
+    /// Copies the global variables that are remembered, from this one on, to a lane's; a name that the lane has stays as it is.
+    pub(crate) fn fill_globals(&mut self, to: &mut Symbols, first: usize) {
+        for (name, value) in &self.globals[first..] {
+            // SAFETY: on the PHP thread; what is remembered is a copy of its own, which nothing changes.
+            let value = unsafe { self.copier.owned(value.as_ptr()) };
+            // SAFETY: as above; the names are strings.
+            unsafe { to.add(name, value) };
+        }
     }
 
     /// Forgets what was copied since `begin()`: it goes on to live and change in its lane, so nothing of it may be found again by its

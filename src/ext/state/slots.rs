@@ -1,4 +1,5 @@
-//! All that is exchanged slot by slot: static properties, functions' static variables, and what files that lanes include leave in both.
+//! All that is exchanged slot by slot: static properties, functions' static variables, and what files that lanes include leave in both
+//! (and in new global variables).
 #![expect(unsafe_code, reason = "reads tables of static variables")]
 
 use rustc_hash::FxHashSet;
@@ -8,7 +9,7 @@ use super::late::Late;
 use super::statics::StaticProperties;
 use crate::copy::audit::{self, Roots};
 use crate::copy::tables::{self, Variables};
-use crate::zend::{self, Object, sys};
+use crate::zend::{self, Object, Value, sys};
 
 /// The slots of this process, and what lanes that come late get in them.
 #[derive(Default)]
@@ -40,12 +41,17 @@ impl Slots {
         self.late.first.get_or_insert(now);
     }
 
-    /// Takes what a file that a lane has included, and that has run to its end, has left in its classes and functions: other lanes get
-    /// that for them. If it cannot be copied or belongs to this lane, nothing is taken, and its paths come back.
+    /// Takes what a file that a lane has included, and that has run to its end, has left in its classes and functions, and these global
+    /// variables, which it has made: other lanes get that for them. If it cannot be copied or belongs to this lane, nothing is taken,
+    /// and its paths come back.
     ///
     /// # Safety
-    /// On the PHP thread, in the lane that has included the file; `file` is its name, and live.
-    pub(crate) unsafe fn capture(&mut self, file: *const sys::zend_string) -> Vec<String> {
+    /// On the PHP thread, in the lane that has included the file; `file` is its name, and live, as are the global variables.
+    pub(crate) unsafe fn capture(
+        &mut self,
+        file: *const sys::zend_string,
+        mut globals: Vec<(Vec<u8>, *const Value)>,
+    ) -> Vec<String> {
         self.scan();
         let (first_slot, first_function) = self.late.first.unwrap_or_default();
         // SAFETY: this function's contract.
@@ -58,7 +64,8 @@ impl Slots {
             .map(|index| (index, self.functions.live_one(index)))
             .filter(|(_, table)| !table.is_null())
             .collect();
-        if slots.is_empty() && functions.is_empty() {
+        globals.retain(|(name, _)| !self.late.has_global(name));
+        if slots.is_empty() && functions.is_empty() && globals.is_empty() {
             return Vec::new();
         }
         let (mut roots, mut values) = (Roots::default(), Vec::new());
@@ -76,6 +83,11 @@ impl Slots {
                 values.push(value.cast_const());
             }
         }
+        for (name, value) in &globals {
+            // SAFETY: this function's contract; no code runs until the copies are made.
+            unsafe { roots.push(*value, || format!("${}", String::from_utf8_lossy(name))) };
+            values.push(*value);
+        }
         let foreign = self.objects_before(first_slot);
         let copier = self.late.copier();
         let mut found = audit::audit(roots, copier, foreign);
@@ -85,14 +97,19 @@ impl Slots {
             found.add_failed(&failed);
         }
         if found.refused.is_empty() {
-            self.keep(&slots, &functions);
+            self.keep(&slots, &functions, &globals);
         }
         self.late.forget();
         found.refused
     }
 
-    /// Remembers the live values of these slots and functions, as one copy.
-    fn keep(&mut self, slots: &[usize], functions: &[(usize, Variables)]) {
+    /// Remembers the live values of these slots, functions and global variables, as one copy.
+    fn keep(
+        &mut self,
+        slots: &[usize],
+        functions: &[(usize, Variables)],
+        globals: &[(Vec<u8>, *const Value)],
+    ) {
         self.late.begin();
         for index in slots {
             // SAFETY: a slot's live value; no code runs until the copy has ended.
@@ -101,6 +118,10 @@ impl Slots {
         for (index, table) in functions {
             // SAFETY: the function's live table.
             unsafe { self.late.keep_table(*index, *table) };
+        }
+        for (name, value) in globals {
+            // SAFETY: live by the contract of `capture`, its caller.
+            unsafe { self.late.keep_global(name, *value) };
         }
         self.late.end();
     }

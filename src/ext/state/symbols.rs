@@ -55,6 +55,21 @@ impl Symbols {
         symbols
     }
 
+    /// Adds a variable, unless there is one of this name. These must not be live.
+    ///
+    /// # Safety
+    /// On the PHP thread; the name is a string.
+    pub(crate) unsafe fn add(&mut self, name: &Owned, value: Owned) {
+        // SAFETY: a string by this function's contract.
+        let name = unsafe { (*name.as_ptr()).value.str_ };
+        // SAFETY: a live table and a string.
+        if unsafe { sys::zend_hash_find(&raw const self.table, name) }.is_null() {
+            let mut value = value.into_raw();
+            // SAFETY: as above; there is no such name, and the table owns the value.
+            unsafe { sys::zend_hash_add_new(&raw mut self.table, name, &raw mut value) };
+        }
+    }
+
     /// Returns the table, to read while it is not live.
     pub(crate) fn table(&self) -> *const sys::HashTable {
         &raw const self.table

@@ -16,6 +16,8 @@ pub(crate) struct LaneVariables {
     pub(crate) statics: Statics,
     pub(crate) functions: Tables,
     pub(crate) symbols: Symbols,
+    /// How many of the global variables that files have left for every lane these have been given.
+    pub(crate) late_globals: usize,
     /// Calls (a callable and its arguments) to register for the lane's end, as soon as it runs: the template's.
     pub(crate) at_end: Vec<Vec<Owned>>,
     /// The handlers to begin with; None: those of the process.
@@ -31,6 +33,7 @@ impl LaneVariables {
             statics: Statics::declared(),
             functions: Tables::default(),
             symbols: Symbols::empty(0),
+            late_globals: 0,
             at_end: Vec::new(),
             handlers: None,
             included: Included::default(),
@@ -52,6 +55,7 @@ impl LaneVariables {
             statics: Statics::live(&slots.statics),
             functions: Tables::from_tables(slots.functions.live()),
             symbols: Symbols::live(),
+            late_globals: slots.late.globals(),
             at_end: globals::live_at_end(),
             handlers: Some(Handlers::live()),
             included: Included::default(),
@@ -62,10 +66,18 @@ impl LaneVariables {
     pub(crate) fn exchange(&mut self, slots: &mut Slots, omissions: TestOmissions) {
         slots.scan();
         self.included.exchange(&mut slots.late.live);
-        if self.statics.len() < slots.len() || self.functions.len() < slots.functions.len() {
+        if self.statics.len() < slots.len()
+            || self.functions.len() < slots.functions.len()
+            || self.late_globals < slots.late.globals()
+        {
             slots.late.begin();
             self.statics.grow(&slots.statics, &mut slots.late);
             self.functions.grow(&mut slots.functions, &mut slots.late);
+            // A lane that has included the file itself comes here first as it leaves, when these are the base's: it keeps what it has.
+            slots
+                .late
+                .fill_globals(&mut self.symbols, self.late_globals);
+            self.late_globals = slots.late.globals();
             slots.late.end();
         }
         if !omissions.statics {

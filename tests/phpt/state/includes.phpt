@@ -68,6 +68,33 @@ lanes([
     'mixed' => function () use ($folder) { require_once "$folder/mixed.php"; return basename(KQueue\Engine::usage()['effects']); },
     'harmless' => function () use ($folder) { require_once "$folder/harmless.php"; return KQueue\Engine::usage()['effects']; },
 ], cloned: true, fresh: true);
+// Global variables that are new are every lane's, in which they are not there: nusoap keeps its settings in one.
+$write('Globals', '$GLOBALS["level"] = (object) ["is" => 9]; global $same; $same = $GLOBALS["level"]; $GLOBALS["own"] = "of the file"; $GLOBALS["gone"] = 1; $GLOBALS["who"] .= "!"; class Globals { static function level() { return ++$GLOBALS["level"]->is; } }');
+$write('Objects', 'class Objects {} $GLOBALS["object"] = App::$instance;');
+template(null);
+lanes([
+    'first' => function () use ($folder, $until) {
+        $GLOBALS['who'] = 'first';
+        $until('others');
+        $r = [Globals::level(), $GLOBALS['own'], $GLOBALS['who'], KQueue\Engine::usage()['effects']];
+        unset($GLOBALS['gone']);
+        class_exists('Objects');
+        touch("$folder/globals");
+        usleep(2000);
+        return [...$r, Globals::level(), isset($GLOBALS['gone']), isset($GLOBALS['object']), basename(KQueue\Engine::usage()['effects'])];
+    },
+    'second' => function () use ($folder, $until) {
+        $GLOBALS['own'] = 'of second';
+        touch("$folder/others");
+        $until('globals');
+        $r = [Globals::level(), $GLOBALS['same'] === $GLOBALS['level'], $GLOBALS['own'], $GLOBALS['gone'], isset($GLOBALS['who']), isset($GLOBALS['object'])];
+        usleep(2000);
+        return [...$r, Globals::level()];
+    },
+    'third' => function () use ($until) { $until('globals'); unset($GLOBALS['gone']); $r = [Globals::level(), $GLOBALS['own']]; usleep(2000); return [...$r, isset($GLOBALS['gone'])]; },
+], cloned: true, fresh: true);
+template(null);
+lanes(['a lane later' => fn () => [Globals::level(), $GLOBALS['own'], isset($GLOBALS['who'])]], cloned: true, fresh: true);
 // A wrapper and an autoloader of a file that declares something: the process's, also after its lane.
 $uses = fn () => [in_array('lanes', stream_get_wrappers()), file_get_contents('lanes://x'), count(spl_autoload_functions())];
 $counts = count(spl_autoload_functions());
@@ -89,13 +116,20 @@ B: [2,["first","B"],true,0,2,2,true,"by the file of Thing",true,7,"constant",1,1
 C: [2,["first","C"],true,0,2,2,true,"by the file of Thing",true,7,"constant",1,1,true,1,{"m":"in this lane"},true,true,1,"int","late","sh",false,8,["first","C"]]
 refused: [], destructors: []
 KQueue: /entangled.php was included first by a job, and what its code leaves cannot be handed to other jobs: Entangled::$app → App of the job's own application. Load the file as the application boots, or let jobs that need it run isolated.
-KQueue: /mixed.php was included first by a job. It declares something, so it runs once in a process, but it changes App::$switch, App::$macros, App, global variables too, which other lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.
+KQueue: /mixed.php was included first by a job. It declares something, so it runs once in a process, but it changes App::$switch, App::$macros, App too, which other lanes do not get. Load the file as the application boots, or let jobs that need it run isolated.
 waits A: [1,true]
 waits B: [true,true]
 entangled A: [1,true,true]
 entangled B: [true,null]
 mixed: mixed.php
 harmless: 
+refused: [], destructors: []
+KQueue: /Objects.php was included first by a job, and what its code leaves cannot be handed to other jobs: $object → App of the job's own application. Load the file as the application boots, or let jobs that need it run isolated.
+first: [10,"of the file","first!","",11,false,true,"Objects.php"]
+second: [10,true,"of second",1,false,false,11]
+third: [10,"of the file",false]
+refused: [], destructors: []
+a lane later: [10,"of the file",false]
 refused: [], destructors: []
 there already: [true,"",2]
 registers: registered

@@ -186,6 +186,10 @@ final class BlameTest extends TestCase
     /** Fails as it is read, so before it can begin; and in each process that reads it. */
     #[TestWith(['database', 1])]
     #[TestWith(['redis', 1])]
+    #[TestWith(['database', 2])]
+    #[TestWith(['redis', 2])]
+    #[TestWith(['database', 3])]
+    #[TestWith(['redis', 3])]
     public function test_a_class_that_cannot_be_loaded(string $connection, int $tries): void
     {
         $this->use($connection);

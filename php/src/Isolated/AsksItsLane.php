@@ -9,6 +9,7 @@ use Illuminate\Queue\Jobs\Job;
 use KQueue\Contracts\Engine;
 use KQueue\Exception\QueueRefused;
 use PDO;
+use Throwable;
 
 /**
  * What a job object does in an isolated child: the real one stays in the lane that reserved it, on that lane's connection, and is
@@ -75,6 +76,26 @@ trait AsksItsLane
     public function getRawBody()
     {
         return $this->request['body'];
+    }
+
+    /** Whoever fails over loading the job's class may not load it where all lanes would fall with it: the lane is told before and after. */
+    public function loadClass(): void
+    {
+        $class = $this->payload()['data']['commandName'] ?? null;
+
+        if (! is_string($class) || class_exists($class, false)) {
+            return;
+        }
+
+        $this->askNow('load', 0);
+
+        try {
+            class_exists($class);
+        } catch (Throwable) {
+            // It is thrown again where Laravel deals with it.
+        }
+
+        $this->askNow('loaded', 0);
     }
 
     /**

@@ -127,7 +127,11 @@ final class ChildWorker
             $values = unserialize($request, ['allowed_classes' => false]);
             $this->job = ChildJob::of($this->app, $this->engine, $values);
 
-            $prepare && $prepare($this->job);
+            if ($prepare !== null) {
+                $this->job->loadClass();
+                $prepare($this->job);
+            }
+
             $this->guarded = $this->guarded || ForkGuard::install($this->app, $this->engine);
             $this->life->beginForJob();
             $this->life->loop();

@@ -60,11 +60,17 @@ final class IsolatedRun
     /** @param  Closure(string, Closure(string): string): array{status: string, result: string, reason: string}  $run */
     private function through(Job $job, WorkerOptions $options, Closure $run): void
     {
-        $recordsFailure = $unrecorded = false;
+        $recordsFailure = $unrecorded = $loads = false;
 
-        $answer = static function (string $question) use ($job, &$recordsFailure, &$unrecorded): string {
+        $answer = static function (string $question) use ($job, &$recordsFailure, &$unrecorded, &$loads): string {
             ['action' => $action, 'delay' => $delay] = unserialize($question, ['allowed_classes' => false]);
             $unrecorded = $unrecorded || $action === 'unrecorded';
+
+            $loads = match ($action) {
+                'load' => true,
+                'loaded' => false,
+                default => $loads,
+            };
 
             $recordsFailure = match ($action) {
                 'fail' => true,
@@ -91,7 +97,7 @@ final class IsolatedRun
             'exited' => $this->worker->timedOut()
                 ? $this->worker->timeOut($job, $options)
                 : $this->lost($job, $options, JobFailure::exited($job), $recordsFailure),
-            default => $this->lost($job, $options, JobFailure::childDied($job, $outcome['reason']), $recordsFailure),
+            default => $this->lost($job, $options, JobFailure::childDied($job, $outcome['reason']), $recordsFailure, $loads),
         };
 
         // It has failed itself in a transaction that it left open: what was recorded of that was rolled back.
@@ -120,7 +126,7 @@ final class IsolatedRun
             match ($action) {
                 'delete' => $job->delete(),
                 'release' => $job->release($delay),
-                'fail', 'failed', 'unrecorded' => null,
+                'fail', 'failed', 'unrecorded', 'load', 'loaded' => null,
             };
 
             return '';
@@ -137,10 +143,11 @@ final class IsolatedRun
         }
     }
 
-    private function lost(Job $job, WorkerOptions $options, Throwable $e, bool $recordsFailure): void
+    /** @param  bool  $loads  its class was being loaded */
+    private function lost(Job $job, WorkerOptions $options, Throwable $e, bool $recordsFailure, bool $loads = false): void
     {
         if (! $job->isDeleted() && ! $job->isReleased()) {
-            $this->worker->failAttempt($job, $options, $e);
+            $this->worker->failAttempt($job, $options, $e, mayLoad: ! $loads);
 
             return;
         }

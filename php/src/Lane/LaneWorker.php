@@ -7,6 +7,7 @@ namespace KQueue\Lane;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Database\ConnectionInterface;
 use Illuminate\Database\DatabaseManager;
+use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobReleasedAfterException;
 use Illuminate\Queue\Events\JobTimedOut;
 use Illuminate\Queue\Worker;
@@ -23,7 +24,8 @@ use Throwable;
  *
  * Laravel's timeout handler (SIGALRM, then SIGKILL to the process) is never registered; the engine throws into the lane instead.
  * Overrides handleJobException($connectionName, $job, WorkerOptions $options, Throwable $e), whose signature is the same from
- * Laravel 10 to 13.31. Calls getNextJob, daemonShouldRun, runJob, timeoutForJob, calculateBackoff and the markJobAsFailed methods.
+ * Laravel 10 to 13.31, and failJob($job, Throwable $e), which is so too. Calls getNextJob, daemonShouldRun, runJob, timeoutForJob,
+ * calculateBackoff and the markJobAsFailed methods.
  */
 class LaneWorker extends LaravelWorker
 {
@@ -35,6 +37,9 @@ class LaneWorker extends LaravelWorker
     private bool $timedOut = false;
 
     private bool $settles = false;
+
+    /** Whether what deals with a failed job may load its class. */
+    private bool $mayLoad = true;
 
     /** @var array<string, int> the transactions that were open when the job began: none in a lane, that of a test in its own process */
     private array $levels = [];
@@ -141,27 +146,56 @@ class LaneWorker extends LaravelWorker
         }
     }
 
-    /** The job ended without throwing (its process died, it called exit()): a failed attempt, as if it had thrown $e. */
-    public function failAttempt(Job $job, WorkerOptions $options, Throwable $e): void
+    /**
+     * The job ended without throwing (its process died, it called exit()): a failed attempt, as if it had thrown $e.
+     *
+     * @param  bool  $mayLoad  its class: otherwise its failed() is not called
+     */
+    public function failAttempt(Job $job, WorkerOptions $options, Throwable $e, bool $mayLoad = true): void
     {
-        $this->rollBackOpenTransactions();
-
-        try {
-            $this->settle(fn () => parent::handleJobException($job->getConnectionName(), $job, $options, $e));
-        } catch (Throwable $thrown) {
-            $this->report($thrown);
-        }
+        $this->end($mayLoad, fn () => parent::handleJobException($job->getConnectionName(), $job, $options, $e));
     }
 
     /** The job overran its timeout, and what ran it is gone; $e tells more of that than Laravel's exception does. */
-    public function timeOut(Job $job, WorkerOptions $options, ?Throwable $e = null): void
+    public function timeOut(Job $job, WorkerOptions $options, ?Throwable $e = null, bool $mayLoad = true): void
+    {
+        $this->end($mayLoad, fn () => $this->handleTimeout($job, $options, $e));
+    }
+
+    /** @param  callable(): void  $settle */
+    private function end(bool $mayLoad, callable $settle): void
     {
         $this->rollBackOpenTransactions();
+        $this->mayLoad = $mayLoad;
 
         try {
-            $this->settle(fn () => $this->handleTimeout($job, $options, $e));
+            $this->settle($settle);
         } catch (Throwable $thrown) {
             $this->report($thrown);
+        } finally {
+            $this->mayLoad = true;
+        }
+    }
+
+    /**
+     * Without its class: all that Job::fail() does but its failed().
+     *
+     * @param  Job  $job
+     */
+    #[\Override]
+    protected function failJob($job, Throwable $e)
+    {
+        if ($this->mayLoad) {
+            parent::failJob($job, $e);
+
+            return;
+        }
+
+        $job->markAsFailed();
+
+        if (! $job->isDeleted()) {
+            $job->delete();
+            $this->events->dispatch(new JobFailed($job->getConnectionName(), $job, $e));
         }
     }
 

@@ -128,15 +128,16 @@ final class Rescue
         $queue = $this->app->make('queue')->connection($reserved['connection']);
 
         // If it has ended a process by loading its class or by what it does when it has failed, then without either.
+        $mayLoad = $error === null;
         $job = $settled ? $this->failing : match (get_class($queue)) {
-            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved, $error !== null),
-            DatabaseQueue::class => $this->databaseJob($queue, $reserved, $error !== null),
+            RedisQueue::class, self::HORIZON => $this->redisJob($queue, $reserved),
+            DatabaseQueue::class => $this->databaseJob($queue, $reserved),
             default => null,
         };
 
         $this->failing = $job;
         $did = ($reserved['guilty'] ?? true) ? "took it down ({$reserved['cause']})" : "was one of those that may have taken it down ({$reserved['cause']})";
-        $isolates = ($reserved['guilty'] ?? true) && $this->isolate($reserved, $job, $error === null);
+        $isolates = ($reserved['guilty'] ?? true) && $this->isolate($reserved, $job, $mayLoad);
 
         if ($job === null) {
             return $did.(in_array(get_class($queue), self::DRIVERS, true) ? ', and was no longer reserved.' : ', and comes back when its reservation ends.');
@@ -147,9 +148,9 @@ final class Rescue
         if ($settled) {
             $this->endFailure($job, $death);
         } elseif ($reserved['timed_out'] ?? false) {
-            $this->worker->timeOut($job, $this->options, $death);
+            $this->worker->timeOut($job, $this->options, $death, $mayLoad);
         } else {
-            $this->worker->failAttempt($job, $this->options, $death);
+            $this->worker->failAttempt($job, $this->options, $death, $mayLoad);
         }
 
         return "{$did}: a failed attempt."
@@ -178,7 +179,7 @@ final class Rescue
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */
-    private function redisJob(RedisQueue $queue, array $reserved, bool $quiet): ?RedisJob
+    private function redisJob(RedisQueue $queue, array $reserved): ?RedisJob
     {
         $key = Laravel::redisKey($queue, $reserved['queue']).':reserved';
 
@@ -192,26 +193,18 @@ final class Rescue
             // RedisJob counts the attempts of the payload as it was before the reservation.
             $body = json_encode(['attempts' => $payload['attempts'] - 1] + $payload, JSON_UNESCAPED_UNICODE);
 
-            $arguments = [$this->app, $queue, $body, $member, $reserved['connection'], $reserved['queue']];
-
-            return $quiet ? new QuietRedisJob(...$arguments) : new RedisJob(...$arguments);
+            return new RedisJob($this->app, $queue, $body, $member, $reserved['connection'], $reserved['queue']);
         }
 
         return null;
     }
 
     /** @param  array{id: string, connection: string, queue: string, attempts?: int}  $reserved */
-    private function databaseJob(DatabaseQueue $queue, array $reserved, bool $quiet): ?DatabaseJob
+    private function databaseJob(DatabaseQueue $queue, array $reserved): ?DatabaseJob
     {
         $row = $this->reservedRow($queue, $reserved)->first();
 
-        if ($row === null) {
-            return null;
-        }
-
-        $arguments = [$this->app, $queue, new DatabaseJobRecord((object) $row), $reserved['connection'], $reserved['queue']];
-
-        return $quiet ? new QuietDatabaseJob(...$arguments) : new DatabaseJob(...$arguments);
+        return $row === null ? null : new DatabaseJob($this->app, $queue, new DatabaseJobRecord((object) $row), $reserved['connection'], $reserved['queue']);
     }
 
     /** @param  array{id: string, attempts?: int}  $job */

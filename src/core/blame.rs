@@ -16,10 +16,24 @@ pub struct InFlight<Job> {
     pub lane: u32,
     /// The job.
     pub info: Job,
-    /// It ran in the runner. Otherwise it was about to, or ran in an isolated child.
-    pub has_begun: bool,
+    /// How far it was.
+    pub stage: Stage,
     /// The fatal error of PHP that it ended with.
     pub fatal: Option<String>,
+}
+
+/// How far a job was when its runner ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It was about to begin, or ran in an isolated child.
+    Reserved,
+    /// It ran in the runner.
+    Begun,
+    /// It had ended, and its lane was about to: what ran was what the lane's jobs had left, shutdown functions and destructors.
+    Ended {
+        /// It was the only one that the lane had run.
+        alone: bool,
+    },
 }
 
 /// How a runner ended.
@@ -85,22 +99,22 @@ impl History {
     ) -> Vec<Blame> {
         // What happens to a process after a fatal error is that error's doing, however it ends.
         if jobs.iter().any(|job| job.fatal.is_some()) {
-            return each(jobs, |job| blame(job.fatal.is_some(), Blame::Guilty));
+            return each(jobs, |job| blame(job.fatal.is_some(), guilt(job.stage)));
         }
         match death {
             Death::Meant => each(jobs, |_| Blame::Innocent),
             Death::Hung(lane) | Death::Fell(Some(lane))
                 if jobs.iter().any(|job| job.lane == lane) =>
             {
-                each(jobs, |job| blame(job.lane == lane, Blame::Guilty))
+                each(jobs, |job| blame(job.lane == lane, guilt(job.stage)))
             }
             // No lane can be named: rather all that may have done it than a loop.
-            Death::Fell(None) => each(jobs, |job| blame(job.has_begun, Blame::Suspect)),
+            Death::Fell(None) => each(jobs, |job| blame(job.stage == Stage::Begun, Blame::Suspect)),
             // Nobody, or a lane between two jobs.
             Death::Killed | Death::Hung(_) | Death::Fell(Some(_)) => {
                 let before = std::mem::take(&mut self.killed);
                 each(jobs, |job| {
-                    if !job.has_begun {
+                    if job.stage != Stage::Begun {
                         return Blame::Innocent;
                     }
                     let name = name(&job.info);
@@ -142,4 +156,12 @@ fn each<Job>(jobs: &[InFlight<Job>], judge: impl FnMut(&InFlight<Job>) -> Blame)
 
 fn blame(applies: bool, blame: Blame) -> Blame {
     if applies { blame } else { Blame::Innocent }
+}
+
+/// What a job has done whose lane brought the end about.
+fn guilt(stage: Stage) -> Blame {
+    match stage {
+        Stage::Ended { alone: false } => Blame::Suspect,
+        _ => Blame::Guilty,
+    }
 }

@@ -53,6 +53,8 @@ pub struct Lost {
     pub info: JobInfo,
     /// What it has to do with the runner's end.
     pub blame: Blame,
+    /// It had ended itself; what it had left behind ran.
+    pub ended: bool,
     /// What ended the runner, for the job's record.
     pub cause: String,
 }

@@ -11,7 +11,7 @@ mod fatal;
 
 use self::fatal::FatalSlot;
 use crate::error::EngineError;
-use kqueue_core::blame::InFlight;
+use kqueue_core::blame::{InFlight, Stage};
 use kqueue_core::wire::cut;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
@@ -125,12 +125,16 @@ const WORDS: usize = (ID + CLASS + CONNECTION + QUEUE) / 8;
 const RESERVED: u32 = 1;
 /// The lane runs it.
 const BEGUN: u32 = 2;
+/// It has ended, and the lane does what the job has left to do; it has run no other.
+const ENDED_ALONE: u32 = 3;
+/// The same, of the last of several.
+const ENDED_LAST: u32 = 4;
 
 #[repr(C, align(64))]
 struct LaneSlot {
     /// Odd while the slot is being written.
     sequence: AtomicU32,
-    /// [`RESERVED`] or [`BEGUN`] while a job is in flight.
+    /// [`RESERVED`] or [`BEGUN`] while a job is in flight, [`ENDED_ALONE`] or [`ENDED_LAST`] while what it has left behind may run.
     busy: AtomicU32,
     started_ms: AtomicU64,
     deadline_ms: AtomicU64,
@@ -248,7 +252,17 @@ impl Scoreboard {
         }
     }
 
-    /// The lane's job has ended.
+    /// The lane's last job has ended; what it has left behind may run from now on, until then (0 = no limit). `alone`: the lane
+    /// has run no other.
+    pub fn end_job(&self, lane: u32, alone: bool, deadline_ms: u64) {
+        if let Some(slot) = self.lane(lane) {
+            slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+            let ended = if alone { ENDED_ALONE } else { ENDED_LAST };
+            slot.busy.store(ended, Ordering::Release);
+        }
+    }
+
+    /// Nothing of a job runs in the lane.
     pub fn clear_job(&self, lane: u32) {
         if let Some(slot) = self.lane(lane) {
             slot.busy.store(0, Ordering::Release);
@@ -300,14 +314,14 @@ impl Scoreboard {
         self.header().counters[counter as usize].load(Ordering::Relaxed)
     }
 
-    /// The jobs in flight. Right while their runner lives, and the last word once it is dead.
+    /// The jobs in flight, and those that ended while what they have left behind runs. Right while their runner lives, and the last word once it is dead.
     pub fn in_flight(&self) -> Vec<InFlight<JobInfo>> {
         (0..self.used())
             .filter_map(|lane| match self.job(lane) {
                 Ok(Some(info)) => Some(InFlight {
                     lane,
                     info,
-                    has_begun: self.has_begun(lane),
+                    stage: self.stage(lane),
                     fatal: self.fatal(lane),
                 }),
                 _ => None,
@@ -315,9 +329,16 @@ impl Scoreboard {
             .collect()
     }
 
-    fn has_begun(&self, lane: u32) -> bool {
-        self.lane(lane)
-            .is_some_and(|slot| slot.busy.load(Ordering::Relaxed) == BEGUN)
+    fn stage(&self, lane: u32) -> Stage {
+        match self
+            .lane(lane)
+            .map(|slot| slot.busy.load(Ordering::Relaxed))
+        {
+            Some(BEGUN) => Stage::Begun,
+            Some(ENDED_ALONE) => Stage::Ended { alone: true },
+            Some(ENDED_LAST) => Stage::Ended { alone: false },
+            _ => Stage::Reserved,
+        }
     }
 
     /// Lanes whose slot was being written when its writer died: a job that had just been reserved, and can be given back by

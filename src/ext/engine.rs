@@ -25,7 +25,7 @@ use crate::lane::table::{self, Table};
 use crate::lane::{self, fresh, memory, names, permit};
 use crate::prepared::{Options, PREPARED, board};
 use crate::session::{self, with_desk};
-use crate::work::{self, Wanted};
+use crate::work::{self, Wanted, deadline_ms, note_left};
 use crate::zend::{self, Ending, Owned};
 use crate::{check, child, descriptors, interrupt, process, report, state};
 
@@ -187,6 +187,9 @@ impl Engine {
     #[php(defaults(patience = None))]
     pub fn lead(patience: Option<f64>) -> PhpResult<Option<bool>> {
         let lane = here("lead")?;
+        if let Some(board) = board() {
+            board.clear_job(lane);
+        }
         let goes_on = with_desk(|desk| {
             let scheduler = &desk.scheduler;
             scheduler.leader() == Some(lane) && scheduler.stopping().is_none()
@@ -198,11 +201,14 @@ impl Engine {
             Some(seconds) => Pause::LineFor(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))),
             None => Pause::Line,
         };
-        Ok(match lane::suspend(pause) {
-            Wake::Granted(Grant::Lead) => Some(true),
+        let leads = match lane::suspend(pause) {
+            Wake::Granted(Grant::Lead) => return Ok(Some(true)),
             Wake::Tidy => None,
             _ => Some(false),
-        })
+        };
+        // Its application ends, or may: with callbacks of its jobs.
+        note_left(lane, 0.0);
+        Ok(leads)
     }
 
     pub fn permit(name: &str, limit: i64) -> PhpResult<i64> {
@@ -304,9 +310,9 @@ impl Engine {
         interrupt::measure_job(false);
         lane::on_signal(None);
         if let Some(board) = board() {
-            board.clear_job(lane);
             board.count(Counter::Finished, 1);
         }
+        note_left(lane, 0.0);
         with_desk(|desk| desk.finished(lane));
         Ok(())
     }
@@ -484,15 +490,6 @@ impl Engine {
 
     pub fn state() -> ZBox<ZendHashTable> {
         report::state()
-    }
-}
-
-/// For the scoreboard.
-fn deadline_ms(timeout: f64) -> u64 {
-    if timeout > 0.0 {
-        now_ms() + (timeout * 1000.0) as u64
-    } else {
-        0
     }
 }
 

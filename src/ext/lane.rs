@@ -89,6 +89,8 @@ pub(crate) struct Lane {
     settling: Option<Permit>,
     /// The job that it ran last, and the seconds that this had, if there was a limit.
     last_job: Option<(String, f64)>,
+    /// How many jobs it has taken.
+    jobs: u32,
     /// What its job wants to have called when a stop signal comes.
     on_signal: Option<Owned>,
     /// The lane in whose world it runs, since it helps with its job; null for most.
@@ -206,7 +208,15 @@ pub(crate) fn last_job() -> Option<(String, f64)> {
 
 /// Notes that a job begins in the running lane.
 pub(crate) fn set_last_job(name: String, seconds: f64) {
-    with_running(|lane| lane.last_job = (seconds > 0.0).then_some((name, seconds)));
+    with_running(|lane| {
+        lane.last_job = (seconds > 0.0).then_some((name, seconds));
+        lane.jobs += 1;
+    });
+}
+
+/// How many jobs the running lane has taken.
+pub(crate) fn jobs() -> u32 {
+    with_running(|lane| lane.jobs).unwrap_or_default()
 }
 
 /// Sets what is to be called in the running lane when a stop signal comes.

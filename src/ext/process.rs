@@ -143,6 +143,7 @@ fn lost_job(lost: &Lost, error: Option<String>) -> Owned {
         .long("attempts", lost.info.attempts)
         .put("cause", charged.then(|| lost.cause.clone()))
         .put("guilty", guilty)
+        .put("ended", lost.ended)
         .put("timed_out", guilty && is_overdue(&lost.info))
         .put("error", error);
     let mut zval = ext_php_rs::types::Zval::new();

@@ -12,6 +12,7 @@ use ext_php_rs::types::{ZendHashTable, Zval};
 use kqueue_core::scheduler::{LaneId, Scheduler};
 use kqueue_engine::interpose;
 use kqueue_engine::runner::Desk;
+use kqueue_engine::scoreboard::now_ms;
 use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
@@ -21,7 +22,7 @@ use crate::intercept::includes::Watch;
 use crate::interrupt;
 use crate::lane::table::{self, Table};
 use crate::lane::{self, Birth, Work, names};
-use crate::prepared::{After, PREPARED};
+use crate::prepared::{After, PREPARED, board};
 use crate::run::Run;
 use crate::selftest::tested_run;
 use crate::session::{self, Session, with_desk};
@@ -49,6 +50,7 @@ impl Work for LaneWork {
         with_desk(|desk| desk.finished(lane));
         let last = lane::last_job();
         let limit = last.as_ref().map(|(_, seconds)| *seconds);
+        note_left(lane, limit.unwrap_or_default());
         let (survived, overdue) = interrupt::within(lane, limit, || {
             let survived = lane::renew_globals();
             if survived {
@@ -68,6 +70,28 @@ impl Work for LaneWork {
             );
         }
         lane::reset_settings();
+        if let Some(board) = board() {
+            board.clear_job(lane);
+        }
+    }
+}
+
+/// Notes that what runs in the lane from now on is what its jobs have left behind, for so many seconds at most; 0 is no limit.
+pub(crate) fn note_left(lane: LaneId, seconds: f64) {
+    let jobs = lane::jobs();
+    if jobs > 0
+        && let Some(board) = board()
+    {
+        board.end_job(lane, jobs == 1, deadline_ms(seconds));
+    }
+}
+
+/// When so many seconds are over, for the scoreboard; 0 is no limit.
+pub(crate) fn deadline_ms(timeout: f64) -> u64 {
+    if timeout > 0.0 {
+        now_ms() + (timeout * 1000.0) as u64
+    } else {
+        0
     }
 }
 

@@ -183,6 +183,40 @@ final class BlameTest extends TestCase
         self::assertSame(0, $this->app['queue']->size());
     }
 
+    /** The job is done, as it is in queue:work, which falls over that as it ends. */
+    #[TestWith(['registersShutdown', ['fatal'], 'fatal error: Cannot redeclare'])]
+    #[TestWith(['registersShutdown', ['signal'], 'killed by signal 11 (SIGSEGV)'])]
+    #[TestWith(['leavesDestructor', [], 'fatal error: Cannot redeclare'])]
+    #[TestWith(['leavesCallback', [], 'fatal error: Cannot redeclare'])]
+    public function test_what_a_job_leaves_to_its_lanes_end(string $action, array $arguments, string $cause): void
+    {
+        $this->push(...$this->neighbours(), ...[(new UnruledAct($action, ...$arguments))->with(['tries' => 2])]);
+        $run = $this->kqueue(['--concurrency=30', '--fresh']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertCount(1, array_filter(Trace::all('start'), static fn (array $start): bool => $start['detail'] === $action));
+        self::assertSame(1, $this->deaths(), $run->output().$this->log());
+        self::assertMatchesRegularExpression('/UnruledAct \[\d+\] on \[database:default\] took it down with what it had left behind \([^\n]*'.preg_quote($cause).'[^\n]*\)\. Its class runs isolated from now on\./', $this->log());
+        self::assertStringContainsString('what was left behind by '.UnruledAct::class, $run->output());
+
+        $this->push(new UnruledAct('nothing'), new Act('nothing'));
+        $this->kqueue();
+        self::assertCount(2, array_unique(array_column(array_slice(Trace::all('end'), -2), 'pid')), 'the class runs isolated');
+    }
+
+    /** Of several jobs in a lane it may have been any: the last is told. */
+    public function test_what_one_of_several_jobs_leaves_to_its_lanes_end(): void
+    {
+        $this->push((new UnruledAct('registersShutdown', 'fatal')), (new Act('nothing')));
+        $run = $this->kqueue(['--concurrency=1']);
+
+        self::assertSame(0, $run->wait(), $run->output());
+        self::assertSame([], $this->failures());
+        self::assertStringContainsString(Act::class.' [2] on [database:default] was the last of the jobs of a lane that took it down with what they had left behind (fatal error: Cannot redeclare', $this->log());
+        self::assertStringNotContainsString('isolated', $this->log());
+    }
+
     /** Fails as it is read, so before it can begin; and in each process that reads it. */
     #[TestWith(['database', 1])]
     #[TestWith(['redis', 1])]

@@ -66,13 +66,17 @@ final class Rescue
     ) {}
 
     /**
-     * @param  array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null, guilty?: bool, timed_out?: bool, error?: string|null}  $job
+     * @param  array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string|null, guilty?: bool, ended?: bool, timed_out?: bool, error?: string|null}  $job
      *                                                                                                                                                                             error: what ended the last call for it
      */
     public function __invoke(array $job): void
     {
         try {
-            $outcome = $job['cause'] === null ? $this->giveBack($job) : $this->fail($job);
+            $outcome = match (true) {
+                $job['cause'] === null => $this->giveBack($job),
+                $job['ended'] ?? false => $this->isolateEnded($job),
+                default => $this->fail($job),
+            };
         } catch (Throwable $e) {
             $this->worker->report($e);
             $outcome = "stays reserved until its retry_after: {$e->getMessage()}";
@@ -120,6 +124,21 @@ final class Rescue
         ]) > 0;
     }
 
+    /**
+     * What it had left behind in its lane took the runner down: the job itself has ended as it did.
+     *
+     * @param  array{class: string, cause: string, guilty?: bool}  $job
+     */
+    private function isolateEnded(array $job): string
+    {
+        if (! ($job['guilty'] ?? true)) {
+            return "was the last of the jobs of a lane that took it down with what they had left behind ({$job['cause']}).";
+        }
+
+        return "took it down with what it had left behind ({$job['cause']})."
+            .($this->isolate($job, null, mayLoad: true) ? ' Its class runs isolated from now on.' : '');
+    }
+
     /** @param  array{id: string, class: string, connection: string, queue: string, attempts?: int, cause: string, guilty?: bool, timed_out?: bool, error?: string|null}  $reserved */
     private function fail(array $reserved): string
     {
@@ -139,8 +158,10 @@ final class Rescue
         $did = ($reserved['guilty'] ?? true) ? "took it down ({$reserved['cause']})" : "was one of those that may have taken it down ({$reserved['cause']})";
         $isolates = ($reserved['guilty'] ?? true) && $this->isolate($reserved, $job, $mayLoad);
 
+        $then = $isolates ? ' Its class runs isolated from now on.' : '';
+
         if ($job === null) {
-            return $did.(in_array(get_class($queue), self::DRIVERS, true) ? ', and was no longer reserved.' : ', and comes back when its reservation ends.');
+            return $did.(in_array(get_class($queue), self::DRIVERS, true) ? ', and was no longer reserved.' : ', and comes back when its reservation ends.').$then;
         }
 
         $death = ($reserved['guilty'] ?? true) ? RunnerDied::during($job, $reserved['cause']) : RunnerDied::among($job, $reserved['cause']);
@@ -153,19 +174,20 @@ final class Rescue
             $this->worker->failAttempt($job, $this->options, $death, $mayLoad);
         }
 
-        return "{$did}: a failed attempt."
-            .($isolates ? ' Its class runs isolated from now on.' : '')
+        return "{$did}: a failed attempt.{$then}"
             .($error === null ? '' : " What it does when it has failed ended with a fatal error as well: {$error}");
     }
 
     /** @param  array{class: string, cause: string}  $reserved */
     private function isolate(array $reserved, RedisJob|DatabaseJob|null $job, bool $mayLoad): bool
     {
-        if ($this->profile === null || $job !== null && Policy::isSaid($job->payload(), $mayLoad)) {
+        $payload = $job?->payload() ?? ['displayName' => $reserved['class']];
+
+        if ($this->profile === null || Policy::isSaid($payload, $mayLoad)) {
             return false;
         }
 
-        return $this->profile->addCrashed($job === null ? $reserved['class'] : Policy::classOf($job->payload()), $reserved['cause']);
+        return $this->profile->addCrashed(Policy::classOf($payload), $reserved['cause']);
     }
 
     /** The queue has been told before the fatal error came; those who record failures have not. */

@@ -1,14 +1,14 @@
 //! Whose fault a runner's end is, and when the run gives up.
 
 use kqueue_core::blame::Blame::{Guilty, Innocent, Suspect};
-use kqueue_core::blame::{Death, History, InFlight};
+use kqueue_core::blame::{Death, History, InFlight, Stage};
 use std::time::Duration;
 
 fn job(lane: u32, name: &'static str) -> InFlight<&'static str> {
     InFlight {
         lane,
         info: name,
-        has_begun: true,
+        stage: Stage::Begun,
         fatal: None,
     }
 }
@@ -22,7 +22,7 @@ fn fatal(lane: u32, name: &'static str) -> InFlight<&'static str> {
 
 fn reserved(lane: u32, name: &'static str) -> InFlight<&'static str> {
     InFlight {
-        has_begun: false,
+        stage: Stage::Reserved,
         ..job(lane, name)
     }
 }
@@ -51,6 +51,38 @@ fn only_the_lane_that_fell_or_hung_is_guilty() {
         judge(&mut history, Death::Fell(Some(4)), &jobs),
         [Innocent, Innocent, Guilty]
     );
+}
+
+/// What is left of a job that has ended runs at its lane's end: it is known whose it was if the lane had no other.
+#[test]
+fn what_jobs_have_left_behind_is_theirs() {
+    let left = |alone, fatal: Option<&str>| InFlight {
+        stage: Stage::Ended { alone },
+        fatal: fatal.map(str::to_owned),
+        ..job(1, "b")
+    };
+    for (alone, blame) in [(true, Guilty), (false, Suspect)] {
+        let jobs = [job(0, "a"), left(alone, None)];
+        for death in [Death::Fell(Some(1)), Death::Hung(1)] {
+            let mut history = History::default();
+            assert_eq!(judge(&mut history, death, &jobs), [Innocent, blame]);
+        }
+        for death in [
+            Death::Meant,
+            Death::Killed,
+            Death::Fell(Some(0)),
+            Death::Fell(None),
+        ] {
+            let mut history = History::default();
+            assert_eq!(judge(&mut history, death, &jobs)[1], Innocent);
+        }
+        let mut history = History::default();
+        let jobs = [job(0, "a"), left(alone, Some("Cannot redeclare"))];
+        assert_eq!(
+            judge(&mut history, Death::Fell(None), &jobs),
+            [Innocent, blame]
+        );
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::reaper::{self, Process};
 use crate::role::Role;
 use crate::scoreboard::{Counter, JobInfo};
 use crate::zygote::{self, Side};
-use kqueue_core::blame::Death;
+use kqueue_core::blame::{Blame, Death, Stage};
 use nix::libc;
 use std::time::{Duration, Instant};
 
@@ -83,8 +83,10 @@ impl Master<'_> {
             },
             info: job.info,
             blame,
+            ended: matches!(job.stage, Stage::Ended { .. }),
         });
-        lost.collect()
+        lost.filter(|job| !job.ended || job.blame != Blame::Innocent)
+            .collect()
     }
 
     fn after_death(&mut self, now: Instant, status: i32) -> Next {

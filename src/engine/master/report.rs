@@ -7,7 +7,10 @@ use std::os::fd::AsFd;
 
 /// The line in the log that says how a runner died and what it was doing.
 pub(super) fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> String {
-    let count = |blame: Blame| lost.iter().filter(|job| job.blame == blame).count();
+    let count = |blame: Blame| {
+        let in_flight = lost.iter().filter(|job| !job.ended);
+        in_flight.filter(|job| job.blame == blame).count()
+    };
     let jobs = |count: usize, what: &str| match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
@@ -16,11 +19,16 @@ pub(super) fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> Stri
     let mut line = format!("runner {pid} {how}");
     for (index, job) in lost
         .iter()
-        .filter(|job| job.blame == Blame::Guilty)
+        .filter(|job| job.ended || job.blame == Blame::Guilty)
         .enumerate()
     {
         let Lost { info, cause, .. } = job;
         line += if index == 0 { " while running" } else { "," };
+        line += match (job.ended, job.blame) {
+            (false, _) => "",
+            (true, Blame::Guilty) => " what was left behind by",
+            (true, _) => " what was left behind by the jobs of a lane, of which the last was",
+        };
         line += &format!(" {} (job {})", info.class, info.id);
         if cause.starts_with("fatal error: ") {
             line += &format!(": {cause}");
@@ -33,7 +41,7 @@ pub(super) fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> Stri
         );
     }
     match innocent {
-        0 if lost.is_empty() => line += "; no job was in flight",
+        0 if lost.iter().all(|job| job.ended) => line += "; no job was in flight",
         0 => {}
         1 => line += "; 1 innocent job goes back",
         _ => line += &format!("; {} go back", jobs(innocent, "innocent job")),

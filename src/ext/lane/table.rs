@@ -300,6 +300,7 @@ impl Table {
             work,
             settling: None,
             last_job: None,
+            jobs: 0,
             on_signal: None,
             owner,
             helpers: None,

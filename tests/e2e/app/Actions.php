@@ -31,6 +31,8 @@ final class Actions
     /** @var list<resource> */
     public static array $held = [];
 
+    public static ?object $left = null;
+
     public static function nothing(): void {}
 
     public static function package(Act $job, int $number): void
@@ -319,20 +321,27 @@ final class Actions
     {
         register_shutdown_function(static fn () => Trace::add('shutdown', $then));
         $then === 'fatal' && register_shutdown_function(Fatal\Errors::function(...));
+        $then === 'signal' && register_shutdown_function(static fn () => posix_kill(getmypid(), SIGSEGV));
 
         $then === 'exits' && exit(3);
     }
 
-    /** What it leaves in its application is freed with it. */
+    /** In a static property, which is freed as its lane ends. */
     public static function leavesDestructor(Act $job): void
     {
-        app()->instance('left behind', new class
+        self::$left = new class
         {
             public function __destruct()
             {
                 Fatal\Errors::function();
             }
-        });
+        };
+    }
+
+    /** For the end of the application. */
+    public static function leavesCallback(Act $job): void
+    {
+        app()->terminating(Fatal\Errors::function(...));
     }
 
     public static function fatal(Act $job, string $error = 'function'): void

@@ -1,4 +1,4 @@
-//! Calls of PHP's own functions that KQueue makes itself: the guards let them pass (see `lane/guards.rs`).
+//! Calls of PHP's own functions that KQueue makes itself: the guards let them pass (see `intercept/guards.rs`).
 #![expect(unsafe_code, reason = "calls functions of the engine's table")]
 
 use std::cell::Cell;

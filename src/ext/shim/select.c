@@ -1,6 +1,6 @@
 /*
  * stream_select() and socket_select() for descriptors that an fd_set has no room for: PHP's own refuse them. What they wait for is listed
- * here as poll() takes it, and poll()'s answer is written back as they would. When to wait, and for how long, is decided in lane/select.rs.
+ * here as poll() takes it, and poll()'s answer is written back as they would. When to wait, and for how long, is decided in intercept/select.rs.
  */
 #include "shim.h"
 #include "php_network.h"

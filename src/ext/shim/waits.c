@@ -1,5 +1,5 @@
 /*
- * What lane/waits.rs needs of PHP's streams and arguments: which descriptors a call would wait for. It decides nothing.
+ * What intercept/blocking.rs needs of PHP's streams and arguments: which descriptors a call would wait for. It decides nothing.
  */
 #include "shim.h"
 #include "php_network.h"

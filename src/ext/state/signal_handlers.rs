@@ -1,5 +1,5 @@
 //! Handlers of signals that a lane's code has registered. They are kept for the lane, which finds them there, and never called: see
-//! `lane/signals.rs`.
+//! `intercept/signals.rs`.
 
 use crate::zend::Owned;
 

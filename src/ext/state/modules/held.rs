@@ -89,25 +89,28 @@ pub(crate) fn request_begins() {
         });
     }
     set.pristine = set.read();
-    replace(Box::into_raw(Box::new(set)));
+    replace(Some(Box::new(set)));
 }
 
 /// Forgets it, at RSHUTDOWN.
 pub(crate) fn request_ends() {
-    replace(ptr::null_mut());
+    replace(None);
 }
 
-fn replace(set: *mut Set) {
+/// Makes this what is exchanged, and drops what was before.
+fn replace(set: Option<Box<Set>>) {
+    let set = set.map_or(ptr::null_mut(), Box::into_raw);
     let before = SET.swap(set, Ordering::Relaxed);
     if !before.is_null() {
-        // SAFETY: made by `request_begins`; no lane is alive where requests begin and end.
+        // SAFETY: made by `request_begins` of a box; nobody looks at it where requests begin and end, on the PHP thread.
         drop(unsafe { Box::from_raw(before) });
     }
 }
 
-fn set<'a>() -> Option<&'a Set> {
-    // SAFETY: replaced only where requests begin and end.
-    unsafe { SET.load(Ordering::Relaxed).as_ref() }
+/// Looks at what is exchanged. None: no request is under way. The closure must not end the request.
+fn with_set<R>(body: impl FnOnce(&Set) -> R) -> Option<R> {
+    // SAFETY: made by `request_begins` of a box, and replaced on the PHP thread only, where requests begin and end.
+    unsafe { SET.load(Ordering::Relaxed).as_ref() }.map(body)
 }
 
 impl Set {
@@ -131,7 +134,7 @@ impl Set {
 
     fn exchange(&self, bytes: &mut [u8]) {
         for span in &self.spans {
-            span.live_mut().swap_with_slice(&mut bytes[span.at.clone()]);
+            span.exchange(&mut bytes[span.at.clone()]);
         }
     }
 
@@ -150,44 +153,52 @@ impl Set {
 
     fn write(spans: &[Span], bytes: &[u8]) {
         for span in spans {
-            span.live_mut().copy_from_slice(&bytes[span.at.clone()]);
+            span.write(&bytes[span.at.clone()]);
         }
     }
 }
 
 impl Span {
+    /// Returns the live bytes. No code of the extension may run as long as they are looked at.
     fn live(&self) -> &[u8] {
         // SAFETY: memory of a loaded extension, which stays; only the PHP thread uses it.
         unsafe { slice::from_raw_parts(self.live, self.at.len()) }
     }
 
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "the memory is the extension's, not ours"
-    )]
-    fn live_mut(&self) -> &mut [u8] {
-        // SAFETY: as above; callers hold no other reference.
-        unsafe { slice::from_raw_parts_mut(self.live, self.at.len()) }
+    /// Exchanges the live bytes with these, of which there are as many.
+    fn exchange(&self, bytes: &mut [u8]) {
+        assert_eq!(bytes.len(), self.at.len(), "a span has one length");
+        // SAFETY: memory of a loaded extension, which stays; only the PHP thread uses it, and nobody refers to it here.
+        unsafe { ptr::swap_nonoverlapping(self.live, bytes.as_mut_ptr(), bytes.len()) };
+    }
+
+    /// Makes these the live bytes, of which there are as many.
+    fn write(&self, bytes: &[u8]) {
+        assert_eq!(bytes.len(), self.at.len(), "a span has one length");
+        // SAFETY: as in `exchange`.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.live, bytes.len()) };
     }
 }
 
-/// Returns what a new lane begins with: what a process has that is forked now, but without what belongs to an open connection. `like`: what the lane that
-/// it helps holds; else the live ones are taken.
+/// Returns what a new lane begins with: what a process has that is forked now, but without what belongs to an open connection. `like` is
+/// what the lane that it helps holds; without that the live ones are taken.
 pub(crate) fn inherit(like: Option<&Held>) -> Option<Box<Held>> {
-    let set = set()?;
-    let before = like.map(|held| {
-        let live = set.read();
-        Set::write(&set.spans, &held.0);
-        live
-    });
-    let mine = set
-        .differs(&set.spans)
-        .then(|| set.heir())
-        .filter(|mine| *mine != set.pristine);
-    if let Some(before) = before {
-        Set::write(&set.spans, &before);
-    }
-    mine.map(|mine| Box::new(Held(mine)))
+    with_set(|set| {
+        let before = like.map(|held| {
+            let live = set.read();
+            Set::write(&set.spans, &held.0);
+            live
+        });
+        let mine = set
+            .differs(&set.spans)
+            .then(|| set.heir())
+            .filter(|mine| *mine != set.pristine);
+        if let Some(before) = before {
+            Set::write(&set.spans, &before);
+        }
+        mine.map(|mine| Box::new(Held(mine)))
+    })
+    .flatten()
 }
 
 impl Set {
@@ -238,8 +249,7 @@ impl Set {
 
 /// Exchanges what is held with what is live, at each switch.
 pub(crate) fn exchange(held: &mut Option<Box<Held>>) {
-    let Some(set) = set() else { return };
-    match held {
+    with_set(|set| match held {
         Some(held) => set.exchange(&mut held.0),
         None if set.differs(&set.spans) => {
             let mut mine = set.pristine.clone();
@@ -247,28 +257,36 @@ pub(crate) fn exchange(held: &mut Option<Box<Held>>) {
             *held = Some(Box::new(Held(mine)));
         }
         None => {}
-    }
+    });
 }
 
 /// Puts back what the running lane began with, since it or its job has ended, and frees what is live.
 pub(crate) fn end(base: Option<&Held>) {
-    let Some(set) = set() else { return };
-    for known in &set.known {
-        let spans = &set.spans[known.spans.clone()];
-        if !set.differs(spans) {
-            continue;
+    with_set(|set| {
+        for known in &set.known {
+            set.end(known, base);
+        }
+    });
+}
+
+impl Set {
+    /// Puts one extension back, and frees what it holds.
+    fn end(&self, known: &Known, base: Option<&Held>) {
+        let spans = &self.spans[known.spans.clone()];
+        if !self.differs(spans) {
+            return;
         }
         known.free(spans);
-        Set::write(spans, &set.pristine);
+        Self::write(spans, &self.pristine);
         let field = match known.begins {
             Begins::AsProcess => None,
-            Begins::WithReports => set.report_mode(known),
-            Begins::AsRequest | Begins::WithLoader => continue,
+            Begins::WithReports => self.report_mode(known),
+            Begins::AsRequest | Begins::WithLoader => return,
         };
-        let bytes = base.map_or(&set.pristine, |base| &base.0);
+        let bytes = base.map_or(&self.pristine, |base| &base.0);
         match field {
-            Some(field) => Set::write(slice::from_ref(&field), bytes),
-            None => Set::write(spans, bytes),
+            Some(field) => Self::write(slice::from_ref(&field), bytes),
+            None => Self::write(spans, bytes),
         }
     }
 }
@@ -322,5 +340,5 @@ impl Span {
 
 /// Returns whether each lane has this extension's state for itself.
 pub(crate) fn is_exchanged(name: &str) -> bool {
-    set().is_some_and(|set| set.known.iter().any(|known| known.name == name))
+    with_set(|set| set.known.iter().any(|known| known.name == name)).unwrap_or_default()
 }

@@ -98,8 +98,7 @@ final class PackagesTest extends TestCase
         $this->boot($package);
 
         foreach (range(1, self::JOBS) as $number) {
-            Packages::push($number);
-            $this->push((new Act('package', $number))->with(['tries' => 1]));
+            Packages::push($number, fn () => $this->push((new Act('package', $number))->with(['tries' => 1])));
         }
 
         $run = $this->start($command, ['--stop-when-empty', '--sleep=0', ...$arguments], ['KQUEUE_TEST_ENV' => 'production']);
@@ -115,14 +114,43 @@ final class PackagesTest extends TestCase
     private function boot(string $package): void
     {
         putenv("KQUEUE_TEST_PACKAGE={$package}");
+        putenv('KQUEUE_TEST_SERVER='.self::server());
         putenv('KQUEUE_TEST_PROVIDER='.Packages::class);
         Packages::load();
         $this->use('database');
         Packages::migrate();
     }
 
+    /** What webhooks and calls of SOAP are sent to, until the tests end. */
+    private static function server(): string
+    {
+        static $address = null;
+
+        if ($address === null) {
+            $probe = stream_socket_server('tcp://127.0.0.1:0');
+            $name = stream_socket_get_name($probe, false);
+            fclose($probe);
+            $null = ['file', '/dev/null', 'w'];
+            $server = proc_open(['timeout', '1800', PHP_BINARY, '-S', $name, __DIR__.'/app/Packaged/server.php'], [['file', '/dev/null', 'r'], $null, $null], $pipes);
+            $owner = getmypid();
+            register_shutdown_function(static fn () => $owner === getmypid() && proc_terminate($server));
+
+            for ($tries = 0; $tries < 100 && ! @stream_socket_client("tcp://{$name}"); $tries++) {
+                usleep(50_000);
+            }
+
+            $address = "http://{$name}";
+        }
+
+        return $address;
+    }
+
     private function skipWithout(string $package): void
     {
+        foreach (Packages::all()[$package]['extensions'] ?? [] as $extension) {
+            extension_loaded($extension) || self::markTestSkipped("{$package} is not tried: the PHP extension {$extension} is not here.");
+        }
+
         if (Packages::folder($package) === null) {
             self::markTestSkipped("{$package} is not there to be tried with Laravel ".Application::VERSION.': KQUEUE_TEST_PACKAGES may name a folder with its checkout.');
         }

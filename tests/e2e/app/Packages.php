@@ -18,13 +18,18 @@ use RuntimeException;
  */
 final class Packages extends ServiceProvider
 {
-    /** @return array<string, array{0: class-string, config?: array<string, mixed>, migrations?: list<string>, register?: Closure, push?: Closure, job?: Closure, left: Closure(): array<string, int>}> */
+    /**
+     * Each has its provider, or null; further, if it needs them: `extensions` of PHP; `with` (checkouts whose Composer `files` it wants); `environment`; `loaded`, after all `files`; `config`;
+     * `register`; `migrations` and `tables`; `push` and `pushed`, before and after each job is queued; `job`, in each job; and `left`, what is compared.
+     *
+     * @return array<string, array{0: ?class-string, extensions?: list<string>, with?: list<string>, environment?: array<string, string>, loaded?: Closure, config?: array<string, mixed>, migrations?: list<string>, tables?: Closure, register?: Closure, push?: Closure, pushed?: Closure, job?: Closure, left: Closure(): array<string, int>}>
+     */
     public static function all(): array
     {
         $groups = static fn (string $table, string $column = 'type', string $sum = 'count(*)'): array => array_map(intval(...), DB::table($table)
             ->selectRaw("{$column} as kind, {$sum} as number")->groupBy($column)->orderBy($column)->pluck('number', 'kind')->all());
 
-        return [
+        return PackageJobs::all() + [
             'telescope' => ['Laravel\Telescope\TelescopeServiceProvider',
                 'migrations' => ['database/migrations/*'],
                 // Without the queue's own queries: in front of an isolated job they are its lane's.
@@ -73,6 +78,7 @@ final class Packages extends ServiceProvider
                 },
             ],
             'sentry-laravel' => ['Sentry\Laravel\ServiceProvider',
+                'with' => ['sentry-php'],
                 'config' => ['sentry.dsn' => 'http://key@127.0.0.1:1/1', 'sentry.traces_sample_rate' => 1.0, 'sentry.before_send' => [SentryFile::class, 'event'], 'sentry.before_send_transaction' => [SentryFile::class, 'transaction']],
                 'left' => static fn (): array => SentryFile::counts(),
             ],
@@ -89,8 +95,16 @@ final class Packages extends ServiceProvider
     /** What Composer would do for all of them. */
     public static function load(): void
     {
+        $package = self::current();
         // Some read it while they are registered.
-        putenv('DB_CONNECTION=sqlite');
+        $environment = ['DB_CONNECTION' => 'sqlite'] + ($package['environment'] ?? []);
+
+        foreach ($environment as $name => $value) {
+            putenv("{$name}={$value}");
+            $_SERVER[$name] = $value;
+        }
+
+        $files = [];
 
         foreach (glob(getenv('KQUEUE_TEST_PACKAGES').'/*/composer.json') as $file) {
             $autoload = json_decode((string) file_get_contents($file), true)['autoload'] ?? [];
@@ -101,12 +115,41 @@ final class Packages extends ServiceProvider
                 }
             }
 
-            foreach ($autoload['files'] ?? [] as $name) {
-                if (basename(dirname($file)) === getenv('KQUEUE_TEST_PACKAGE') || basename(dirname($file)) === 'sentry-php') {
-                    require_once dirname($file).'/'.$name;
-                }
+            self::classmap(array_map(static fn (string $folder): string => dirname($file).'/'.rtrim($folder, '/'), $autoload['classmap'] ?? []));
+
+            if (in_array(basename(dirname($file)), [getenv('KQUEUE_TEST_PACKAGE'), ...$package['with'] ?? []], true)) {
+                array_push($files, ...array_map(static fn (string $name): string => dirname($file).'/'.$name, $autoload['files'] ?? []));
             }
         }
+
+        foreach ($files as $file) {
+            require_once $file;
+        }
+
+        ($package['loaded'] ?? static fn () => null)();
+    }
+
+    /** @param  list<string>  $folders */
+    private static function classmap(array $folders): void
+    {
+        $map = [];
+
+        foreach ($folders as $folder) {
+            foreach (glob("{$folder}/*.php") as $file) {
+                preg_match_all('/^(?:abstract |final )?class (\w+)/m', (string) file_get_contents($file), $matches);
+                $map += array_fill_keys($matches[1], $file);
+            }
+        }
+
+        $map === [] || spl_autoload_register(static function (string $class) use ($map): void {
+            isset($map[$class]) && require $map[$class];
+        });
+    }
+
+    /** @return array<array-key, mixed> the package that is tried */
+    private static function current(): array
+    {
+        return self::all()[getenv('KQUEUE_TEST_PACKAGE')];
     }
 
     /** @param  list<string>  $folders */
@@ -127,8 +170,8 @@ final class Packages extends ServiceProvider
 
     public function register(): void
     {
-        $package = self::all()[getenv('KQUEUE_TEST_PACKAGE')];
-        $this->app->register($package[0]);
+        $package = self::current();
+        $package[0] === null || $this->app->register($package[0]);
         $config = $this->app['config'];
 
         foreach ($package['config'] ?? [] as $key => $value) {
@@ -143,17 +186,30 @@ final class Packages extends ServiceProvider
     {
         $package = (string) getenv('KQUEUE_TEST_PACKAGE');
 
-        foreach (self::all()[$package]['migrations'] ?? [] as $pattern) {
+        foreach (self::current()['migrations'] ?? [] as $pattern) {
             foreach (glob(self::folder($package).'/'.$pattern) as $file) {
-                (require $file)->up();
+                $migration = require $file;
+                (is_object($migration) ? $migration : new (self::classIn($file)))->up();
             }
         }
+
+        (self::current()['tables'] ?? static fn () => null)();
     }
 
-    /** Before this job is queued. */
-    public static function push(int $number): void
+    /** The class of a migration that has a name. */
+    private static function classIn(string $file): string
     {
-        (self::all()[getenv('KQUEUE_TEST_PACKAGE')]['push'] ?? static fn () => null)($number);
+        preg_match('/^class (\w+)/m', (string) file_get_contents($file), $match);
+
+        return $match[1];
+    }
+
+    /** Before and after this job is queued. */
+    public static function push(int $number, Closure $push): void
+    {
+        (self::current()['push'] ?? static fn () => null)($number);
+        $push();
+        (self::current()['pushed'] ?? static fn () => null)($number);
     }
 
     /** What a job of the matrix does: something for everybody to record. */
@@ -165,7 +221,7 @@ final class Packages extends ServiceProvider
         DB::select('select ?', [$number]);
         usleep(5_000);
         Log::warning("Job {$number}");
-        (self::all()[getenv('KQUEUE_TEST_PACKAGE')]['job'] ?? static fn () => null)($number);
+        (self::current()['job'] ?? static fn () => null)($number);
         $number % 10 === 0 && throw new RuntimeException("Job {$number} fails.");
     }
 }

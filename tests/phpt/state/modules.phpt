@@ -98,7 +98,7 @@ $runtime->run();
 echo json_encode(spl_autoload_functions()), "\n";
 
 // Refused.
-foreach (['session_start' => [], 'posix_setuid' => [0], 'mb_ereg_search_init' => ['a'], 'pcntl_unshare' => [0]] as $function => $arguments) {
+foreach (['session_start' => [], 'posix_setuid' => [0], 'mb_ereg_search_init' => ['a'], 'pcntl_unshare' => [0], 'output_add_rewrite_var' => ['a', 'b'], 'output_reset_rewrite_vars' => []] as $function => $arguments) {
     if (! function_exists($function)) {
         echo "$function: no\n";
         continue;
@@ -141,4 +141,6 @@ session_start: says what to do
 posix_setuid: says what to do
 mb_ereg_search_init: says what to do
 pcntl_unshare: says what to do
+output_add_rewrite_var: says what to do
+output_reset_rewrite_vars: says what to do
 unknown: none

@@ -70,6 +70,8 @@ const ATTR_PERSISTENT: u64 = 12;
 const PROCESS: &str = "it changes the process, and with it what all jobs in it may do";
 const SHARED: &str = "it would give two jobs with the same arguments the same connection";
 const PRINTS: &str = "its library keeps this once for the process";
+const REWRITES: &str =
+    "there is one list of them for the process, and other jobs would write them into their output";
 const CODE: &str = "it changes code that all jobs in the process run";
 const COUNTS: &str = "it would count what all jobs in the process run";
 
@@ -205,6 +207,8 @@ pub(super) static GUARDS: &[(&str, &str, Guard)] = &[
         "session_start",
         Refuse("there is one session for the process, and other jobs would be in it"),
     ),
+    ("", "output_add_rewrite_var", Refuse(REWRITES)),
+    ("", "output_reset_rewrite_vars", Refuse(REWRITES)),
     (
         "",
         "ldap_set_option",

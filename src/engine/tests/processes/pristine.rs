@@ -117,54 +117,74 @@ fn start_apart() {
 }
 
 fn what_cannot_be_is_told() {
-    // SAFETY: each is a plain call in a process of its own.
     let changes: [(&str, fn()); 14] = [
-        ("handler", || unsafe {
-            libc::signal(libc::SIGUSR1, handler as *const () as usize);
+        ("handler", || {
+            // SAFETY: the handler has the type that signal() wants, and does nothing.
+            unsafe { libc::signal(libc::SIGUSR1, handler as *const () as usize) };
         }),
-        ("ignored", || unsafe {
-            libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+        ("ignored", || {
+            // SAFETY: only sets how this process, which is the test's own, meets a signal.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         }),
         ("blocked", block),
-        ("group", || unsafe {
-            assert_eq!(libc::setpgid(0, libc::getpgid(libc::getppid())), 0);
+        ("group", || {
+            // SAFETY: only numbers, about this process, which is the test's own.
+            let moved = unsafe { libc::setpgid(0, libc::getpgid(libc::getppid())) };
+            assert_eq!(moved, 0);
         }),
-        ("nice", || unsafe {
-            libc::setpriority(libc::PRIO_PROCESS, 0, 7);
+        ("nice", || {
+            // SAFETY: only numbers, about this process, which is the test's own.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 7) };
         }),
-        ("limit", || unsafe {
+        ("limit", || {
             let limit = libc::rlimit {
                 rlim_cur: 0,
                 rlim_max: 0,
             };
-            libc::setrlimit(libc::RLIMIT_CORE, &limit);
+            // SAFETY: `limit` lives through the call, which copies it.
+            unsafe { libc::setrlimit(libc::RLIMIT_CORE, &limit) };
         }),
-        ("death signal", || unsafe {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGUSR2);
+        ("death signal", || {
+            // SAFETY: only numbers, about this process, which is the test's own.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGUSR2) };
         }),
-        ("reaper", || unsafe {
-            libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+        ("reaper", || {
+            // SAFETY: only numbers, about this process, which is the test's own.
+            unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
         }),
-        ("new privileges", || unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        ("new privileges", || {
+            // SAFETY: only numbers, about this process, which is the test's own.
+            unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         }),
         ("oom", || {
             std::fs::write("/proc/self/oom_score_adj", "700").expect("a higher score");
         }),
-        ("output", || unsafe {
-            libc::close(1);
+        ("output", || {
+            // SAFETY: descriptor 1 is this process's, which ends soon and writes nothing to it.
+            unsafe { libc::close(1) };
         }),
-        ("affinity", || unsafe {
-            let mut set: libc::cpu_set_t = std::mem::zeroed();
-            libc::sched_getaffinity(0, size_of_val(&set), &mut set);
-            let first = (0..1024).find(|cpu| libc::CPU_ISSET(*cpu, &set));
+        ("affinity", || {
+            // SAFETY: a set of processors is an array of bits, for which zeros are a value.
+            let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+            // SAFETY: the kernel writes no more than the size that it is told into the set, which is on this frame.
+            unsafe { libc::sched_getaffinity(0, size_of_val(&set), &mut set) };
+            let has = |cpu| {
+                // SAFETY: asked only below 1,024, which is how many the set has.
+                unsafe { libc::CPU_ISSET(cpu, &set) }
+            };
+            let first = (0..1024).find(|cpu| has(*cpu)).expect("a processor");
             // A machine with one processor has no other set.
-            if libc::CPU_COUNT(&set) == 1 {
-                libc::close(1);
+            // SAFETY: only reads the set.
+            if unsafe { libc::CPU_COUNT(&set) } == 1 {
+                // SAFETY: as for "output".
+                unsafe { libc::close(1) };
             }
-            libc::CPU_ZERO(&mut set);
-            libc::CPU_SET(first.expect("a processor"), &mut set);
-            libc::sched_setaffinity(0, size_of_val(&set), &set);
+            // SAFETY: only writes the set.
+            unsafe { libc::CPU_ZERO(&mut set) };
+            // SAFETY: the processor was found in such a set, so it has a place in this one.
+            unsafe { libc::CPU_SET(first, &mut set) };
+            // SAFETY: the kernel reads no more than the size that it is told.
+            unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) };
         }),
         ("child", start),
         ("grandchild", start_apart),

@@ -59,7 +59,7 @@ pub(crate) fn notice() -> Option<String> {
         .collect();
     (!unknown.is_empty()).then(|| {
         format!(
-            "KQueue does not know these extensions, which keep state that all lanes of a process share: {}. Let jobs that use them run \
+            "these extensions keep state that all lanes of a process share, and KQueue does not know it: {}. Let jobs that use them run \
              isolated ($isolated = true), or leave the extensions out.",
             unknown.join(", ")
         )

@@ -7,17 +7,11 @@ dom
 simplexml
 xmlreader
 xsl
-intl
 kqueue
 --FILE--
 <?php
-require __DIR__.'/../lib/lanes.inc';
+require __DIR__.'/../lib/callbacks.inc';
 
-class Waits
-{
-    public function __construct(public string $value) { }
-    public function __toString(): string { usleep(700); return $this->value; }
-}
 class Told implements JsonSerializable
 {
     public function __construct(public string $value, public int $depth = 3) { }
@@ -103,41 +97,10 @@ $calls = [
         libxml_set_external_entity_loader(null);
         return json_encode([$document->documentElement?->textContent, $errors]);
     },
-    'Collator' => function ($who) use ($values) { $list = ["z$who", new Waits('ä'), 'b', new Waits('a')]; $collator = new Collator($who === 'B' ? 'sv' : 'de'); $collator->setAttribute(Collator::NUMERIC_COLLATION, $who === 'C' ? Collator::ON : Collator::OFF); @$collator->sort($list); return $values($list); },
     'mb_ereg_replace_callback' => fn ($who) => mb_ereg_replace_callback('b', fn () => (string) new Waits($who), 'abab'),
-    'UConverter' => fn ($who) => (new class('ascii', 'utf-8') extends UConverter { public $who; public function fromUCallback($reason, $source, $codePoint, &$error): mixed { usleep(300); $error = U_ZERO_ERROR; return $this->who ?? '?'; } })->convert("ä$who"),
-    'IntlChar' => function ($who) { $count = 0; IntlChar::enumCharNames(0x41, 0x44, function () use (&$count) { usleep(300); $count++; }); return "$count$who"; },
 ];
 
-function run(array $jobs): string
-{
-    KQueue\Engine::template(null);
-    ob_start();
-    lanes($jobs, cloned: true, fresh: true);
-
-    return ob_get_clean();
-}
-
-$wrong = [];
-foreach ($calls as $name => $call) {
-    if (str_starts_with($name, 'mb_ereg') && ! function_exists('mb_ereg_replace_callback')) {
-        continue;
-    }
-    // Alone, in a lane, is what it has to be.
-    $jobs = [];
-    foreach (['A', 'B', 'C'] as $who) {
-        $jobs[$who] = fn () => @$call($who);
-    }
-    $alone = implode(array_map(fn ($who) => run([$who => $jobs[$who]]), array_keys($jobs)));
-    $together = run($jobs);
-    if (getenv('KQUEUE_SHOW')) {
-        echo "-- $name\n$together";
-    }
-    if ($together !== $alone || str_contains($together, 'Error')) {
-        $wrong[] = "$name:\n$together instead of\n$alone";
-    }
-}
-echo $wrong ? implode("\n", $wrong) : 'all as alone', "\n";
+alone_and_together($calls);
 ?>
 --EXPECT--
 all as alone

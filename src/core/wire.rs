@@ -4,7 +4,12 @@
 //! Invariant: whatever the bytes, decoding returns; it neither panics nor reserves memory that the bytes do not fill.
 //! Invariant: a decoder that has failed once stays failed, since the stream has lost its frame borders.
 
+mod fields;
+
 use thiserror::Error;
+
+pub use self::fields::cut;
+use self::fields::{Fields, put};
 
 /// The version of both encodings. Master, runner and children are forks of one image, so a difference means garbage.
 pub const VERSION: u8 = 1;
@@ -455,50 +460,4 @@ fn decode_control(kind: u8, mut fields: Fields<'_>) -> Option<Control> {
         _ => return None,
     };
     fields.0.is_empty().then_some(control)
-}
-
-fn put(out: &mut Vec<u8>, kind: u8, fields: &[&[u8]]) {
-    out.push(kind);
-    for field in fields {
-        out.extend_from_slice(field);
-    }
-}
-
-/// The longest beginning of `text` that has at most `limit` bytes.
-pub fn cut(text: &str, limit: usize) -> &str {
-    if text.len() <= limit {
-        return text;
-    }
-    let mut end = limit;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-/// Reads fields off the front of a payload.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.0)
-    }
 }

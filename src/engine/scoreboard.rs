@@ -8,13 +8,18 @@
 #![expect(unsafe_code, reason = "the mapping is reached through a raw pointer")]
 
 mod fatal;
+mod info;
+mod layout;
 
-use self::fatal::FatalSlot;
+pub use self::info::{ChildInfo, Counter, Doing, JobInfo};
+use self::layout::{
+    BEGUN, ChildSlot, ENDED_ALONE, ENDED_LAST, FatalSlot, Header, LaneSlot, RESERVED, TEXTS, WORDS,
+};
 use crate::error::EngineError;
 use kqueue_core::blame::{InFlight, Stage};
 use kqueue_core::wire::cut;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 
 /// Milliseconds of the monotonic clock, the same in all processes. Never 0, which means "none" in slots.
 pub fn now_ms() -> u64 {
@@ -26,135 +31,6 @@ pub fn now_ms() -> u64 {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     (time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000).max(1)
 }
-
-/// What a lane's slot says about its job.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JobInfo {
-    /// The driver's id; at most 96 bytes are kept.
-    pub id: String,
-    /// The job's class or display name; at most 176 bytes.
-    pub class: String,
-    /// The queue connection; at most 64 bytes.
-    pub connection: String,
-    /// The queue; at most 136 bytes.
-    pub queue: String,
-    /// How often the job has been reserved, this time included.
-    pub attempts: u32,
-    /// When it started, by [`now_ms`].
-    pub started_ms: u64,
-    /// When it must have ended, by [`now_ms`]; 0 = no limit.
-    pub deadline_ms: u64,
-}
-
-/// Counted since the run began, over all its runners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    /// Jobs taken from a queue.
-    Reserved,
-    /// Jobs that ended, in whatever way.
-    Finished,
-    /// Those of them that failed.
-    Failed,
-    /// Times a lane was suspended.
-    Suspensions,
-    /// Jobs that ended in an isolated child.
-    Isolated,
-}
-
-const COUNTERS: usize = 5;
-
-/// What an isolated child is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
-    /// It has no job.
-    Idle,
-    /// It has one.
-    Busy,
-    /// It was told to leave.
-    Leaving,
-}
-
-/// What a child's slot says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChildInfo {
-    /// Its process.
-    pub pid: i32,
-    /// What it is doing.
-    pub doing: Doing,
-    /// For whom: the ticket its lane lined up with.
-    pub ticket: u64,
-    /// Jobs it has begun.
-    pub jobs: u32,
-    /// When its present job started, by [`now_ms`].
-    pub started_ms: u64,
-    /// When its present job must have ended; 0 = no limit.
-    pub deadline_ms: u64,
-}
-
-/// On its own cache line: written at every switch of lanes.
-#[repr(C, align(64))]
-struct Running {
-    /// Index of the lane on the CPU, plus one; 0 = none.
-    lane: AtomicU32,
-}
-
-#[repr(C, align(64))]
-struct Header {
-    running: Running,
-    /// When the runner's loop last went round.
-    heartbeat_ms: AtomicU64,
-    /// 1 when the runner has returned as it should.
-    goodbye: AtomicU32,
-    /// 1 when another process has sent the runner the signal that it dies of.
-    killed: AtomicU32,
-    /// No lane at or above this index was ever used by this runner.
-    used: AtomicU32,
-    runner: AtomicI32,
-    restarts: AtomicU32,
-    counters: [AtomicU64; COUNTERS],
-}
-
-const ID: usize = 96;
-const CLASS: usize = 176;
-const CONNECTION: usize = 64;
-const QUEUE: usize = 136;
-const TEXTS: [usize; 4] = [ID, CLASS, CONNECTION, QUEUE];
-const WORDS: usize = (ID + CLASS + CONNECTION + QUEUE) / 8;
-
-/// The lane has a job, which has not begun in this process: it is looked at, or runs in an isolated child.
-const RESERVED: u32 = 1;
-/// The lane runs it.
-const BEGUN: u32 = 2;
-/// It has ended, and the lane does what the job has left to do; it has run no other.
-const ENDED_ALONE: u32 = 3;
-/// The same, of the last of several.
-const ENDED_LAST: u32 = 4;
-
-#[repr(C, align(64))]
-struct LaneSlot {
-    /// Odd while the slot is being written.
-    sequence: AtomicU32,
-    /// [`RESERVED`] or [`BEGUN`] while a job is in flight, [`ENDED_ALONE`] or [`ENDED_LAST`] while what it has left behind may run.
-    busy: AtomicU32,
-    started_ms: AtomicU64,
-    deadline_ms: AtomicU64,
-    attempts: AtomicU64,
-    /// Four lengths of 16 bits.
-    lengths: AtomicU64,
-    text: [AtomicU64; WORDS],
-}
-
-#[repr(C, align(64))]
-struct ChildSlot {
-    pid: AtomicI32,
-    doing: AtomicU32,
-    ticket: AtomicU64,
-    started_ms: AtomicU64,
-    deadline_ms: AtomicU64,
-    jobs: AtomicU32,
-}
-
-const _: () = assert!(size_of::<LaneSlot>() == 512 && size_of::<ChildSlot>() == 64);
 
 /// The mapping, shared by all processes forked after it was made. All numbers in it start as zero.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Whether this PHP can run lanes at all; if not, one sentence that says what to do.
 
 use crate::exceptions::Fault;
-use crate::intercept::mode::Mode;
+use crate::hooks::Mode;
 use crate::zend;
 
 /// Refuses what is known to break.

@@ -22,12 +22,12 @@ use crate::exceptions::Fault;
 use crate::isolated::{self, Limits, Outcome};
 use crate::lane::names::Name;
 use crate::lane::table::{self, Table};
-use crate::lane::{self, fresh, memory, names, permit};
+use crate::lane::{self, fresh, interrupt, memory, names, permit};
 use crate::prepared::{Options, PREPARED, board};
 use crate::session::{self, with_desk};
 use crate::work::{self, Wanted, deadline_ms, note_left};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, descriptors, interrupt, process, report, state};
+use crate::{check, child, descriptors, process, report, state};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
 const BOARD_LANES: u32 = 100_000;

@@ -4,7 +4,5 @@ mod blocking;
 pub(crate) mod guards;
 pub(crate) mod includes;
 pub(crate) mod install;
-pub(crate) mod mode;
-pub(crate) mod report;
 mod select;
 mod signals;

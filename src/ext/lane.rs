@@ -9,6 +9,7 @@
 pub(crate) mod cancellation;
 pub(crate) mod concurrent;
 pub(crate) mod fresh;
+pub(crate) mod interrupt;
 pub(crate) mod memory;
 pub(crate) mod names;
 mod outer;

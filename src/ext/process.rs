@@ -13,7 +13,7 @@ use crate::child::{self, Reply};
 use crate::convert::{self, Map};
 use crate::prepared::{self, Options};
 use crate::zend::{self, Ending, Owned};
-use crate::{plain, run};
+use crate::{run, serialized};
 
 /// The plain runtime: only children, which run serialized jobs.
 pub(crate) struct Plain;
@@ -28,7 +28,7 @@ impl Program for Plain {
         // Those of the program, which goes on elsewhere.
         zend::forget_shutdown_functions();
         let mut handle = |request: &[u8]| {
-            let reply = plain::handle_request(request);
+            let reply = serialized::handle_request(request);
             // As at the end of a job in a lane.
             if matches!(reply, Reply::Done(_)) && !zend::run_shutdown_functions() {
                 return Reply::Fatal;

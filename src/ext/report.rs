@@ -8,7 +8,7 @@ use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::Desk;
 
 use crate::convert::Map;
-use crate::intercept;
+use crate::hooks;
 use crate::lane::table::{self, Table};
 use crate::prepared::{After, PREPARED};
 use crate::session::{self, with_desk};
@@ -35,7 +35,7 @@ impl UnderWay {
             lanes: scheduler.lanes(),
             idle_lanes: scheduler.idle(),
             static_slots: table.slot_count(),
-            hooks: intercept::report::slots(),
+            hooks: hooks::slots(),
             clones: table.clones(),
         }
     }

@@ -6,16 +6,16 @@ use std::rc::Rc;
 use kqueue_engine::runner;
 
 use crate::descriptors::Raised;
+use crate::diagnostics;
 use crate::exceptions::Fault;
+use crate::hooks::{self, Mode};
 use crate::intercept::guards::Guards;
 use crate::intercept::includes::Watch;
-use crate::intercept::mode::Mode;
-use crate::intercept::{install, report};
+use crate::intercept::install;
 use crate::lane::table::{self, Table};
-use crate::lane::{self, Birth};
+use crate::lane::{self, Birth, interrupt};
 use crate::session::{self, Session};
 use crate::zend::sys;
-use crate::{diagnostics, interrupt};
 
 /// A run and everything it owns.
 pub(crate) struct Run {
@@ -66,7 +66,7 @@ impl Run {
             session::Entered::new(&self.session),
             table::Entered::new(&self.table),
         );
-        session::tell("info", &report::line());
+        session::tell("info", &hooks::line());
         for notice in notices {
             session::tell("warning", notice);
         }

@@ -25,15 +25,14 @@ use kqueue_engine::signals::{STOP, Signals};
 
 use crate::convert::{self, Map};
 use crate::exceptions::Fault;
-use crate::intercept::report;
 use crate::lane::Birth;
 use crate::lane::table::Table;
-use crate::plain::{self, Moment, Plain, PlainWork};
+use crate::plain::{Moment, Plain, PlainWork};
 use crate::run::Run;
 use crate::selftest::tested_run;
 use crate::session::{self, Session, with_desk};
 use crate::zend::{self, Owned, sys};
-use crate::{check, process};
+use crate::{check, hooks, process, serialized};
 
 /// How many isolated jobs a child runs before it is replaced.
 const CHILD_JOBS: u32 = 1000;
@@ -134,7 +133,7 @@ impl Runtime {
             if self.plain.borrow().children == 0 {
                 return Err(Fault::argument("this runtime was made with isolated: 0, so it has no children for an isolated job").into());
             }
-            let request = plain::serialize(&given)?;
+            let request = serialized::serialize(&given)?;
             return Ok(self
                 .plain
                 .borrow_mut()
@@ -263,7 +262,7 @@ impl Runtime {
             .long("suspensions", suspensions)
             .long("memory", zend::memory_usage())
             .long("rss", process::rss_bytes())
-            .put("hooks", report::info())
+            .put("hooks", hooks::info())
             .done()
     }
 }

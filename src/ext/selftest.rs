@@ -13,8 +13,7 @@ use kqueue_core::scheduler::{Grant, LaneId, Scheduler, Waiting};
 use kqueue_engine::runner::{Desk, Pause, Wake};
 
 use crate::exceptions::Fault;
-use crate::intercept::mode::Mode;
-use crate::intercept::report;
+use crate::hooks::{self, Mode};
 use crate::lane::table::Table;
 use crate::lane::{self, Birth, Work};
 use crate::run::Run;
@@ -135,13 +134,13 @@ pub(crate) fn tested_run(run: &Run) -> Result<(), Fault> {
 /// Runs the test. An error says what to do; what the mode cannot make overlap comes back in words.
 fn test(mode: Mode) -> Result<Vec<String>, Fault> {
     let mut serial = serial_in(mode, SHORT_LIMIT)?;
-    if !serial.is_empty() && mode == Mode::All && report::refused().is_none() {
+    if !serial.is_empty() && mode == Mode::All && hooks::refused().is_none() {
         serial = serial_in(mode, LIMIT)?;
     }
     if serial.is_empty() {
         return Ok(Vec::new());
     }
-    let refused = report::refused();
+    let refused = hooks::refused();
     if mode == Mode::All && refused.is_none() {
         return Err(Fault::unsupported(format!(
             "the self-test found that {} stops the whole process instead of its lane, so jobs would run one after another. \
@@ -154,7 +153,7 @@ fn test(mode: Mode) -> Result<Vec<String>, Fault> {
         refused.unwrap_or_else(|| {
             "calls of libraries are not interposed (KQUEUE_HOOKS=handlers)".into()
         }),
-        report::functions().join(", "),
+        hooks::functions().join(", "),
         serial.join("; ")
     )])
 }

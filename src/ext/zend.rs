@@ -7,6 +7,9 @@
     reason = "Zend's structures are C's; each block says what it relies on"
 )]
 
+mod entries;
+mod values;
+
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
@@ -24,6 +27,11 @@ pub(crate) mod sys {
     include!(concat!(env!("OUT_DIR"), "/zend_sys.rs"));
 }
 
+pub(crate) use self::entries::{Entry, entries};
+pub(crate) use self::values::{
+    Owned, boolean, bytes, double, kind, long, object_of, set_array, set_object, set_reference,
+    string, undef,
+};
 pub(crate) use sys::{zend_class_entry as Class, zend_object as Object, zval as Value};
 
 /// How a call into PHP ended.
@@ -48,74 +56,6 @@ impl From<sys::kq_ending> for Ending {
             _ => Self::BailedOut,
         }
     }
-}
-
-/// A value of ours that PHP counts: dropped when this is.
-pub(crate) struct Owned(Value);
-
-impl Owned {
-    /// A value without content.
-    pub(crate) fn undef() -> Self {
-        Self(undef())
-    }
-
-    /// A counted copy.
-    pub(crate) fn copy(value: *const Value) -> Self {
-        let mut copy = Self::undef();
-        // SAFETY: the caller's value is live; the copy takes a count of its own.
-        unsafe { sys::kq_zval_copy(&raw mut copy.0, value) };
-        copy
-    }
-
-    /// Takes over one count.
-    pub(crate) fn from_raw(value: Value) -> Self {
-        Self(value)
-    }
-
-    /// The value, for C.
-    pub(crate) fn as_ptr(&self) -> *mut Value {
-        (&raw const self.0).cast_mut()
-    }
-
-    /// Gives the count away.
-    pub(crate) fn into_raw(self) -> Value {
-        let value = self.0;
-        std::mem::forget(self);
-        value
-    }
-
-    /// The value as ext-php-rs sees it; the layout is the same struct.
-    pub(crate) fn as_zval(&self) -> &ext_php_rs::types::Zval {
-        // SAFETY: both types are Zend's zval, bound twice.
-        unsafe { &*self.as_ptr().cast() }
-    }
-
-    /// A copy in ext-php-rs's type.
-    pub(crate) fn to_zval(&self) -> ext_php_rs::types::Zval {
-        let mut zval = ext_php_rs::types::Zval::new();
-        // SAFETY: as above; the copy owns its count, and Zval's drop gives it back.
-        unsafe { sys::kq_zval_copy((&raw mut zval).cast(), &raw const self.0) };
-        zval
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // SAFETY: we own one count.
-        unsafe { sys::kq_zval_drop(&raw mut self.0) };
-    }
-}
-
-/// A value of type UNDEF.
-pub(crate) fn undef() -> Value {
-    // SAFETY: all-zero is IS_UNDEF, and Value is plain data.
-    unsafe { std::mem::zeroed() }
-}
-
-/// The type byte.
-pub(crate) fn kind(value: *const Value) -> u32 {
-    // SAFETY: callers pass live values.
-    u32::from(unsafe { (*value).u1.v.type_ })
 }
 
 /// Calls a PHP callable. A fatal error in it ends here, as `BailedOut`.
@@ -249,42 +189,6 @@ pub(crate) fn has_exception() -> bool {
     unsafe { sys::kq_has_exception() }
 }
 
-/// The object in a value of type object.
-pub(crate) fn object_of(value: *const Value) -> *mut Object {
-    // SAFETY: callers have looked at the type.
-    unsafe { (*value).value.obj }
-}
-
-/// Puts an object (whose count passes over) into a value.
-pub(crate) fn set_object(value: *mut Value, object: *mut Object) {
-    // SAFETY: `value` is writable; the type info is that of a counted, collectable object.
-    unsafe {
-        (*value).value.obj = object;
-        (*value).u1.type_info = sys::IS_OBJECT | REFCOUNTED | COLLECTABLE;
-    }
-}
-
-/// Puts an array (whose count passes over) into a value.
-pub(crate) fn set_array(value: *mut Value, array: *mut sys::HashTable) {
-    // SAFETY: as for set_object.
-    unsafe {
-        (*value).value.arr = array;
-        (*value).u1.type_info = sys::IS_ARRAY | REFCOUNTED | COLLECTABLE;
-    }
-}
-
-/// Puts a reference (whose count passes over) into a value.
-pub(crate) fn set_reference(value: *mut Value, reference: *mut sys::zend_reference) {
-    // SAFETY: as for set_object; references are counted, and collected through what they hold.
-    unsafe {
-        (*value).value.ref_ = reference;
-        (*value).u1.type_info = sys::IS_REFERENCE | REFCOUNTED;
-    }
-}
-
-const REFCOUNTED: u32 = 1 << 8;
-const COLLECTABLE: u32 = 1 << 9;
-
 /// The text of a zend_string.
 pub(crate) fn text<'a>(string: *const sys::zend_string) -> &'a [u8] {
     // SAFETY: callers pass a live string and do not keep the slice beyond it; `val` is the first byte of `len`.
@@ -308,59 +212,6 @@ pub(crate) fn module_of(class: *const Class) -> String {
         CStr::from_ptr((*module).name)
             .to_string_lossy()
             .to_lowercase()
-    }
-}
-
-/// The entries of an array, holes and INDIRECT ones included as they are. Do not change the array meanwhile.
-pub(crate) struct Entries {
-    array: *const sys::HashTable,
-    position: u32,
-}
-
-/// One entry: its value, its string key or NULL, and its number.
-pub(crate) struct Entry {
-    pub(crate) value: *mut Value,
-    pub(crate) key: *mut sys::zend_string,
-    pub(crate) index: u64,
-}
-
-/// Walks an array.
-pub(crate) fn entries(array: *const sys::HashTable) -> Entries {
-    Entries { array, position: 0 }
-}
-
-const PACKED: u32 = 1 << 2;
-
-impl Iterator for Entries {
-    type Item = Entry;
-
-    fn next(&mut self) -> Option<Entry> {
-        // SAFETY: the array outlives the walk; positions below nNumUsed are initialised, and the packed flag tells the layout.
-        unsafe {
-            let array = &*self.array;
-            while self.position < array.nNumUsed {
-                let position = self.position;
-                self.position += 1;
-                let entry = if array.u.flags & PACKED != 0 {
-                    Entry {
-                        value: array.__bindgen_anon_1.arPacked.add(position as usize),
-                        key: ptr::null_mut(),
-                        index: u64::from(position),
-                    }
-                } else {
-                    let bucket = array.__bindgen_anon_1.arData.add(position as usize);
-                    Entry {
-                        value: &raw mut (*bucket).val,
-                        key: (*bucket).key,
-                        index: (*bucket).h,
-                    }
-                };
-                if kind(entry.value) != sys::IS_UNDEF {
-                    return Some(entry);
-                }
-            }
-            None
-        }
     }
 }
 
@@ -410,57 +261,6 @@ pub(crate) fn extension_loaded(name: &str) -> bool {
     let text = std::ffi::CString::new(name).expect("names have no NUL");
     // SAFETY: the name is NUL-terminated and its length is right.
     unsafe { sys::kq_extension_loaded(text.as_ptr(), name.len()) }
-}
-
-/// A new PHP string.
-pub(crate) fn string(bytes: &[u8]) -> Owned {
-    let mut value = undef();
-    // SAFETY: the shim copies the bytes into a new string that the value owns.
-    unsafe { sys::kq_new_string(&raw mut value, bytes.as_ptr().cast(), bytes.len()) };
-    Owned::from_raw(value)
-}
-
-/// A new PHP integer.
-pub(crate) fn long(number: i64) -> Value {
-    let mut value = undef();
-    value.value.lval = number;
-    value.u1 = sys::_zval_struct__bindgen_ty_1 {
-        type_info: sys::IS_LONG,
-    };
-    value
-}
-
-/// A PHP boolean.
-pub(crate) fn boolean(yes: bool) -> Value {
-    let mut value = undef();
-    value.u1 = sys::_zval_struct__bindgen_ty_1 {
-        type_info: if yes { sys::IS_TRUE } else { sys::IS_FALSE },
-    };
-    value
-}
-
-/// A new PHP float.
-pub(crate) fn double(number: f64) -> Value {
-    let mut value = undef();
-    value.value.dval = number;
-    value.u1 = sys::_zval_struct__bindgen_ty_1 {
-        type_info: sys::IS_DOUBLE,
-    };
-    value
-}
-
-/// The bytes of a value that is a string.
-pub(crate) fn bytes(value: &Owned) -> Option<Vec<u8>> {
-    // SAFETY: the type says string.
-    (kind(value.as_ptr()) == sys::IS_STRING)
-        .then(|| text(unsafe { (*value.as_ptr()).value.str_ }).to_vec())
-}
-
-impl Owned {
-    /// The value as an argument: the callee takes counts of its own.
-    pub(crate) fn borrowed(&self) -> Value {
-        self.0
-    }
 }
 
 /// "Class: message" of a throwable, read through its own getter. Never format such an object otherwise: its graph is cyclic.

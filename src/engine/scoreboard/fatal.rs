@@ -1,21 +1,10 @@
 //! The fatal errors of PHP that jobs ended with, for whoever deals with them when the runner is gone: by then PHP has torn down
 //! what could tell. They lie behind all other slots, so that the pages of lanes without one are never written.
 
-use super::{ChildSlot, Header, LaneSlot, Scoreboard};
+use super::Scoreboard;
+use super::layout::{ChildSlot, FATAL_TEXT, FatalSlot, Header, LaneSlot};
 use kqueue_core::wire::cut;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-const TEXT: usize = 504;
-
-/// One lane's.
-#[repr(C, align(64))]
-pub(super) struct FatalSlot {
-    /// 0: the lane's job has met none.
-    length: AtomicU64,
-    text: [AtomicU64; TEXT / 8],
-}
-
-const _: () = assert!(size_of::<FatalSlot>() == size_of::<LaneSlot>());
+use std::sync::atomic::Ordering;
 
 impl Scoreboard {
     /// The lane's job has met a fatal error, of which the first counts. For the runner only; at most 504 bytes are kept.
@@ -28,7 +17,7 @@ impl Scoreboard {
         }
         let message = match message {
             "" => "without a message",
-            other => cut(other, TEXT),
+            other => cut(other, FATAL_TEXT),
         };
         for (word, chunk) in slot.text.iter().zip(message.as_bytes().chunks(8)) {
             let mut eight = [0; 8];
@@ -47,7 +36,7 @@ impl Scoreboard {
         }
         let words = slot.text.iter().map(|word| word.load(Ordering::Relaxed));
         let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
-        let text = &bytes[..TEXT.min(length as usize)];
+        let text = &bytes[..FATAL_TEXT.min(length as usize)];
         Some(String::from_utf8_lossy(text).into_owned())
     }
 

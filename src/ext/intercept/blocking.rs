@@ -14,9 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kqueue_engine::interpose::{self, Woken};
 
-use super::report;
 use crate::zend::{self, Value, sys};
-use crate::{lane, session};
+use crate::{hooks, lane, session};
 
 /// What a function waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,7 +197,7 @@ unsafe extern "C" fn stand_in<const NUMBER: usize>(frame: Frame, result: *mut Va
         Kind::Transfers => transfers(frame, result, &call),
         Kind::Library => {
             call();
-            report::refresh();
+            hooks::refresh();
         }
     }
 }

@@ -3,9 +3,8 @@
 use kqueue_engine::interpose::{self, InterposeError, Reach};
 
 use super::blocking::StandIns;
-use super::mode::Mode;
-use super::report;
 use crate::exceptions::Fault;
+use crate::hooks::{self, Mode};
 use crate::lane::waiter::Hooks;
 
 /// Hooks in place. They go when this does.
@@ -27,7 +26,7 @@ pub(crate) fn install(mode: Mode) -> Result<Installed, Fault> {
         Ok(report) => (mode, report),
         // What the system forbids here may be allowed elsewhere: jobs can run all the same.
         Err(error @ InterposeError::Protected { .. }) => {
-            report::note_refused(format!(
+            hooks::note_refused(format!(
                 "calls of libraries cannot be interposed here: {error} (a seccomp filter or SELinux's execmod may forbid it: allow \
                  mprotect() for PHP, or use queue:work)"
             ));
@@ -43,7 +42,7 @@ pub(crate) fn install(mode: Mode) -> Result<Installed, Fault> {
     if mode == Mode::Off {
         interpose::uninstall();
     }
-    report::note(mode, report);
+    hooks::note(mode, report);
     Ok(Installed {
         _stand_ins: stand_ins,
     })

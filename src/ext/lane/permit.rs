@@ -3,9 +3,9 @@
 use kqueue_core::permits::Permit;
 use kqueue_engine::runner::{Pause, Wake};
 
-use super::{can_suspend, current, rethrow, suspend};
+use super::{can_suspend, current, interrupt, rethrow, suspend};
 use crate::exceptions::Fault;
-use crate::{interrupt, session};
+use crate::session;
 
 /// Acquires a permit for the running lane, which waits for it if it can; 0: it needs none, or is being ended.
 pub(crate) fn acquire(name: &str, limit: usize) -> Result<Permit, Fault> {

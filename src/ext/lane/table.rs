@@ -1,6 +1,9 @@
 //! All lanes of a run: how they begin, are made live one at a time, and end.
 #![expect(unsafe_code, reason = "exchanges what the engine has in globals")]
 
+mod prepare;
+mod turns;
+
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
@@ -9,15 +12,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
-use kqueue_engine::limits;
-use kqueue_engine::runner::{Clash, Lanes, Pause, Seldom, Then, Wake};
+use kqueue_engine::runner::{Pause, Seldom, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
-use kqueue_engine::signals::STOP;
 
-use super::{Birth, CALLED_IN, CURRENT, CancelState, Lane, MemoryLimit, Work, memory, names};
-use crate::copy::audit::Audit;
-use crate::copy::copier::Counts;
-use crate::intercept::report;
+use super::{Birth, CALLED_IN, CancelState, Lane, MemoryLimit, Work};
 use crate::slices::Cost;
 use crate::state::functions;
 use crate::state::globals::Globals;
@@ -27,7 +25,7 @@ use crate::state::slots::Slots;
 use crate::state::variables::{self, LaneVariables};
 use crate::template::Template;
 use crate::zend::{self, Ending, Owned, sys};
-use crate::{builtins, diagnostics, interrupt, session};
+use crate::{builtins, session};
 
 /// All lanes of a run. What their code runs calls back in while a lane is entered, so it is only ever shared.
 pub(crate) struct Table {
@@ -122,18 +120,6 @@ impl Table {
         self.template.borrow().is_some()
     }
 
-    /// What copies of the template could not be made of.
-    pub(crate) fn add_failed(&self, found: &mut Audit) {
-        if let Some(template) = &*self.template.borrow() {
-            found.add_failed(template.copier().failed());
-        }
-    }
-
-    /// Makes this what lanes are copied from.
-    pub(crate) fn set_template(&self, template: Template) {
-        self.template.replace(Some(template));
-    }
-
     /// How lanes begin.
     pub(crate) fn birth(&self) -> Birth {
         self.birth
@@ -163,15 +149,6 @@ impl Table {
             .copied()
             .filter(|lane| !lane.is_null())
             .collect()
-    }
-
-    /// Takes an ended lane's own variables: they become the template.
-    pub(crate) fn take_own(&self, lane: LaneId) -> Option<LaneVariables> {
-        // SAFETY: boxed and alive, and it does not run.
-        let lane = unsafe { self.lane(lane).as_mut() }?;
-        let mut own = lane.own.take()?;
-        own.at_end = lane.globals.at_end();
-        Some(own)
     }
 
     pub(super) fn own(&self) -> Option<LaneVariables> {
@@ -352,170 +329,6 @@ pub(super) unsafe fn begin(lane: *mut Lane) {
     }
 }
 
-/// Puts a lane that may be settling a job before or behind the descriptors that are kept back.
-fn use_reserve(lane: *mut Lane, on: bool) {
-    // SAFETY: the caller's lane is alive, and it is between two turns.
-    if unsafe { (*lane).settling }.is_some() {
-        limits::use_reserve(on);
-    }
-}
-
-impl Lanes for Table {
-    fn start(&self) -> Result<LaneId, String> {
-        let mut own = self.own();
-        let handlers = own.as_mut().and_then(|own| own.handlers.take());
-        let work = &raw const *self.work;
-        let globals = Globals::fresh(!self.booting.get(), handlers);
-        self.make(globals, own, work, ptr::null_mut())
-    }
-
-    fn fork(&self, parent: LaneId) -> Option<LaneId> {
-        let parent = self.lane(parent);
-        if parent.is_null() {
-            return None;
-        }
-        // SAFETY: the parent is alive and suspended.
-        let (helpers, owner) = unsafe { ((*parent).helpers?, Lane::world(parent)) };
-        // SAFETY: the group lies in the parent's frame until the last of these lanes has ended.
-        let group = unsafe { &*helpers };
-        if !group.want_lane() {
-            return None;
-        }
-        // SAFETY: the parent is alive and suspended.
-        let globals = Globals::beside(unsafe { &(*parent).globals });
-        // Without a stack the parent does the rest itself.
-        let lane = self.make(globals, None, group, owner).ok()?;
-        group.have_lane();
-        Some(lane)
-    }
-
-    fn resume(&self, id: LaneId, wake: Wake) -> Pause {
-        let lane = self.lane(id);
-        if lane.is_null() {
-            return Pause::Ended;
-        }
-        // SAFETY: boxed and alive, and suspended.
-        unsafe { (*lane).wake = wake };
-        // What the last one has loaded may be what this one waits in.
-        report::refresh();
-        let now = Instant::now();
-        self.enter(lane, now);
-        memory::enter(lane);
-        use_reserve(lane, true);
-        CURRENT.store(lane, Ordering::Relaxed);
-        let measured = self.birth != Birth::Common
-            && session::with(|session| session.slices.begin(now)).unwrap_or_default();
-        // Of a lane that has not obeyed yet, the alarm may have been set for others meanwhile.
-        if measured || super::cancel_again_at().is_some() {
-            interrupt::set_alarm();
-        }
-        if session::with_desk(|desk| desk.is_cancelled(id)).unwrap_or_default() {
-            // What it was woken by may not say so.
-            // SAFETY: stores a flag.
-            unsafe { sys::kq_request_interrupt() };
-        }
-        // SAFETY: the lane is alive until it is discarded, which happens between turns. Nothing of the table, the session or the lane is
-        // borrowed here but shared: the lane's code uses all of them.
-        unsafe { sys::kq_context_enter(&raw mut (*lane).context) };
-        // SAFETY: `lane` is alive. The message is still its own, and so is the blame.
-        if unsafe { (*lane).context.bailed_out } {
-            session::poison();
-        }
-        CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
-        memory::leave(lane);
-        use_reserve(lane, false);
-        // SAFETY: `lane` and its owner are alive, and neither runs.
-        let cost = unsafe { &mut (*Lane::world(lane)).cost };
-        session::with(|session| session.slices.leave(cost));
-        self.leave(lane);
-        self.hand_out_wrappers();
-        self.collect_if_due();
-        diagnostics::tell();
-        // SAFETY: `lane` is alive, and does not run.
-        unsafe {
-            if (*lane).context.ended {
-                Pause::Ended
-            } else {
-                (*lane).pause
-            }
-        }
-    }
-
-    fn clashed(&self, clash: Clash) {
-        let job = |id: LaneId| {
-            let lane = self.lane(id);
-            if lane.is_null() {
-                return id;
-            }
-            // SAFETY: the lane is alive, and so is its owner.
-            unsafe { (*Lane::world(lane)).id }
-        };
-        let [first, second] = [clash.first, clash.second].map(|id| names::of(job(id)));
-        let then = match clash.then {
-            Then::Waits => "They wait in turn, and each may get what is meant for the other",
-            Then::SendsLater => "It sends nothing until the other has its answer",
-            Then::Fails => "Its call failed",
-        };
-        let mut message = format!(
-            "{second} uses {} while {first} waits for it. {then}. Open a connection inside each job instead of handing one to \
-             several, or let the job run isolated.",
-            clash.what()
-        );
-        if clash.then == Then::Fails {
-            // SAFETY: boxed and alive, and none runs.
-            if let Some(lane) = unsafe { self.lane(clash.second).as_mut() } {
-                lane.call_error = Some(message.clone());
-            }
-        }
-        let Some(unsaid) = self.conflicts.borrow_mut().says(Instant::now()) else {
-            return;
-        };
-        if unsaid > 0 {
-            message += &format!(" ({unsaid} more such cases since the last message.)");
-        }
-        session::tell("warning", &message);
-    }
-
-    fn signalled(&self, signal: i32) {
-        if let Some(callback) = &self.on_signal {
-            call_back(callback, signal);
-        }
-        if !STOP.contains(&signal) {
-            return;
-        }
-        // What is called makes no lanes and ends none.
-        for lane in self.all() {
-            // SAFETY: the lane is boxed and alive, and none runs.
-            let callback = unsafe { &(*lane).on_signal }
-                .as_ref()
-                .map(|callback| Owned::copy(callback.as_ptr()));
-            if let Some(callback) = callback {
-                self.call_in(lane, &callback, signal);
-            }
-        }
-    }
-
-    fn dispose(&self, id: LaneId) {
-        let lane = self.lane(id);
-        // SAFETY: boxed and alive; it has ended.
-        let helps = lane.is_null() || unsafe { !(*lane).owner.is_null() };
-        self.discard(id);
-        if helps {
-            return;
-        }
-        self.count_ended();
-        self.collect_if_due();
-    }
-}
-
-/// What a trial copy of the template cost.
-#[derive(Default)]
-pub(crate) struct Trial {
-    pub(crate) counts: Counts,
-    pub(crate) bytes: usize,
-    pub(crate) seconds: f64,
-}
-
 impl Table {
     /// One application has ended; the collector gets what is left of it, in the scheduler's context.
     pub(super) fn count_ended(&self) {
@@ -578,49 +391,6 @@ impl Table {
         self
     }
 
-    /// Runs the work in one lane to its end, with no loop: nothing in it waits.
-    pub(crate) fn boot_template(&self) -> Result<(), String> {
-        // SAFETY: the calling context is the one that enters the lane.
-        unsafe { sys::kq_scheduler_here() };
-        self.booting.set(true);
-        let lane = self.start();
-        self.booting.set(false);
-        let lane = lane?;
-        match self.resume(lane, Wake::Start) {
-            Pause::Ended => Ok(()),
-            _ => Err("booting the template asked for a lane's service; it must only boot".into()),
-        }
-    }
-
-    /// Makes the process as it is now the template: what lanes get is what `fork()` would give them. Nothing is made of it if the
-    /// audit refuses something in it.
-    pub(crate) fn take_process(&self, shared: &[String]) -> Audit {
-        let (frozen, found) = self.with_slots(|slots| {
-            slots.late.share(shared);
-            let mut live = Template::new(LaneVariables::live(slots), shared);
-            let found = live.audit(slots);
-            // The process goes on with its own; what lanes are copied from must not change any more.
-            let frozen = found.refused.is_empty().then(|| live.clone_own(slots));
-            live.let_go();
-            (frozen, found)
-        });
-        if let Some(frozen) = frozen {
-            self.set_template(Template::new(frozen, shared));
-        }
-        found
-    }
-
-    /// Makes what a lane of its own has booted the template.
-    pub(crate) fn take_booted(&self, shared: &[String]) -> Audit {
-        let own = self.take_own(0).unwrap_or_else(LaneVariables::declared);
-        let mut template = Template::new(own, shared);
-        self.with_slots(|slots| slots.late.share(shared));
-        self.discard(0);
-        let found = self.with_slots(|slots| template.audit(slots));
-        self.set_template(template);
-        found
-    }
-
     /// Forgets an ended lane.
     pub(crate) fn discard(&self, id: LaneId) {
         let lane = std::mem::replace(&mut self.lanes.borrow_mut()[id as usize], ptr::null_mut());
@@ -634,34 +404,6 @@ impl Table {
         }
         drop(lane);
         self.free.borrow_mut().push(id);
-    }
-
-    /// Copies the template, if there is one, and drops the copy: what a lane will cost.
-    pub(crate) fn trial(&self) -> Trial {
-        let before = zend::memory_usage();
-        let made = self.template.borrow_mut().as_mut().map(|template| {
-            self.with_slots(|slots| slots.scan());
-            let started = Instant::now();
-            let copy = self.with_slots(|slots| template.clone_silently(slots));
-            (copy, started.elapsed(), template.copier().counts())
-        });
-        let Some((copy, took, counts)) = made else {
-            return Trial::default();
-        };
-        let seconds = took.as_secs_f64();
-        let bytes = zend::memory_usage().saturating_sub(before);
-        self.retire(copy);
-        // Destructors of the copy may have thrown.
-        zend::take_exception();
-        // SAFETY: on the PHP thread.
-        if !unsafe { sys::kq_collect_cycles() } {
-            zend::bailout();
-        }
-        Trial {
-            counts,
-            bytes,
-            seconds,
-        }
     }
 
     /// Ends the running lane's life, on its own stack: its variables are dropped while they are live, since destructors may run and wait.

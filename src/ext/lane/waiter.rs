@@ -6,9 +6,9 @@ use std::time::Duration;
 use kqueue_engine::interpose::{Waiter, Woken};
 use kqueue_engine::runner::{Descriptors, Pause, Wake};
 
-use super::{Lane, is_midway, is_suspendable, memory, rethrow, running, suspend};
+use super::{Lane, interrupt, is_midway, is_suspendable, memory, rethrow, running, suspend};
+use crate::session;
 use crate::zend::sys;
-use crate::{interrupt, session};
 
 /// The lanes, to the hooks.
 pub(crate) struct Hooks;

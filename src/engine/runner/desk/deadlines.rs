@@ -7,7 +7,7 @@ use kqueue_core::scheduler::LaneId;
 
 use super::{Desk, State};
 use crate::interpose::Woken;
-use crate::runner::{NoChild, Wake};
+use crate::runner::pause::{NoChild, Wake};
 
 /// What lanes ask.
 impl Desk {

@@ -8,7 +8,7 @@ use super::{CONTROL, Desk, SIGNALS, State};
 use crate::children::{ChildId, Children, Notice};
 use crate::interpose::Woken;
 use crate::reactor::Token;
-use crate::runner::{NoChild, Wake};
+use crate::runner::pause::{NoChild, Wake};
 use crate::signals::{self, Signals};
 
 impl Desk {

@@ -4,7 +4,7 @@ use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::LaneId;
 
 use super::{Desk, State};
-use crate::runner::Wake;
+use crate::runner::pause::Wake;
 
 impl Desk {
     /// Asks for a permit of this name. None: there is none now, and the lane must pause for it; never for one that cannot wait. An idle

@@ -9,7 +9,8 @@ use kqueue_core::scheduler::LaneId;
 use super::{Desk, SIGNALS, State};
 use crate::interpose::Woken;
 use crate::reactor::{READING, Token};
-use crate::runner::{Clash, Pause, Then, Wake};
+use crate::runner::clash::{Clash, Then};
+use crate::runner::pause::{Pause, Wake};
 
 /// What lanes ask.
 impl Desk {

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
 
+use super::cancellation::CancelAction;
+use super::memory;
 use crate::exceptions;
-use crate::lane::cancellation::CancelAction;
-use crate::lane::{self, memory};
+use crate::lane;
 use crate::session::{self, Session, with_desk};
 use crate::zend::{self, sys};
 

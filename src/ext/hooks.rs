@@ -1,4 +1,4 @@
-//! Which calls suspend lanes in this process, or did in its last run.
+//! Which calls suspend lanes in this process, or did in its last run: `KQUEUE_HOOKS`, or what the system allows.
 
 use std::cell::RefCell;
 
@@ -6,8 +6,51 @@ use ext_php_rs::boxed::ZBox;
 use ext_php_rs::types::ZendHashTable;
 use kqueue_engine::interpose::{self, Report};
 
-use super::mode::Mode;
 use crate::convert::Map;
+use crate::exceptions::Fault;
+
+/// What is to suspend lanes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nothing: every wait stops all lanes.
+    Off,
+    /// Libraries' calls to sleep.
+    Sleep,
+    /// PHP's own functions that wait, by their handlers.
+    Handlers,
+    /// All calls of libraries.
+    #[default]
+    All,
+}
+
+impl Mode {
+    const NAMES: [(Self, &str); 4] = [
+        (Self::Off, "off"),
+        (Self::Sleep, "sleep"),
+        (Self::Handlers, "handlers"),
+        (Self::All, "all"),
+    ];
+
+    /// What the environment says.
+    pub(crate) fn from_environment() -> Result<Self, Fault> {
+        let Some(wanted) = std::env::var_os("KQUEUE_HOOKS").filter(|wanted| !wanted.is_empty())
+        else {
+            return Ok(Self::All);
+        };
+        let known = Self::NAMES.into_iter().find(|(_, name)| wanted == *name);
+        known.map(|(mode, _)| mode).ok_or_else(|| {
+            Fault::argument(format!(
+                "KQUEUE_HOOKS must be off, sleep, handlers or all, not \"{}\"",
+                wanted.display()
+            ))
+        })
+    }
+
+    fn name(self) -> &'static str {
+        let known = Self::NAMES.into_iter().find(|(mode, _)| *mode == self);
+        known.map_or("", |(_, name)| name)
+    }
+}
 
 thread_local! {
     /// What is in place, or was in the last run: not what was asked for, if that was refused.
@@ -17,12 +60,12 @@ thread_local! {
 }
 
 /// Notes what is in place now.
-pub(super) fn note(mode: Mode, report: Report) {
+pub(crate) fn note(mode: Mode, report: Report) {
     LAST.set((mode, report));
 }
 
 /// Notes why calls could not be interposed.
-pub(super) fn note_refused(why: String) {
+pub(crate) fn note_refused(why: String) {
     REFUSED.set(Some(why));
 }
 

@@ -353,13 +353,14 @@ namespace KQueue {
          */
         public static function write(mixed $lines): void {}
 
-        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. The leader obeys: state() tells it. */
+        /** In the runner: pause (true) or resume reserving, as SIGUSR2 and SIGCONT do. The leader obeys: isPaused() tells it. */
         public static function pause(bool $paused): void {}
 
-        /** In the runner: a word that one leader leaves for the next. Sets it if one is given. @return string the word before */
-        public static function baton(?string $word = null): string {}
-
-        /** In the runner: a text that all lanes can read and replace. Sets it if one is given. @return string the text before */
+        /**
+         * In the runner: a text that all lanes of the run can read and replace. Sets it if one is given; an empty one removes it.
+         *
+         * @return string the text before
+         */
         public static function note(string $name, ?string $text = null): string {}
 
         /**
@@ -370,11 +371,35 @@ namespace KQueue {
          */
         public static function extensions(): array {}
 
+        /** Whether the run that is under way is to end, or the last one has ended for a reason. */
+        public static function isStopping(): bool {}
+
+        /** Whether the run that is under way reserves nothing, since it was asked to pause. */
+        public static function isPaused(): bool {}
+
+        /** What the runner is to exit with: the status of the first stop(), or 0. */
+        public static function exitStatus(): int {}
+
+        /** The reason of the first stop(); null if there was none. */
+        public static function stopReason(): ?string {}
+
+        /** How many jobs were reserved in this run and have not ended. */
+        public static function jobsInFlight(): int {}
+
+        /** How many jobs were reserved, by runners before this one too. */
+        public static function jobsReserved(): int {}
+
+        /** Seconds since a job ended in this process last; null if none has. */
+        public static function sinceLastFinished(): ?float {}
+
         /**
-         * @return array{role: 'none'|'master'|'runner'|'child', stopping: bool, paused: bool, status: int, reason: string|null,
+         * All that can be told of the run that is under way, or else of the last one; for diagnostics, since it is made anew each time.
+         *
+         * @return array{role: 'none'|'master'|'runner'|'child'|'rescue', stopping: bool, paused: bool, status: int, reason: string|null,
          *               signal: int|null, in_flight: int, reserved: int, finished: int, last_finished: float|null, lanes: int,
-         *               idle_lanes: int, suspensions: int, static_slots: int, hooks: int}
-         *         last_finished: seconds ago; signal: the last stop signal that came
+         *               idle_lanes: int, suspensions: int, static_slots: int, hooks: int, clones: int, clone_seconds: float}
+         *         last_finished: seconds ago; signal: the last stop signal that came; clones and clone_seconds: the lanes that were
+         *         copied, and what that took
          */
         public static function state(): array {}
     }

@@ -7,7 +7,7 @@ namespace KQueue;
 use KQueue\Engine as Native;
 
 /** Forwards to the extension, one line per method. */
-final class NativeEngine implements Contracts\Engine
+final class NativeEngine implements Contracts\Engine, Contracts\ProgramRestart
 {
     public function available(): bool
     {
@@ -104,11 +104,6 @@ final class NativeEngine implements Contracts\Engine
         return Native::timedOut();
     }
 
-    public function baton(?string $word = null): string
-    {
-        return Native::baton($word);
-    }
-
     public function note(string $name, ?string $text = null): string
     {
         return Native::note($name, $text);
@@ -124,7 +119,7 @@ final class NativeEngine implements Contracts\Engine
         return Native::contain($callback);
     }
 
-    public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array
+    public function isolate(string $request, callable $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array
     {
         return Native::isolate($request, $answer, $timeout, $memory, $priority);
     }
@@ -149,8 +144,38 @@ final class NativeEngine implements Contracts\Engine
         Native::stop($status, $reason);
     }
 
-    public function state(): array
+    public function isStopping(): bool
     {
-        return Native::state();
+        return Native::isStopping();
+    }
+
+    public function isPaused(): bool
+    {
+        return Native::isPaused();
+    }
+
+    public function exitStatus(): int
+    {
+        return Native::exitStatus();
+    }
+
+    public function stopReason(): ?string
+    {
+        return Native::stopReason();
+    }
+
+    public function jobsInFlight(): int
+    {
+        return Native::jobsInFlight();
+    }
+
+    public function jobsReserved(): int
+    {
+        return Native::jobsReserved();
+    }
+
+    public function sinceLastFinished(): ?float
+    {
+        return Native::sinceLastFinished();
     }
 }

@@ -23,7 +23,7 @@ use crate::isolated::{self, Limits, Outcome};
 use crate::lane::names::Name;
 use crate::lane::table::{self, Table};
 use crate::lane::{self, fresh, interrupt, memory, names, permit};
-use crate::prepared::{Options, PREPARED, board};
+use crate::prepared::{Options, PREPARED, board, counted};
 use crate::session::{self, with_desk};
 use crate::work::{self, Wanted, deadline_ms, note_left};
 use crate::zend::{self, Ending, Owned};
@@ -450,18 +450,6 @@ impl Engine {
         with_desk(|desk| desk.pause(paused));
     }
 
-    #[php(defaults(word = None))]
-    pub fn baton(word: Option<String>) -> String {
-        session::with(|session| {
-            let mut baton = session.baton.borrow_mut();
-            match word {
-                Some(word) => std::mem::replace(&mut *baton, word),
-                None => baton.clone(),
-            }
-        })
-        .unwrap_or_default()
-    }
-
     #[php(defaults(text = None))]
     pub fn note(name: String, text: Option<String>) -> String {
         session::with(|session| {
@@ -474,6 +462,62 @@ impl Engine {
         })
         .flatten()
         .unwrap_or_default()
+    }
+
+    #[php(name = "isStopping")]
+    pub fn is_stopping() -> bool {
+        report::of_run(
+            |desk| desk.scheduler.stopping().is_some(),
+            |last| last.reason.is_some(),
+        )
+    }
+
+    #[php(name = "isPaused")]
+    pub fn is_paused() -> bool {
+        report::of_run(|desk| desk.scheduler.paused(), |_| false)
+    }
+
+    #[php(name = "exitStatus")]
+    pub fn exit_status() -> i64 {
+        i64::from(report::of_run(
+            |desk| desk.scheduler.stopping().map_or(0, |stop| stop.status),
+            |last| last.status,
+        ))
+    }
+
+    #[php(name = "stopReason")]
+    pub fn stop_reason() -> Option<String> {
+        report::of_run(
+            |desk| desk.scheduler.stopping().map(|stop| stop.reason.clone()),
+            |last| last.reason.clone(),
+        )
+    }
+
+    #[php(name = "jobsInFlight")]
+    pub fn jobs_in_flight() -> i64 {
+        report::of_run(|desk| desk.scheduler.in_flight() as i64, |_| 0)
+    }
+
+    #[php(name = "jobsReserved")]
+    pub fn jobs_reserved() -> i64 {
+        report::of_run(
+            |desk| counted(Counter::Reserved, desk.scheduler.reserved_so_far()) as i64,
+            |last| last.reserved as i64,
+        )
+    }
+
+    #[php(name = "sinceLastFinished")]
+    pub fn since_last_finished() -> Option<f64> {
+        report::of_run(
+            |desk| {
+                let last = desk.scheduler.last_finished();
+                last.map(|moment| desk.now().saturating_sub(moment).as_secs_f64())
+            },
+            |last| {
+                last.last_finished
+                    .map(|moment| moment.elapsed().as_secs_f64())
+            },
+        )
     }
 
     pub fn extensions() -> ZBox<ZendHashTable> {

@@ -69,7 +69,7 @@ impl After {
 }
 
 /// Over the whole run, runners that died included; without a master this runner's own count.
-fn counted(counter: Counter, own: u64) -> u64 {
+pub(crate) fn counted(counter: Counter, own: u64) -> u64 {
     board().map_or(own, |board| board.counter(counter))
 }
 

@@ -84,6 +84,16 @@ pub(crate) fn state() -> ZBox<ZendHashTable> {
         .done()
 }
 
+/// Answers from the run that is under way, or else from what the last one left.
+pub(crate) fn of_run<R>(running: impl FnOnce(&Desk) -> R, over: impl FnOnce(&After) -> R) -> R {
+    if session::exists()
+        && let Some(answer) = with_desk(|desk| running(desk))
+    {
+        return answer;
+    }
+    PREPARED.with_borrow(|prepared| over(&prepared.after))
+}
+
 /// Returns what a job has cost, for `Engine::usage()`.
 pub(crate) fn usage(cost: &Cost) -> ZBox<ZendHashTable> {
     Map::new()

@@ -31,8 +31,6 @@ pub(crate) struct Session {
     pub(crate) slices: Slices,
     /// What lanes have noted for each other, by name.
     pub(crate) notes: RefCell<HashMap<String, String>>,
-    /// A word that one leader leaves for the next.
-    pub(crate) baton: RefCell<String>,
     alarm: RefCell<Option<Alarm>>,
     /// The exception that escaped a lane or a callback, and ended the run.
     error: Cell<Option<Owned>>,
@@ -56,7 +54,6 @@ impl Session {
             desk: Rc::new(RefCell::new(desk)),
             slices: Slices::new(),
             notes: RefCell::default(),
-            baton: RefCell::default(),
             alarm: RefCell::default(),
             error: Cell::default(),
             fatal: RefCell::default(),

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace KQueue\Console;
 
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\LineWriter;
 use Symfony\Component\Console\Output\Output;
 
 /**
@@ -14,7 +14,7 @@ final class LaneOutput extends Output
 {
     private string $line = '';
 
-    public function __construct(private readonly Engine $engine, int $verbosity, bool $decorated)
+    public function __construct(private readonly LineWriter $writer, int $verbosity, bool $decorated)
     {
         parent::__construct($verbosity, $decorated);
     }
@@ -25,7 +25,7 @@ final class LaneOutput extends Output
     {
         // The lines of jobs: many, and ready as they are.
         if ($options === self::OUTPUT_RAW && $this->line === '' && is_string($messages) && $this->getVerbosity() >= self::VERBOSITY_NORMAL) {
-            $this->engine->write($messages.PHP_EOL);
+            $this->writer->write($messages.PHP_EOL);
         } else {
             parent::writeln($messages, $options);
         }
@@ -43,6 +43,6 @@ final class LaneOutput extends Output
         $lines = substr($this->line, 0, $end + strlen(PHP_EOL));
         $this->line = substr($this->line, $end + strlen(PHP_EOL));
 
-        $this->engine->write($lines);
+        $this->writer->write($lines);
     }
 }

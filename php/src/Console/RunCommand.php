@@ -13,6 +13,7 @@ use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
 use KQueue\Contracts\Engine;
+use KQueue\Contracts\ProgramRestart;
 use KQueue\Exception\InvalidOption;
 use KQueue\Isolated\ChildWorker;
 use KQueue\Isolated\Profile;
@@ -90,7 +91,7 @@ final class RunCommand extends WorkCommand
         $this->closeImage();
         $status = $this->supervise($settings);
 
-        if ($status === Restart::STATUS) {
+        if ($status === Restart::STATUS && $this->engine instanceof ProgramRestart) {
             Restart::now($this->engine);
         }
 

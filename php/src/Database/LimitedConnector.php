@@ -9,6 +9,7 @@ use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Database\Connectors\ConnectionFactory;
 use Illuminate\Database\Connectors\ConnectorInterface;
 use KQueue\Contracts\Engine;
+use KQueue\Contracts\Permits;
 use PDO;
 use WeakMap;
 
@@ -27,7 +28,7 @@ final class LimitedConnector implements ConnectorInterface
     /** @param  array<string, int>  $limits  by the connection's name */
     public function __construct(
         private readonly ConnectorInterface $connector,
-        private readonly Engine $engine,
+        private readonly Permits $pool,
         private readonly array $limits,
     ) {}
 
@@ -56,7 +57,7 @@ final class LimitedConnector implements ConnectorInterface
         }
 
         // Given back at once if connecting fails.
-        $permit = new Permit($this->engine, $this->engine->permit($name, $this->limits[$name]));
+        $permit = new Permit($this->pool, $this->pool->permit($name, $this->limits[$name]));
         $pdo = $this->connector->connect($config);
 
         self::$permits ??= new WeakMap;

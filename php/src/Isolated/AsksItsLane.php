@@ -6,7 +6,7 @@ namespace KQueue\Isolated;
 
 use Illuminate\Database\DatabaseManager;
 use Illuminate\Queue\Jobs\Job;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\ChildLink;
 use KQueue\Exception\QueueRefused;
 use PDO;
 use Throwable;
@@ -19,7 +19,7 @@ use Throwable;
  */
 trait AsksItsLane
 {
-    private readonly Engine $engine;
+    private readonly ChildLink $link;
 
     /** @var array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved: string|null} */
     private readonly array $request;
@@ -153,7 +153,7 @@ trait AsksItsLane
 
     private function askNow(string $action, int $delay): void
     {
-        $answer = $this->engine->ask(serialize(['action' => $action, 'delay' => $delay]));
+        $answer = $this->link->ask(serialize(['action' => $action, 'delay' => $delay]));
 
         if ($answer !== '') {
             throw QueueRefused::to($action, $answer);

@@ -8,7 +8,7 @@ use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job as JobContract;
 use Illuminate\Queue\Jobs\Job;
 use Illuminate\Queue\RedisQueue;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\ChildLink;
 
 /** A job in an isolated child, of whatever driver. */
 final class ChildJob extends Job implements JobContract
@@ -16,10 +16,10 @@ final class ChildJob extends Job implements JobContract
     use AsksItsLane;
 
     /** @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved?: string|null}  $request */
-    public function __construct(Application $app, Engine $engine, array $request)
+    public function __construct(Application $app, ChildLink $link, array $request)
     {
         $this->container = $app;
-        $this->engine = $engine;
+        $this->link = $link;
         $this->request = $request;
         $this->connectionName = $request['connection'];
         $this->queue = $request['queue'];
@@ -30,11 +30,11 @@ final class ChildJob extends Job implements JobContract
      *
      * @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved?: string|null}  $request
      */
-    public static function of(Application $app, Engine $engine, array $request): self|ChildRedisJob
+    public static function of(Application $app, ChildLink $link, array $request): self|ChildRedisJob
     {
         $queue = isset($request['reserved']) ? $app->make('queue')->connection($request['connection']) : null;
 
-        return $queue instanceof RedisQueue ? new ChildRedisJob($app, $engine, $queue, $request) : new self($app, $engine, $request);
+        return $queue instanceof RedisQueue ? new ChildRedisJob($app, $link, $queue, $request) : new self($app, $link, $request);
     }
 
     /** Whether this is such a job, of whichever class. */

@@ -7,7 +7,7 @@ namespace KQueue\Isolated;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\RedisQueue;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\ChildLink;
 
 /** A Redis job in an isolated child. Listeners tell Redis jobs by their class and ask them for more than others: Horizon's do. */
 final class ChildRedisJob extends RedisJob
@@ -15,9 +15,9 @@ final class ChildRedisJob extends RedisJob
     use AsksItsLane;
 
     /** @param  array{connection: string, queue: string, id: string|int|null, attempts: int, body: string, reserved: string}  $request */
-    public function __construct(Application $app, Engine $engine, RedisQueue $queue, array $request)
+    public function __construct(Application $app, ChildLink $link, RedisQueue $queue, array $request)
     {
-        $this->engine = $engine;
+        $this->link = $link;
         $this->request = $request;
 
         parent::__construct($app, $queue, $request['body'], $request['reserved'], $request['connection'], $request['queue']);

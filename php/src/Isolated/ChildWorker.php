@@ -9,6 +9,7 @@ use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Interruptible;
 use Illuminate\Queue\Jobs\Job;
 use Illuminate\Queue\WorkerOptions;
+use KQueue\Contracts\ChildLink;
 use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
 use KQueue\Lane\LaneWorker;
@@ -43,7 +44,7 @@ final class ChildWorker
 
     public function __construct(
         private readonly Application $app,
-        private readonly Engine $engine,
+        private readonly ChildLink $link,
         private readonly LaneWorker $worker,
         Settings $settings,
     ) {
@@ -125,14 +126,14 @@ final class ChildWorker
 
         try {
             $values = unserialize($request, ['allowed_classes' => false]);
-            $this->job = ChildJob::of($this->app, $this->engine, $values);
+            $this->job = ChildJob::of($this->app, $this->link, $values);
 
             if ($prepare !== null) {
                 $this->job->loadClass();
                 $prepare($this->job);
             }
 
-            $this->guarded = $this->guarded || ForkGuard::install($this->app, $this->engine);
+            $this->guarded = $this->guarded || ForkGuard::install($this->app, $this->link);
             $this->life->beginForJob();
             $this->life->loop();
             $this->worker->startAfresh();

@@ -8,7 +8,7 @@ use Closure;
 use Illuminate\Bus\Dispatcher;
 use Illuminate\Contracts\Bus\Dispatcher as DispatcherContract;
 use Illuminate\Contracts\Foundation\Application;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\ExitGuard;
 
 /**
  * A process that a job forks ends where handle() ends, however that ends. What Laravel does after it (the next job of a chain, a
@@ -16,15 +16,15 @@ use KQueue\Contracts\Engine;
  */
 final class ForkGuard
 {
-    private function __construct(private readonly Engine $engine) {}
+    private function __construct(private readonly ExitGuard $exits) {}
 
     /** The innermost of the pipes that commands are dispatched through. Other dispatchers than Laravel's have none. */
-    public static function install(Application $app, Engine $engine): bool
+    public static function install(Application $app, ExitGuard $exits): bool
     {
         $bus = $app->make(DispatcherContract::class);
 
         if ($bus instanceof Dispatcher) {
-            $guard = new self($engine);
+            $guard = new self($exits);
 
             Closure::bind(static fn () => $bus->pipes[] = $guard, null, Dispatcher::class)();
         }
@@ -36,7 +36,7 @@ final class ForkGuard
     {
         $result = null;
 
-        $returned = $this->engine->contain(static function () use ($command, $next, &$result): void {
+        $returned = $this->exits->contain(static function () use ($command, $next, &$result): void {
             $result = $next($command);
         });
 

@@ -12,7 +12,7 @@ use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\ManuallyFailedException;
 use Illuminate\Queue\WorkerOptions;
 use KQueue\Console\RunCommand;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\JobDelegation;
 use KQueue\Lane\LaneWorker;
 use KQueue\Process\Settings;
 use KQueue\Support\JobFailure;
@@ -27,7 +27,7 @@ final class IsolatedRun
 {
     public function __construct(
         private readonly Application $app,
-        private readonly Engine $engine,
+        private readonly JobDelegation $engine,
         private readonly LaneWorker $worker,
         private readonly Policy $policy,
         private readonly Settings $settings,

@@ -7,7 +7,7 @@ namespace KQueue\Isolated;
 use Illuminate\Cache\ArrayStore;
 use Illuminate\Cache\NullStore;
 use Illuminate\Contracts\Foundation\Application;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\LaneContext;
 use KQueue\Process\Settings;
 use Throwable;
 
@@ -39,7 +39,7 @@ final class Observer
 
     public function __construct(
         private readonly Application $app,
-        private readonly Engine $engine,
+        private readonly LaneContext $engine,
         private readonly float $slice,
         private readonly int $memory,
     ) {

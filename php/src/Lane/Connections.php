@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Lane;
 
 use Illuminate\Contracts\Foundation\Application;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\LaneContext;
 use KQueue\Process\Image;
 use KQueue\Process\Settings;
 use Throwable;
@@ -18,7 +18,7 @@ final class Connections
 {
     private float $usedAt;
 
-    public function __construct(private readonly Application $app, private readonly Engine $engine, private readonly float $idle)
+    public function __construct(private readonly Application $app, private readonly LaneContext $engine, private readonly float $idle)
     {
         $this->usedAt = Settings::now();
     }

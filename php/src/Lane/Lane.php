@@ -183,13 +183,15 @@ final class Lane
                 $this->engine->stop(1, 'error');
             }
         } finally {
-            ['stopping' => $stopping, 'in_flight' => $jobs, 'status' => $status, 'reason' => $reason] = $this->engine->state();
+            $stopping = $this->engine->isStopping();
 
-            if ($stopping && $jobs === 0) {
+            if ($stopping && $this->engine->jobsInFlight() === 0) {
                 $this->policy->writeDown();
             }
 
-            $stopping ? $this->life->end($status, $reason, ! isset($thrown)) : $this->life->end(...$this->ending);
+            $stopping
+                ? $this->life->end($this->engine->exitStatus(), $this->engine->stopReason(), ! isset($thrown))
+                : $this->life->end(...$this->ending);
         }
     }
 
@@ -224,7 +226,7 @@ final class Lane
         $this->looked = true;
 
         // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
-        $noneRuns = $this->engine->state()['in_flight'] === 0;
+        $noneRuns = $this->engine->jobsInFlight() === 0;
 
         if (! $this->worker->mayLead($this->settings->connection, $this->settings->queue, $this->options)) {
             $this->engine->idle($sleep > 0 ? $sleep : 1.0);
@@ -265,8 +267,8 @@ final class Lane
     /** In Laravel's order; and, as there, nothing but a restart keeps a new worker from its first job. */
     private function stopsBeforeTaking(): bool
     {
-        $state = $this->engine->state();
-        $began = $this->looked || $state['reserved'] > 0;
+        $reserved = $this->engine->jobsReserved();
+        $began = $this->looked || $reserved > 0;
         $limits = $this->options;
 
         [$status, $reason] = match (true) {
@@ -275,7 +277,7 @@ final class Lane
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
             $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],
             $began && $limits->maxTime > 0 && Settings::now() - $this->settings->startedAt >= $limits->maxTime => [0, 'max_time'],
-            $limits->maxJobs > 0 && $state['reserved'] >= $limits->maxJobs => [0, 'max_jobs'],
+            $limits->maxJobs > 0 && $reserved >= $limits->maxJobs => [0, 'max_jobs'],
             default => [0, null],
         };
 
@@ -293,7 +295,7 @@ final class Lane
         }
 
         $seconds = Laravel::stopWhenEmptyFor($this->options);
-        $idleFor = $this->engine->state()['last_finished'] ?? Settings::now() - $this->settings->startedAt;
+        $idleFor = $this->engine->sinceLastFinished() ?? Settings::now() - $this->settings->startedAt;
 
         return $seconds > 0 && $idleFor >= $seconds && $this->stop(0, 'empty_for');
     }
@@ -387,7 +389,7 @@ final class Lane
     /** In short naps: a stop need not wait for its end. */
     private function rest(): void
     {
-        for ($end = Settings::now() + (float) $this->options->rest; ! $this->engine->state()['stopping'];) {
+        for ($end = Settings::now() + (float) $this->options->rest; ! $this->engine->isStopping();) {
             if (($left = $end - Settings::now()) <= 0) {
                 return;
             }

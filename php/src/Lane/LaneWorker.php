@@ -12,7 +12,7 @@ use Illuminate\Queue\Events\JobReleasedAfterException;
 use Illuminate\Queue\Events\JobTimedOut;
 use Illuminate\Queue\Worker;
 use Illuminate\Queue\WorkerOptions;
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\LaneContext;
 use KQueue\Support\Laravel;
 use KQueue\Support\LaravelWorker;
 use PDO;
@@ -29,8 +29,11 @@ use Throwable;
  */
 class LaneWorker extends LaravelWorker
 {
+    /** The note in the engine with what a worker remembers from one pop to the next. */
+    private const LAST_POP = 'last pop';
+
     /** Null outside of lanes, where there is no run to ask about. */
-    protected ?Engine $engine = null;
+    protected ?LaneContext $engine = null;
 
     private ?DatabaseManager $databases = null;
 
@@ -48,7 +51,7 @@ class LaneWorker extends LaravelWorker
     private array $leftOpen = [];
 
     /** Takes over the parts of the worker that the application built. */
-    public static function from(Worker $worker, ?Engine $engine, ?DatabaseManager $databases): static
+    public static function from(Worker $worker, ?LaneContext $engine, ?DatabaseManager $databases): static
     {
         $lane = new static($worker->manager, $worker->events, $worker->exceptions, $worker->isDownForMaintenance, $worker->resetScope);
         $lane->engine = $engine;
@@ -60,7 +63,7 @@ class LaneWorker extends LaravelWorker
     /** Not in maintenance, not paused, and no listener of Looping objects. */
     public function mayLead(string $connection, string $queue, WorkerOptions $options): bool
     {
-        $this->paused = $this->engine?->state()['paused'] ?? false;
+        $this->paused = $this->engine?->isPaused() ?? false;
 
         return $this->daemonShouldRun($options, $connection, $queue);
     }
@@ -78,12 +81,12 @@ class LaneWorker extends LaravelWorker
     {
         $queues = $this->manager->connection($connection);
 
-        $this->remember($queues, (string) $this->engine?->baton());
+        $this->remember($queues, (string) $this->engine?->note(self::LAST_POP));
 
         try {
             return $this->getNextJob($queues, $queue);
         } finally {
-            $this->engine?->baton($this->memory($queues));
+            $this->engine?->note(self::LAST_POP, $this->memory($queues));
         }
     }
 

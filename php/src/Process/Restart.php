@@ -4,7 +4,8 @@ declare(strict_types=1);
 
 namespace KQueue\Process;
 
-use KQueue\Contracts\Engine;
+use KQueue\Contracts\LaneRun;
+use KQueue\Contracts\ProgramRestart;
 use KQueue\Lane\Template;
 use KQueue\NativeEngine;
 
@@ -23,12 +24,12 @@ final class Restart
     private const PREPEND = __DIR__.'/../../before-artisan.php';
 
     /** Only if this process is the command: a program that calls it is not ours to start anew. */
-    public static function isPossible(Engine $engine): bool
+    public static function isPossible(LaneRun $engine): bool
     {
-        return $engine->startedWith('kqueue:run') && self::autoloader() !== null;
+        return $engine instanceof ProgramRestart && $engine->startedWith('kqueue:run') && self::autoloader() !== null;
     }
 
-    public static function now(Engine $engine): void
+    public static function now(ProgramRestart $engine): void
     {
         putenv(self::AUTOLOADER.'='.self::autoloader());
         $engine->restart((string) realpath(self::PREPEND));

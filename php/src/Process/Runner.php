@@ -188,21 +188,22 @@ final class Runner
     /** What the worker as a whole stops with is printed; the events are those of its lanes. */
     private function stopped(): int
     {
-        $state = $this->engine->state();
+        $status = $this->engine->exitStatus();
+        $ago = $this->engine->sinceLastFinished();
 
         if (! $this->settings->once) {
             $this->app->make(RunCommand::class)->stopped(Laravel::workerStopping(
-                $state['status'],
+                $status,
                 $this->options,
-                $state['reason'],
-                $state['reserved'],
-                $state['last_finished'] === null ? null : Settings::now() - $state['last_finished'],
+                $this->engine->stopReason(),
+                $this->engine->jobsReserved(),
+                $ago === null ? null : Settings::now() - $ago,
                 $this->settings->connection,
                 $this->settings->queue,
             ));
         }
 
-        return $state['status'];
+        return $status;
     }
 
     private function fire(?object $event): void

@@ -85,8 +85,6 @@ final class FakeEngine implements Engine
     /** What lanes printed. */
     public string $written = '';
 
-    public string $baton = '';
-
     /** @var list<array{string, string}> levels and texts that run() tells at its start */
     public array $messages = [];
 
@@ -155,6 +153,8 @@ final class FakeEngine implements Engine
     {
         $this->options = $options;
         $this->child = $child(...);
+        // The runner is a new process each time.
+        $this->boot = null;
         $this->base = Container::getInstance();
         $this->settings = $runner instanceof Runner ? (fn (): Settings => $this->settings)->call($runner) : null;
 
@@ -179,17 +179,7 @@ final class FakeEngine implements Engine
 
     public function hasTemplate(): bool
     {
-        return $this->hasTemplate;
-    }
-
-    public function startedWith(string $argument): bool
-    {
-        return false;
-    }
-
-    public function restart(string $prepend): void
-    {
-        throw new LogicException('A fake engine does not start programs.');
+        return $this->hasTemplate || $this->boot !== null;
     }
 
     /** Objects cannot be copied without the extension: an application that boots as the process's did stands for its copy. */
@@ -294,19 +284,16 @@ final class FakeEngine implements Engine
         return $timedOut;
     }
 
-    public function baton(?string $word = null): string
-    {
-        $this->mustBeLane('baton');
-        [$last, $this->baton] = [$this->baton, $word ?? $this->baton];
-
-        return $last;
-    }
-
     public function note(string $name, ?string $text = null): string
     {
         $this->mustBeLane('note');
         $last = $this->notes[$name] ?? '';
-        $this->notes[$name] = $text ?? $last;
+
+        if ($text === '') {
+            unset($this->notes[$name]);
+        } elseif ($text !== null) {
+            $this->notes[$name] = $text;
+        }
 
         return $last;
     }
@@ -337,7 +324,7 @@ final class FakeEngine implements Engine
         return true;
     }
 
-    public function isolate(string $request, callable $answer, ?float $timeout, ?int $memory, int $priority): array
+    public function isolate(string $request, callable $answer, ?float $timeout = null, ?int $memory = null, int $priority = 0): array
     {
         $this->isolated[] = compact('request', 'timeout', 'memory', 'priority');
         $this->answer = $answer(...);
@@ -396,19 +383,39 @@ final class FakeEngine implements Engine
         }
     }
 
-    public function state(): array
+    public function isStopping(): bool
     {
-        return [
-            'stopping' => $this->stopping,
-            'paused' => $this->paused,
-            'status' => $this->status,
-            'reason' => $this->reason,
-            'signal' => $this->signal,
-            'in_flight' => count($this->reserved) - $this->finished + $this->others,
-            'reserved' => count($this->reserved),
-            'finished' => $this->finished,
-            'last_finished' => $this->lastFinished === null ? null : microtime(true) - $this->lastFinished,
-        ];
+        return $this->stopping;
+    }
+
+    public function isPaused(): bool
+    {
+        return $this->paused;
+    }
+
+    public function exitStatus(): int
+    {
+        return $this->status;
+    }
+
+    public function stopReason(): ?string
+    {
+        return $this->reason;
+    }
+
+    public function jobsInFlight(): int
+    {
+        return count($this->reserved) - $this->finished + $this->others;
+    }
+
+    public function jobsReserved(): int
+    {
+        return count($this->reserved);
+    }
+
+    public function sinceLastFinished(): ?float
+    {
+        return $this->lastFinished === null ? null : microtime(true) - $this->lastFinished;
     }
 
     /** A signal comes, as the run and the running job are told of it. */

@@ -1,5 +1,5 @@
 --TEST--
-Lanes of the package: the lead, idle(), reserved(), deadlines, timedOut(), contain(), baton(), pause() and state()
+Lanes of the package: the lead, idle(), reserved(), deadlines, timedOut(), contain(), note(), pause() and what tells of the run
 --EXTENSIONS--
 kqueue
 --FILE--
@@ -12,11 +12,12 @@ function work(stdClass $shared): void
     while (Engine::lead()) {
         $number = ++$shared->next;
         if ($number === 1) {
-            $shared->log[] = 'baton: '.Engine::baton('from the first').'|'.Engine::baton();
+            $shared->log[] = 'note: '.Engine::note('word', 'from the first').'|'.Engine::note('word');
         }
         if ($number > 6) {
             // Nothing to do: sleeps until another lane's job ends, or a stop is asked for.
-            if (Engine::state()['in_flight'] === 0) {
+            assert(Engine::jobsInFlight() === Engine::state()['in_flight'] && Engine::jobsReserved() === 6 && ! Engine::isStopping() && Engine::stopReason() === null);
+            if (Engine::jobsInFlight() === 0) {
                 Engine::stop(3, 'empty');
             }
             Engine::idle(30.0);
@@ -56,7 +57,7 @@ function job(int $number): string
                 return $error->getMessage();
             }
         case 6:
-            return json_encode([Engine::baton(), Engine::state()['lanes'] > 1, Engine::timedOut()]);
+            return json_encode([Engine::note('word'), Engine::state()['lanes'] > 1, Engine::timedOut()]);
     }
 }
 
@@ -64,6 +65,9 @@ Engine::run(static fn () => work($shared), 10, false);
 sort($shared->log);
 echo implode("\n", $shared->log), "\n";
 $state = Engine::state();
+$narrow = fn () => ['stopping' => Engine::isStopping(), 'paused' => Engine::isPaused(), 'status' => Engine::exitStatus(), 'reason' => Engine::stopReason(),
+    'in_flight' => Engine::jobsInFlight(), 'reserved' => Engine::jobsReserved()];
+assert($narrow() === array_intersect_key($state, $narrow()) && Engine::sinceLastFinished() >= $state['last_finished']);
 echo json_encode(array_intersect_key($state, array_flip(['role', 'stopping', 'status', 'reason', 'signal', 'in_flight', 'reserved', 'finished', 'lanes', 'hooks']))), "\n";
 
 // A stop wakes who idles; the first reason stays. A pause is only told.
@@ -72,9 +76,9 @@ Engine::run(static function () use ($shared) {
     while (Engine::lead()) {
         if ($shared->paused) {
             Engine::pause(true);
-            $shared->log[] = Engine::state()['paused'];
+            $shared->log[] = Engine::isPaused();
             Engine::pause(false);
-            $shared->log[] = Engine::state()['paused'];
+            $shared->log[] = Engine::isPaused();
             $shared->paused = false;
         }
         Engine::stop(1, 'first');
@@ -101,7 +105,7 @@ echo "$shared->count lanes\n";
 4: passes through
 5: only the leader may say that it has reserved a job
 6: ["from the first",true,false]
-baton: |from the first
+note: |from the first
 {"role":"none","stopping":true,"status":3,"reason":"empty","signal":null,"in_flight":0,"reserved":6,"finished":6,"lanes":0,"hooks":0}
 [[true,false],1,"first"]
 from a lane

@@ -140,6 +140,14 @@ namespace KQueue {
         public static function cores(): int {}
 
         /**
+         * The limits of options, and their defaults: those of Runtime, and of what supervise() is not given. kqueue:run has its own defaults.
+         *
+         * @return array{concurrency: array{least: int, most: int, default: int}, isolated: array{least: int, most: int, default: int},
+         *               memory_limit: array{default: int}, grace: array{default: float}, child_jobs: array{default: int}}
+         */
+        public static function options(): array {}
+
+        /**
          * Makes the calling process the master: forks the runner from its image, forks isolated children on demand, forwards
          * signals, replaces a runner that dies. Returns when the run is over. The caller must hold no open connection.
          *

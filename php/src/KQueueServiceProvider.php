@@ -11,16 +11,15 @@ use Illuminate\Support\ServiceProvider;
 use KQueue\Console\AsQueueWork;
 use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
+use KQueue\Support\Config;
 use ReflectionClass;
 
 /** Config, the command, the driver for Laravel's Concurrency, and what KQueue adds to the payload of jobs that say how they should be run. */
 final class KQueueServiceProvider extends ServiceProvider
 {
-    private const CONFIG = __DIR__.'/../config/kqueue.php';
-
     public function register(): void
     {
-        $this->mergeConfigFrom(self::CONFIG, 'kqueue');
+        $this->mergeConfigFrom(Config::FILE, 'kqueue');
 
         if ($this->app->runningInConsole()) {
             AsQueueWork::introduce($this->app);
@@ -48,7 +47,7 @@ final class KQueueServiceProvider extends ServiceProvider
         });
 
         if ($this->app->runningInConsole()) {
-            $this->publishes([self::CONFIG => $this->app->configPath('kqueue.php')], 'kqueue-config');
+            $this->publishes([Config::FILE => $this->app->configPath('kqueue.php')], 'kqueue-config');
             $this->commands([RunCommand::class, ProfileCommand::class]);
         }
     }

@@ -11,6 +11,7 @@ use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendHashTable, Zval};
 
+use kqueue_core::options;
 use kqueue_core::scheduler::{Grant, LaneId};
 use kqueue_engine::master::{self, Plan};
 use kqueue_engine::runner::{Pause, Wake};
@@ -30,7 +31,7 @@ use crate::zend::{self, Ending, Owned};
 use crate::{check, child, descriptors, process, report, state};
 
 /// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
-const BOARD_LANES: u32 = 100_000;
+const BOARD_LANES: u32 = *options::LANES.end() as u32;
 
 /// The arguments that this process was started with, the interpreter's first, and which of them names the script.
 fn command_line() -> Option<(Vec<CString>, usize)> {
@@ -56,6 +57,33 @@ impl Engine {
         std::thread::available_parallelism().map_or(1, |cores| cores.get() as i64)
     }
 
+    pub fn options() -> ZBox<ZendHashTable> {
+        let span = |range: &std::ops::RangeInclusive<i64>| {
+            Map::new()
+                .long("least", *range.start())
+                .long("most", *range.end())
+        };
+        Map::new()
+            .map(
+                "concurrency",
+                span(&options::LANES).long("default", options::DEFAULT_LANES),
+            )
+            .map(
+                "isolated",
+                span(&options::CHILDREN).long("default", options::DEFAULT_CHILDREN),
+            )
+            .map(
+                "memory_limit",
+                Map::new().long("default", options::DEFAULT_MEMORY_MB),
+            )
+            .map("grace", Map::new().put("default", options::DEFAULT_GRACE))
+            .map(
+                "child_jobs",
+                Map::new().long("default", options::DEFAULT_CHILD_JOBS),
+            )
+            .done()
+    }
+
     pub fn supervise(
         options: &ZendHashTable,
         runner: &Zval,
@@ -63,18 +91,20 @@ impl Engine {
         rescue: &Zval,
     ) -> PhpResult<i64> {
         check::supported()?;
-        let children = convert::integer(options, "isolated", 2)?;
-        let memory = convert::integer(options, "memory_limit", 256)?;
-        let grace = convert::seconds(options, "grace", 2.0)?;
-        let child_jobs = convert::integer(options, "child_jobs", 1000)?;
+        let children = convert::integer(options, "isolated", options::DEFAULT_CHILDREN)?;
+        let memory = convert::integer(options, "memory_limit", options::DEFAULT_MEMORY_MB)?;
+        let grace = convert::seconds(options, "grace", options::DEFAULT_GRACE)?;
+        let child_jobs = convert::integer(options, "child_jobs", options::DEFAULT_CHILD_JOBS)?;
         let flush = convert::seconds(options, "flush", 0.0)?;
-        if !(0..=1024).contains(&children)
+        if !options::CHILDREN.contains(&children)
             || memory < 0
             || !(grace.is_finite() && grace >= 0.0)
             || child_jobs < 1
         {
             return Err(Fault::argument(format!(
-                "isolated must be 0 to 1024 (is {children}), memory_limit and grace not negative, child_jobs at least 1 (is {child_jobs})"
+                "isolated must be {} to {} (is {children}), memory_limit and grace not negative, child_jobs at least 1 (is {child_jobs})",
+                options::CHILDREN.start(),
+                options::CHILDREN.end()
             ))
             .into());
         }
@@ -159,9 +189,10 @@ impl Engine {
         onSignal: Option<&Zval>,
         onMessage: Option<&Zval>,
     ) -> PhpResult<()> {
-        if !(1..=100_000).contains(&concurrency) {
+        if !options::LANES.contains(&concurrency) {
+            let (least, most) = (options::LANES.start(), options::LANES.end());
             return Err(Fault::argument(format!(
-                "concurrency must be 1 to 100000, not {concurrency}"
+                "concurrency must be {least} to {most}, not {concurrency}"
             ))
             .into());
         }

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::ops::RangeInclusive;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use ext_php_rs::exception::PhpResult;
 use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendClassObject, ZendHashTable, Zval};
 
+use kqueue_core::options;
 use kqueue_core::scheduler::Scheduler;
 use kqueue_engine::children::Children;
 use kqueue_engine::link::MasterLink;
@@ -33,9 +35,6 @@ use crate::selftest::tested_run;
 use crate::session::{self, Session, with_desk};
 use crate::zend::{self, Owned, sys};
 use crate::{check, hooks, process, serialized};
-
-/// How many isolated jobs a child runs before it is replaced.
-const CHILD_JOBS: u32 = 1000;
 
 /// See stubs/kqueue.stub.php.
 #[php_class]
@@ -58,6 +57,11 @@ fn wrong_seconds(what: &str, value: f64, least: f64) -> Option<String> {
         .then(|| format!("{what} must be a number of seconds of at least {least}, not {value}"))
 }
 
+/// A range, in a message.
+fn span(range: &RangeInclusive<i64>) -> String {
+    format!("{} to {}", range.start(), range.end())
+}
+
 #[php_impl]
 impl Runtime {
     #[php(defaults(concurrency = 100, isolated = 2, memoryLimit = 256, grace = 2.0))]
@@ -68,13 +72,17 @@ impl Runtime {
         grace: f64,
     ) -> PhpResult<Self> {
         let mut wrong = Vec::new();
-        if !(1..=100_000).contains(&concurrency) {
+        if !options::LANES.contains(&concurrency) {
             wrong.push(format!(
-                "concurrency must be 1 to 100000, not {concurrency}"
+                "concurrency must be {}, not {concurrency}",
+                span(&options::LANES)
             ));
         }
-        if !(0..=1024).contains(&isolated) {
-            wrong.push(format!("isolated must be 0 to 1024, not {isolated}"));
+        if !options::CHILDREN.contains(&isolated) {
+            wrong.push(format!(
+                "isolated must be {}, not {isolated}",
+                span(&options::CHILDREN)
+            ));
         }
         if memoryLimit < 0 {
             wrong.push(format!(
@@ -361,5 +369,10 @@ fn fork_zygote(children: usize, grace: f64) -> Result<Children, Fault> {
     let board = Arc::new(board);
     let link: MasterLink = master::zygote(plan, Arc::clone(&board), &mut process::Plain)
         .map_err(|error| Fault::engine(error.to_string()))?;
-    Ok(Children::new(link, board, children, CHILD_JOBS))
+    Ok(Children::new(
+        link,
+        board,
+        children,
+        options::DEFAULT_CHILD_JOBS as u32,
+    ))
 }

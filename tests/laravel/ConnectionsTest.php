@@ -325,7 +325,7 @@ final class ConnectionsTest extends TestCase
     private function warnings(array $values): array
     {
         $settings = new Settings(
-            '', 'database', 'default', [], [], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0,
+            '', 'database', 'default', [], [], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0, 1.0, 256, 60.0, 10.0,
         );
 
         return (new ServerLimits($this->app))->warnings(Settings::fromArray($values + $settings->toArray()));

@@ -68,6 +68,6 @@ final class ProcessLimitsTest extends TestCase
 
     private function settings(int $concurrency): Settings
     {
-        return new Settings('', 'database', 'default', [], [], false, $concurrency, 'auto', [], 4, false, [], 512, 2.0, 100, 32, false, null, 0.0);
+        return new Settings('', 'database', 'default', [], [], false, $concurrency, 'auto', [], 4, false, [], 512, 2.0, 100, 32, false, null, 0.0, 1.0, 256, 60.0, 10.0);
     }
 }

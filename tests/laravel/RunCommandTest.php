@@ -131,7 +131,7 @@ final class RunCommandTest extends TestCase
 
     public function test_settings_are_plain_data(): void
     {
-        $settings = new Settings('b', 'c', 'q', ['sleep' => 2], [], false, 5, 'auto', [], 1, false, ['A\*'], 512, 2.0, 100, 32, false, null, 1.0);
+        $settings = new Settings('b', 'c', 'q', ['sleep' => 2], [], false, 5, 'auto', [], 1, false, ['A\*'], 512, 2.0, 100, 32, false, null, 1.0, 1.0, 256, 60.0, 10.0);
 
         self::assertEquals($settings, Settings::fromArray(unserialize(serialize($settings->toArray()), ['allowed_classes' => false])));
         self::assertFalse($settings->withLanes(false, false)->cloned);

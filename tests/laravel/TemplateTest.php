@@ -66,7 +66,7 @@ final class TemplateTest extends TestCase
     {
         Laravel::forgetListeners();
         $settings = new Settings(
-            __DIR__.'/app/bootstrap/app.php', 'database', 'default', ['name' => 'default'], ['--force' => true], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0,
+            __DIR__.'/app/bootstrap/app.php', 'database', 'default', ['name' => 'default'], ['--force' => true], false, 5, 'auto', [], 1, false, [], 512, 2.0, 100, 32, false, null, 1.0, 1.0, 256, 60.0, 10.0,
         );
 
         return Template::boot($settings->toArray());

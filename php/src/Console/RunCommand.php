@@ -25,6 +25,7 @@ use KQueue\Process\Restart;
 use KQueue\Process\Runner;
 use KQueue\Process\ServerLimits;
 use KQueue\Process\Settings;
+use KQueue\Support\Config;
 use KQueue\Support\Laravel;
 use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
@@ -251,9 +252,9 @@ final class RunCommand extends WorkCommand
 
         $this->checkNumber('backoff', '/^\d+(,\d+)*$/', 'a number of seconds, or several separated by commas');
 
-        $config = $this->laravel->make('config')->get('kqueue');
-        $concurrency = $this->integer('concurrency', $config['concurrency'] ?? 50, 100_000);
-        $isolated = $this->integer('isolated', $config['isolated'] ?? $this->engine->cores(), 1024);
+        $config = Config::of($this->laravel);
+        $concurrency = $this->integer('concurrency', $config['concurrency'], Settings::MOST_LANES);
+        $isolated = $this->integer('isolated', $config['isolated'] ?? $this->engine->cores(), Settings::MOST_ISOLATED);
         // More lanes than processes would only hold jobs that wait, while their reservation runs out.
         $concurrency = $this->option('isolate') ? min($concurrency, $isolated) : $concurrency;
         $worker = get_object_vars($this->gatherWorkerOptions());
@@ -267,25 +268,25 @@ final class RunCommand extends WorkCommand
             input: $this->inputForLanes(),
             once: (bool) $this->option('once'),
             concurrency: $this->option('once') ? 1 : $concurrency,
-            lanes: $this->lanes($config['lanes'] ?? 'auto'),
-            shared: $config['shared'] ?? [],
+            lanes: $this->lanes($config['lanes']),
+            shared: $config['shared'],
             isolated: $isolated,
             isolateAll: (bool) $this->option('isolate'),
-            isolate: $config['isolate'] ?? [],
-            maxMemory: (int) ($config['max_memory'] ?? 512),
-            grace: (float) ($config['grace'] ?? 2.0),
-            childJobs: (int) ($config['child_jobs'] ?? 100),
+            isolate: $config['isolate'],
+            maxMemory: (int) $config['max_memory'],
+            grace: (float) $config['grace'],
+            childJobs: (int) $config['child_jobs'],
             verbosity: $this->output->getVerbosity(),
             decorated: $this->output->isDecorated(),
             restartedAt: Laravel::isRestartable() ? $this->cache->get('illuminate:queue:restart') : null,
             startedAt: Settings::now(),
             memoryGiven: $this->option('memory') !== null,
-            fresh: $this->option('fresh') || (bool) ($config['fresh'] ?? false),
-            autoSlice: (float) ($config['auto']['slice'] ?? 1.0),
-            autoMemory: (int) ($config['auto']['memory'] ?? 256),
-            idleConnections: (float) ($config['connections']['idle'] ?? 60.0),
-            maxConnections: $this->limits($config['connections']['max'] ?? []),
-            flush: (float) ($config['flush'] ?? 10.0),
+            fresh: $this->option('fresh') || (bool) $config['fresh'],
+            autoSlice: (float) $config['auto']['slice'],
+            autoMemory: (int) $config['auto']['memory'],
+            idleConnections: (float) $config['connections']['idle'],
+            maxConnections: $this->limits($config['connections']['max']),
+            flush: (float) $config['flush'],
         );
     }
 

@@ -6,6 +6,7 @@ namespace KQueue\Isolated;
 
 use Illuminate\Contracts\Cache\Repository as Cache;
 use Illuminate\Contracts\Foundation\Application;
+use KQueue\Support\Config;
 use Throwable;
 
 /**
@@ -30,7 +31,7 @@ final class Profile
 
     public static function in(Application $app, Cache $cache): self
     {
-        return new self($cache, (float) $app->make('config')->get('kqueue.auto.probation', 0.0));
+        return new self($cache, (float) Config::of($app)['auto']['probation']);
     }
 
     /** @return array<string, array{since: int, reason: string, times?: int}> those that are isolated now, by class */

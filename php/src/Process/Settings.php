@@ -12,6 +12,11 @@ use Illuminate\Queue\WorkerOptions;
  */
 final readonly class Settings
 {
+    /** As the engine has them: how many jobs may run at once in lanes, and isolated. */
+    public const MOST_LANES = 100_000;
+
+    public const MOST_ISOLATED = 1024;
+
     /**
      * @param  string  $bootstrap  the application's bootstrap/app.php
      * @param  array<string, mixed>  $worker  the properties of Laravel's WorkerOptions
@@ -44,12 +49,12 @@ final readonly class Settings
         public bool $decorated,
         public int|string|null $restartedAt,
         public float $startedAt,
+        public float $autoSlice,
+        public int $autoMemory,
+        public float $idleConnections,
+        public float $flush,
         public bool $fresh = false,
-        public float $autoSlice = 1.0,
-        public int $autoMemory = 256,
-        public float $idleConnections = 60.0,
         public array $maxConnections = [],
-        public float $flush = 10.0,
         public bool $cloned = true,
         public bool $memoryGiven = true,
     ) {}

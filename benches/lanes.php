@@ -23,8 +23,8 @@ $boot = static function () use ($base): void {
     foreach (['queue', 'db', 'cache', 'log', 'Illuminate\Contracts\Bus\Dispatcher'] as $service) {
         $app->make($service);
     }
-    if (method_exists(KQueue\Lane\Template::class, 'settle')) {
-        KQueue\Lane\Template::settle($app);
+    if (method_exists(KQueue\Application\Template::class, 'settle')) {
+        KQueue\Application\Template::settle($app);
     }
 };
 $rss = static fn (): float => (int) explode(' ', file_get_contents('/proc/self/statm'))[1] * 4096 / 1048576;

@@ -12,10 +12,10 @@ use Illuminate\Console\OutputStyle;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Jobs\SyncJob;
-use KQueue\Console\JobLines;
-use KQueue\Console\LaneOutput;
 use KQueue\Engine;
-use KQueue\NativeEngine;
+use KQueue\Engine\NativeEngine;
+use KQueue\Output\JobOutput;
+use KQueue\Output\LaneOutput;
 use Symfony\Component\Console\Input\ArrayInput;
 use Symfony\Component\Console\Output\OutputInterface;
 
@@ -76,7 +76,7 @@ function round_of(string $what, int $loops, string $payload): float
     Engine::run(static function () use ($run, $what, $loops, $payload): void {
         $app = app();
         $output = new LaneOutput(new NativeEngine, $what === 'with -v' ? OutputInterface::VERBOSITY_VERBOSE : OutputInterface::VERBOSITY_NORMAL, true);
-        $own = $lines = new JobLines($output, $what === 'JSON', $app['config']);
+        $own = $lines = new JobOutput($output, $what === 'JSON', $app['config']);
         if ($what === "Laravel's") {
             $lines = new LaravelsLines($app['queue.worker'], $app['cache.store']);
             $lines->setLaravel($app);

@@ -8,10 +8,12 @@ use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\Queue;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\ServiceProvider;
-use KQueue\Console\AsQueueWork;
 use KQueue\Console\ProfileCommand;
 use KQueue\Console\RunCommand;
+use KQueue\Engine\NativeEngine;
+use KQueue\Output\RunConsole;
 use KQueue\Support\Config;
+use KQueue\Worker\AsQueueWork;
 use ReflectionClass;
 
 /** Config, the command, the driver for Laravel's Concurrency, and what KQueue adds to the payload of jobs that say how they should be run. */
@@ -35,6 +37,7 @@ final class KQueueServiceProvider extends ServiceProvider
             RunCommand::class,
             static fn ($app) => new RunCommand($app['queue.worker'], $app['cache.store'], $app[Contracts\Engine::class]),
         );
+        $this->app->alias(RunCommand::class, RunConsole::class);
     }
 
     public function boot(): void
@@ -43,7 +46,7 @@ final class KQueueServiceProvider extends ServiceProvider
 
         // Since Laravel 11. Laravel binds the closure to the manager, so it cannot be static.
         $this->callAfterResolving('Illuminate\Concurrency\ConcurrencyManager', static function (object $manager): void {
-            $manager->extend('kqueue', fn () => new Concurrency\SideBySideDriver);
+            $manager->extend('kqueue', fn () => new Concurrency\ConcurrencyDriver);
         });
 
         if ($this->app->runningInConsole()) {

@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Queue\Events\JobFailed;
+use KQueue\Child\ChildJob;
 use KQueue\Exception\QueueRefused;
-use KQueue\Isolated\ChildJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use RuntimeException;
 

@@ -9,7 +9,7 @@ use Illuminate\Concurrency\ConcurrencyManager;
 use Illuminate\Contracts\Concurrency\Driver;
 use Illuminate\Support\Defer\DeferredCallbackCollection;
 use Illuminate\Support\Facades\Concurrency;
-use KQueue\Concurrency\SideBySideDriver;
+use KQueue\Concurrency\ConcurrencyDriver;
 
 /** The driver of Laravel's Concurrency facade, without a run: one task after another. */
 final class ConcurrencyDriverTest extends TestCase
@@ -27,8 +27,8 @@ final class ConcurrencyDriverTest extends TestCase
 
     public function test_it_is_a_driver_of_the_facade(): void
     {
-        self::assertInstanceOf(SideBySideDriver::class, Concurrency::driver('kqueue'));
-        self::assertNotInstanceOf(SideBySideDriver::class, Concurrency::driver('sync'));
+        self::assertInstanceOf(ConcurrencyDriver::class, Concurrency::driver('kqueue'));
+        self::assertNotInstanceOf(ConcurrencyDriver::class, Concurrency::driver('sync'));
     }
 
     public function test_it_is_registered_where_the_manager_was_made_before(): void
@@ -36,7 +36,7 @@ final class ConcurrencyDriverTest extends TestCase
         $manager = $this->app->make(ConcurrencyManager::class);
         (new \KQueue\KQueueServiceProvider($this->app))->boot();
 
-        self::assertInstanceOf(SideBySideDriver::class, $manager->driver('kqueue'));
+        self::assertInstanceOf(ConcurrencyDriver::class, $manager->driver('kqueue'));
     }
 
     public function test_results_have_the_keys_and_the_order_of_the_tasks(): void

@@ -10,7 +10,7 @@ use Illuminate\Database\Connectors\SQLiteConnector;
 use Illuminate\Database\SQLiteConnection;
 use Illuminate\Queue\Console\WorkCommand;
 use KQueue\Process\ServerLimits;
-use KQueue\Process\Settings;
+use KQueue\Support\Settings;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\FreshJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;

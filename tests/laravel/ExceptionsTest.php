@@ -75,7 +75,7 @@ final class ExceptionsTest extends TestCase
         foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator($folder, FilesystemIterator::SKIP_DOTS)) as $file) {
             $class = 'KQueue\\'.strtr(substr($file->getPathname(), strlen($folder), -4), '/', '\\');
 
-            if (! str_ends_with($class, 'Concurrency\SideBySideDriver') && class_exists($class)) {
+            if (! str_ends_with($class, 'Concurrency\ConcurrencyDriver') && class_exists($class)) {
                 $classes[] = (new ReflectionClass($class))->name;
             }
         }

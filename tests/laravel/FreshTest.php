@@ -7,7 +7,7 @@ namespace KQueue\Tests\Laravel;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobProcessed;
 use Illuminate\Queue\Jobs\DatabaseJob;
-use KQueue\Isolated\ChildJob;
+use KQueue\Child\ChildJob;
 use KQueue\Tests\Laravel\Fixtures\FreshJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;

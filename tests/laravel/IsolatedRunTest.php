@@ -9,7 +9,7 @@ use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobProcessing;
 use Illuminate\Queue\Events\JobReleasedAfterException;
 use Illuminate\Queue\Events\JobTimedOut;
-use KQueue\Isolated\ChildJob;
+use KQueue\Child\ChildJob;
 use KQueue\Tests\Laravel\Fixtures\EncryptedIsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;

@@ -6,10 +6,10 @@ namespace KQueue\Tests\Laravel;
 
 use KQueue\Console\RunCommand;
 use KQueue\Engine;
-use KQueue\Isolated\Profile;
-use KQueue\Process\Settings;
+use KQueue\Isolation\Profile;
 use KQueue\Runtime;
 use KQueue\Support\Config;
+use KQueue\Support\Settings;
 use PHPUnit\Framework\Attributes\TestWith;
 use ReflectionMethod;
 use ReflectionProperty;

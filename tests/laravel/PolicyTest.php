@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Events\CallQueuedListener;
-use KQueue\Isolated\Policy;
+use KQueue\Isolation\Policy;
 use KQueue\Tests\Laravel\Fixtures\EncryptedIsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\FreshJob;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use KQueue\Process\ProcessLimits;
-use KQueue\Process\Settings;
+use KQueue\Support\Settings;
 
 /** What the command says of a system that lets a process have too little. */
 final class ProcessLimitsTest extends TestCase

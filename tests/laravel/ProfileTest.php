@@ -7,7 +7,7 @@ namespace KQueue\Tests\Laravel;
 use Illuminate\Cache\FileStore;
 use Illuminate\Container\Container;
 use Illuminate\Queue\Events\Looping;
-use KQueue\Isolated\Profile;
+use KQueue\Isolation\Profile;
 use KQueue\Tests\Laravel\Fixtures\IsolatedJob;
 use KQueue\Tests\Laravel\Fixtures\PlainKQueueJob;
 use KQueue\Tests\Laravel\Fixtures\Recorder;

@@ -8,7 +8,7 @@ use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Queue\Console\WorkCommand;
 use Illuminate\Queue\Events\WorkerStopping;
 use KQueue\Console\RunCommand;
-use KQueue\Process\Settings;
+use KQueue\Support\Settings;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
 use KQueue\Tests\Laravel\Fixtures\TestJob;
 use PHPUnit\Framework\Attributes\DataProvider;

@@ -5,13 +5,13 @@ declare(strict_types=1);
 namespace KQueue\Tests\Laravel;
 
 use Illuminate\Contracts\Console\Kernel;
-use KQueue\Console\LaneOutput;
-use KQueue\Lane\LaneWorker;
-use KQueue\Lane\Template;
-use KQueue\Process\Settings;
+use KQueue\Application\Template;
+use KQueue\Output\LaneOutput;
 use KQueue\Support\Laravel;
+use KQueue\Support\Settings;
 use KQueue\Testing\FakeEngine;
 use KQueue\Tests\Laravel\Fixtures\Recorder;
+use KQueue\Worker\LaneWorker;
 use ReflectionObject;
 
 final class TemplateTest extends TestCase

@@ -6,7 +6,7 @@ namespace KQueue\Console;
 
 use Illuminate\Console\Command;
 use Illuminate\Contracts\Cache\Repository as Cache;
-use KQueue\Isolated\Profile;
+use KQueue\Isolation\Profile;
 use Symfony\Component\Console\Attribute\AsCommand;
 
 /** Shows what job classes have cost in lanes, and which run isolated because they misbehaved there; lets them start anew. */

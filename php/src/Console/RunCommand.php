@@ -12,21 +12,25 @@ use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\Worker;
 use Illuminate\Support\Stringable;
+use KQueue\Child\ChildWorker;
+use KQueue\Connections\OpenConnections;
 use KQueue\Contracts\Engine;
 use KQueue\Contracts\ProgramRestart;
 use KQueue\Exception\InvalidOption;
-use KQueue\Isolated\ChildWorker;
-use KQueue\Isolated\Profile;
-use KQueue\Lane\LaneWorker;
-use KQueue\Process\Image;
+use KQueue\Isolation\Profile;
+use KQueue\Output\JobOutput;
+use KQueue\Output\LaneOutput;
+use KQueue\Output\RunConsole;
+use KQueue\Process\LostJobs;
 use KQueue\Process\ProcessLimits;
-use KQueue\Process\Rescue;
 use KQueue\Process\Restart;
 use KQueue\Process\Runner;
 use KQueue\Process\ServerLimits;
-use KQueue\Process\Settings;
+use KQueue\Support\Clock;
 use KQueue\Support\Config;
 use KQueue\Support\Laravel;
+use KQueue\Support\Settings;
+use KQueue\Worker\LaneWorker;
 use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Input\ArrayInput;
 use Symfony\Component\Console\Input\InputOption;
@@ -40,7 +44,7 @@ use Throwable;
  * writeOutput(), logFailedJob(), writeStopReason() and outputUsingJson(), which are the same from Laravel 10 to 13.31; its options are those of the installed version.
  */
 #[AsCommand(name: 'kqueue:run')]
-final class RunCommand extends WorkCommand
+final class RunCommand extends WorkCommand implements RunConsole
 {
     /** Megabytes for Laravel itself, and for each lane beside it, if --memory is not given. */
     private const MEMORY = 128;
@@ -53,7 +57,7 @@ final class RunCommand extends WorkCommand
 
     private readonly Engine $engine;
 
-    private ?JobLines $lines = null;
+    private ?JobOutput $lines = null;
 
     public function __construct(Worker $worker, Cache $cache, Engine $engine)
     {
@@ -143,9 +147,9 @@ final class RunCommand extends WorkCommand
     }
 
     /** The lines that this command prints of jobs. */
-    public function lines(): JobLines
+    public function lines(): JobOutput
     {
-        return $this->lines ??= new JobLines($this->output->getOutput(), (bool) $this->outputUsingJson(), $this->laravel->make('config'));
+        return $this->lines ??= new JobOutput($this->output->getOutput(), (bool) $this->outputUsingJson(), $this->laravel->make('config'));
     }
 
     /**
@@ -279,7 +283,7 @@ final class RunCommand extends WorkCommand
             verbosity: $this->output->getVerbosity(),
             decorated: $this->output->isDecorated(),
             restartedAt: Laravel::isRestartable() ? $this->cache->get('illuminate:queue:restart') : null,
-            startedAt: Settings::now(),
+            startedAt: Clock::now(),
             memoryGiven: $this->option('memory') !== null,
             fresh: $this->option('fresh') || (bool) $config['fresh'],
             autoSlice: (float) $config['auto']['slice'],
@@ -372,7 +376,7 @@ final class RunCommand extends WorkCommand
 
     private function closeImage(): void
     {
-        foreach (Image::close($this->laravel) as $closed) {
+        foreach (OpenConnections::close($this->laravel) as $closed) {
             $this->line("  Closed what booting the application had opened: {$closed}.", null, 'v');
         }
     }
@@ -395,7 +399,7 @@ final class RunCommand extends WorkCommand
             ],
             new Runner($this->laravel, $this->engine, $settings, $this->output),
             new ChildWorker($this->laravel, $this->engine, $worker, $settings),
-            new Rescue($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? Profile::in($this->laravel, $this->cache) : null),
+            new LostJobs($this->laravel, $worker, $options, $settings->autoSlice > 0 || $settings->autoMemory > 0 ? Profile::in($this->laravel, $this->cache) : null),
         );
     }
 }

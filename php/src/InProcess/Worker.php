@@ -9,9 +9,9 @@ use Illuminate\Contracts\Container\Container as Application;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Worker as LaravelsWorker;
 use Illuminate\Queue\WorkerOptions;
-use KQueue\Lane\Leftovers;
-use KQueue\Lane\LaneWorker;
 use KQueue\Support\JobName;
+use KQueue\Worker\JobCleanup;
+use KQueue\Worker\LaneWorker;
 use Throwable;
 
 /**
@@ -56,7 +56,7 @@ class Worker extends LaneWorker
     #[\Override]
     protected function runJob($job, $connectionName, WorkerOptions $options)
     {
-        $leftovers = new Leftovers($this->app ?? Container::getInstance(), $this);
+        $leftovers = new JobCleanup($this->app ?? Container::getInstance(), $this);
         $this->jobBegins();
         $this->alarmRang = false;
 
@@ -64,7 +64,7 @@ class Worker extends LaneWorker
             parent::runJob($job, $connectionName, $options);
         } catch (Throwable $e) {
             // Thrown beside the job: what is not its timeout is for whoever called the worker, as in Laravel.
-            $this->timedOut() ? $this->failBeside($job, $options, $e) : throw $e;
+            $this->timedOut() ? $this->failOutsideAttempt($job, $options, $e) : throw $e;
         } finally {
             // Not only after the pause that --rest asks for.
             $this->disarm();

@@ -4,23 +4,26 @@ declare(strict_types=1);
 
 namespace KQueue\Lane;
 
-use Illuminate\Container\Container;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Queue\Jobs\DatabaseJob;
 use Illuminate\Queue\Jobs\RedisJob;
 use Illuminate\Queue\WorkerOptions;
-use KQueue\Console\JobLines;
-use KQueue\Console\RunCommand;
+use KQueue\Application\LaneApplication;
+use KQueue\Application\Probe;
+use KQueue\Child\ChildWorker;
 use KQueue\Contracts\Engine;
-use KQueue\Isolated\ChildWorker;
-use KQueue\Isolated\IsolatedRun;
-use KQueue\Isolated\Observer;
-use KQueue\Isolated\Policy;
-use KQueue\Process\Image;
-use KQueue\Process\Settings;
+use KQueue\Isolation\AutoIsolation;
+use KQueue\Isolation\Policy;
+use KQueue\Output\JobOutput;
+use KQueue\Output\RunConsole;
+use KQueue\Support\Clock;
 use KQueue\Support\JobFailure;
 use KQueue\Support\Laravel;
+use KQueue\Support\Settings;
+use KQueue\Worker\JobCleanup;
+use KQueue\Worker\LaneWorker;
+use KQueue\Worker\Life;
 use Throwable;
 
 /**
@@ -44,9 +47,9 @@ final class Lane
 
     private readonly WorkerOptions $options;
 
-    private readonly Leftovers $leftovers;
+    private readonly JobCleanup $leftovers;
 
-    private readonly Connections $connections;
+    private readonly IdleConnections $connections;
 
     private readonly Life $life;
 
@@ -62,11 +65,11 @@ final class Lane
         private readonly Policy $policy,
         private readonly IsolatedRun $isolatedRun,
         private readonly Settings $settings,
-        private readonly JobLines $lines,
+        private readonly JobOutput $lines,
     ) {
         $this->options = $settings->workerOptions();
-        $this->leftovers = new Leftovers($app, $worker);
-        $this->connections = new Connections($app, $engine, $settings->idleConnections);
+        $this->leftovers = new JobCleanup($app, $worker);
+        $this->connections = new IdleConnections($app, $engine, $settings->idleConnections);
         $this->life = new Life($app, $worker, $settings);
     }
 
@@ -78,13 +81,13 @@ final class Lane
      */
     public static function main(array $settings, array $process = []): void
     {
-        $app = self::application($settings);
+        $app = LaneApplication::begin($settings);
 
         try {
             self::checkFirst($app, $process);
-            self::in($app, Settings::fromArray($settings))->run();
+            self::make($app, Settings::fromArray($settings))->run();
         } finally {
-            self::end($app);
+            LaneApplication::end($app);
         }
     }
 
@@ -112,32 +115,12 @@ final class Lane
         $engine->write($message.PHP_EOL);
     }
 
-    /**
-     * The application of a lane that has just begun.
-     *
-     * @param  array<string, mixed>  $settings
-     */
-    public static function application(array $settings): Application
-    {
-        return $settings['cloned'] ? Container::getInstance() : Template::boot($settings);
-    }
-
-    /** An application holds itself, so it goes only when cycles are collected; its connections must not stay open until then. */
-    public static function end(Application $app): void
-    {
-        try {
-            Image::close($app);
-        } catch (Throwable) {
-            // What could not be closed goes with its object.
-        }
-    }
-
-    public static function in(Application $app, Settings $settings, ?Engine $engine = null, ?LaneWorker $worker = null, ?JobLines $lines = null): self
+    public static function make(Application $app, Settings $settings, ?Engine $engine = null, ?LaneWorker $worker = null, ?JobOutput $lines = null): self
     {
         $engine ??= $app->make(Engine::class);
         $worker ??= $app->make('queue.worker');
-        $lines ??= $app->make(RunCommand::class)->lines();
-        $observer = new Observer($app, $engine, $settings->autoSlice, $settings->autoMemory);
+        $lines ??= $app->make(RunConsole::class)->lines();
+        $observer = new AutoIsolation($app, $engine, $settings->autoSlice, $settings->autoMemory);
         $isolateAll = $settings->isolateAll || $engine->note(self::LACKS) !== '';
         $policy = new Policy($settings->isolate, $isolateAll, $settings->maxMemory, $observer);
 
@@ -228,21 +211,21 @@ final class Lane
         // A job that runs now may queue another before it ends: the queue is empty only if none ran when the look at it began.
         $noneRuns = $this->engine->jobsInFlight() === 0;
 
-        if (! $this->worker->mayLead($this->settings->connection, $this->settings->queue, $this->options)) {
+        if (! $this->worker->shouldRun($this->settings->connection, $this->settings->queue, $this->options)) {
             $this->engine->idle($sleep > 0 ? $sleep : 1.0);
             $this->stopsWhenEmpty($noneRuns);
 
             return null;
         }
 
-        $this->worker->startAfresh();
+        $this->worker->resetScope();
         $job = $this->worker->pop($this->settings->connection, $this->settings->queue);
 
         if ($job !== null) {
             return $job;
         }
 
-        $this->worker->idles($this->settings->connection, $this->settings->queue, $this->options);
+        $this->worker->fireIdle($this->settings->connection, $this->settings->queue, $this->options);
 
         if (! $this->stopsWhenEmpty($noneRuns)) {
             $this->engine->idle(max($sleep, self::LEAST_SLEEP));
@@ -276,7 +259,7 @@ final class Lane
             $began && $this->worker->memoryExceeded($limits->memory) => [$this->worker->memoryExitStatus(), 'memory'],
             // Loosely, as Laravel compares it: some cache stores return numbers as strings.
             $this->worker->restartedAt() != $this->settings->restartedAt => [0, 'restart_signal'],
-            $began && $limits->maxTime > 0 && Settings::now() - $this->settings->startedAt >= $limits->maxTime => [0, 'max_time'],
+            $began && $limits->maxTime > 0 && Clock::now() - $this->settings->startedAt >= $limits->maxTime => [0, 'max_time'],
             $limits->maxJobs > 0 && $reserved >= $limits->maxJobs => [0, 'max_jobs'],
             default => [0, null],
         };
@@ -295,7 +278,7 @@ final class Lane
         }
 
         $seconds = Laravel::stopWhenEmptyFor($this->options);
-        $idleFor = $this->engine->sinceLastFinished() ?? Settings::now() - $this->settings->startedAt;
+        $idleFor = $this->engine->sinceLastFinished() ?? Clock::now() - $this->settings->startedAt;
 
         return $seconds > 0 && $idleFor >= $seconds && $this->stop(0, 'empty_for');
     }
@@ -329,8 +312,8 @@ final class Lane
         // Also if the job runs elsewhere: what becomes of it is told here.
         $this->life->beginForJob();
 
-        $isolated = $this->says($job, $this->policy->isolates(...));
-        $fresh = ! $isolated && ! $this->settings->fresh && $this->says($job, $this->policy->isFresh(...));
+        $isolated = $this->policySays($job, $this->policy->isolates(...));
+        $fresh = ! $isolated && ! $this->settings->fresh && $this->policySays($job, $this->policy->isFresh(...));
         $timeout = $this->settings->once ? null : $this->worker->timeoutOf($job, $this->options);
 
         $memory = $isolated ? 0 : $this->memoryOf($job);
@@ -354,7 +337,7 @@ final class Lane
             $reusable = $this->leftovers->remove($name) && $reusable && ! $timedOut;
         } catch (Throwable $e) {
             // Thrown beside the job: by the exception handler, or by a timeout just before or after it.
-            $this->worker->failBeside($job, $this->options, $e);
+            $this->worker->failOutsideAttempt($job, $this->options, $e);
             $reusable = false;
         } finally {
             $this->engine->finished();
@@ -363,7 +346,7 @@ final class Lane
         $this->life->worked();
 
         if (! $isolated) {
-            $this->says($job, $this->policy->ran(...));
+            $this->policySays($job, $this->policy->ran(...));
         }
 
         // A lane that goes closes and frees what its jobs have left in it, connections and all.
@@ -389,8 +372,8 @@ final class Lane
     /** In short naps: a stop need not wait for its end. */
     private function rest(): void
     {
-        for ($end = Settings::now() + (float) $this->options->rest; ! $this->engine->isStopping();) {
-            if (($left = $end - Settings::now()) <= 0) {
+        for ($end = Clock::now() + (float) $this->options->rest; ! $this->engine->isStopping();) {
+            if (($left = $end - Clock::now()) <= 0) {
                 return;
             }
 
@@ -409,7 +392,7 @@ final class Lane
      *
      * @param  callable(array<string, mixed>): ?bool  $policy
      */
-    private function says(Job $job, callable $policy): bool
+    private function policySays(Job $job, callable $policy): bool
     {
         try {
             return (bool) $policy((array) $job->payload());

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace KQueue\Process;
 
+use KQueue\Support\Settings;
+
 /** Compares, before the run begins, what the system lets a process have with what as many jobs at once may need. */
 final class ProcessLimits
 {

@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 namespace KQueue\Process;
 
+use KQueue\Application\Template;
 use KQueue\Contracts\LaneRun;
 use KQueue\Contracts\ProgramRestart;
-use KQueue\Lane\Template;
-use KQueue\NativeEngine;
+use KQueue\Engine\NativeEngine;
 
 /**
  * Where lanes boot the application themselves, they begin from the process as it was before it had one: the program is started anew,

@@ -7,12 +7,14 @@ namespace KQueue\Process;
 use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Queue\WorkerOptions;
-use KQueue\Console\RunCommand;
+use KQueue\Application\Probe;
+use KQueue\Application\Template;
 use KQueue\Contracts\Engine;
 use KQueue\Lane\Lane;
-use KQueue\Lane\Probe;
-use KQueue\Lane\Template;
+use KQueue\Output\RunConsole;
+use KQueue\Support\Clock;
 use KQueue\Support\Laravel;
+use KQueue\Support\Settings;
 use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Output\OutputInterface;
 use Throwable;
@@ -192,12 +194,12 @@ final class Runner
         $ago = $this->engine->sinceLastFinished();
 
         if (! $this->settings->once) {
-            $this->app->make(RunCommand::class)->stopped(Laravel::workerStopping(
+            $this->app->make(RunConsole::class)->stopped(Laravel::workerStopping(
                 $status,
                 $this->options,
                 $this->engine->stopReason(),
                 $this->engine->jobsReserved(),
-                $ago === null ? null : Settings::now() - $ago,
+                $ago === null ? null : Clock::now() - $ago,
                 $this->settings->connection,
                 $this->settings->queue,
             ));

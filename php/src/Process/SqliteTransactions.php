@@ -7,6 +7,7 @@ namespace KQueue\Process;
 use Illuminate\Contracts\Foundation\Application;
 use Illuminate\Database\SQLiteConnection;
 use Illuminate\Support\ConfigurationUrlParser;
+use KQueue\Support\Settings;
 use PDO;
 use PDOException;
 use ReflectionMethod;

@@ -7,11 +7,11 @@ namespace KQueue\Testing;
 use Closure;
 use Illuminate\Container\Container;
 use Illuminate\Support\Facades\Facade;
+use KQueue\Application\Template;
 use KQueue\Contracts\Engine;
-use KQueue\Lane\Template;
 use KQueue\Process\Runner;
-use KQueue\Process\Settings;
 use KQueue\Support\Laravel;
+use KQueue\Support\Settings;
 use LogicException;
 
 /**

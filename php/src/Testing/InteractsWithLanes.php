@@ -7,7 +7,7 @@ namespace KQueue\Testing;
 use Closure;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Contracts\Foundation\Application;
-use KQueue\Lane\Template;
+use KQueue\Application\Template;
 
 /**
  * For an application's own PHPUnit tests: runs its jobs in lanes, at once, within the test's process. Needs the extension; tests are

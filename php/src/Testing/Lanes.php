@@ -12,10 +12,10 @@ use Illuminate\Queue\Jobs\SyncJob;
 use Illuminate\Queue\SyncQueue;
 use Illuminate\Queue\WorkerOptions;
 use InvalidArgumentException;
+use KQueue\Application\Template;
 use KQueue\Engine;
-use KQueue\Lane\LaneWorker;
-use KQueue\Lane\Template;
-use KQueue\NativeEngine;
+use KQueue\Engine\NativeEngine;
+use KQueue\Worker\LaneWorker;
 use stdClass;
 use Throwable;
 

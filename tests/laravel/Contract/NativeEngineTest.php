@@ -6,7 +6,7 @@ namespace KQueue\Tests\Laravel\Contract;
 
 use KQueue\Contracts\Engine;
 use KQueue\Engine as Native;
-use KQueue\NativeEngine;
+use KQueue\Engine\NativeEngine;
 
 /** The extension keeps the contract, and returns what the stub says. */
 final class NativeEngineTest extends EngineContract

@@ -7,7 +7,7 @@ namespace KQueue\Tests\Laravel\Contract;
 use KQueue\Contracts\Engine;
 use KQueue\Contracts\ProgramRestart;
 use KQueue\Engine as Native;
-use KQueue\Process\Rescue;
+use KQueue\Process\LostJobs;
 use PHPUnit\Framework\TestCase;
 use ReflectionClass;
 use ReflectionMethod;
@@ -55,7 +55,7 @@ final class ShapesTest extends TestCase
     public function test_the_rescue_expects_what_it_is_given(): void
     {
         $given = self::shape((string) Shape::stubDoc('supervise'), '$rescue');
-        $expected = self::shape((string) (new ReflectionMethod(Rescue::class, '__invoke'))->getDocComment(), '$job');
+        $expected = self::shape((string) (new ReflectionMethod(LostJobs::class, '__invoke'))->getDocComment(), '$job');
 
         // It makes do with less, as its tests give it.
         $names = array_map(static fn (string $key): string => rtrim($key, '?'), array_keys($expected->types ?? []));

@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .NOTPARALLEL:      # cargo uses all cores by itself
 
-.PHONY: help setup build demo test test-extensions test-rust test-phpt test-phpt-82 test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
+.PHONY: help setup build demo test test-extensions test-rust test-phpt test-phpt-82 test-phpt-host test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test-phpt: ## Test kqueue.so alone in PHP 8.4, with servers
 test-phpt-82: ## Test kqueue.so alone in PHP 8.2, with servers
 	@tools/setup servers databases
 	@tools/phpt 8.2
+
+test-phpt-host: ## Test kqueue.so alone in the PHP on the path, 8.2 to 8.5, with what servers there are
+	@tools/setup servers
+	@tools/phpt host
 
 test-valgrind: ## Test kqueue.so alone in PHP 8.4 under valgrind; not the tests in tests/phpt/slow.txt
 	@tools/setup servers

@@ -158,10 +158,11 @@ namespace KQueue {
          *        child_jobs: jobs after which a child is replaced
          * @param callable(): int                                     $runner runs in the runner; returns the exit status
          * @param callable(string $request): string                   $child  runs in a child, once per isolated job
-         * @param callable(array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, guilty: bool, timed_out: bool, error: string|null}): void $rescue
+         * @param callable(array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, guilty: bool, timed_out: bool, ended: bool, error: string|null}): void $rescue
          *        runs in a process of its own after a runner ended with jobs in flight, once for each. cause: null for a job that
          *        only was a neighbour, else how the runner died; guilty: it died of this job, else of one of several; timed_out: and
-         *        that was after the job's deadline; error: the fatal error that the first call for this job ended with
+         *        that was after the job's deadline; ended: the job had ended before, and what it had left behind was running; error: the
+         *        fatal error that the first call for this job ended with
          *
          * @return int the exit status of the last runner; 13 if runners died again and again
          *

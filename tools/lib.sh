@@ -19,10 +19,11 @@ use_php() {
   case ${1:-} in
     8.4) tested=$php ;;
     8.2) php=/usr/bin/php8.2 php_config=/usr/bin/php-config8.2 tested=/usr/bin/php8.2 ;;
+    host) php=$(command -v php || true) php_config=$(command -v php-config || true) tested=$php ;;    # whichever it has, 8.2 to 8.5
     valgrind) extensions=$build/ext/8.4 tested=$root/tools/checked-php ;;
     asan) tested=$root/tools/checked-php ;;
     debug) php=$build/php-debug/bin/php php_config=$build/php-debug/bin/php-config tested=$build/php-debug/bin/php ;;
-    *) die "give a PHP version, 8.4 or 8.2, or a way to check: valgrind, asan or debug" ;;
+    *) die "give a PHP version, 8.4 or 8.2, 'host' for the one on the path, or a way to check: valgrind, asan or debug" ;;
   esac
   export KQUEUE_CHECK=$1    # for tools/checked-php
 }

@@ -24,7 +24,7 @@ interface Supervisor
      * @param  array{isolated?: int, memory_limit?: int, grace?: float, child_jobs?: int, flush?: float}  $options
      * @param  callable(): int  $runner
      * @param  callable(string): string  $child  an empty request: there will be no other
-     * @param  callable(array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, guilty: bool, timed_out: bool, error: string|null}): void  $rescue
+     * @param  callable(array{id: string, class: string, connection: string, queue: string, attempts: int, cause: string|null, guilty: bool, timed_out: bool, ended: bool, error: string|null}): void  $rescue
      */
     public function supervise(array $options, callable $runner, callable $child, callable $rescue): int;
 }

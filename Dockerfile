@@ -34,7 +34,9 @@ COPY stubs stubs
 COPY tests/phpt tests/phpt
 RUN php -r 'exit(extension_loaded("kqueue") ? 0 : 1);' \
  && NO_INTERACTION=1 TEST_TIMEOUT=60 TEST_PHP_EXECUTABLE=/usr/bin/php8.4 \
-    php -n "$(php-config --extension-dir)/build/run-tests.php" -q -n --no-color --no-progress --show-diff tests/phpt
+    php -n "$(php-config --extension-dir)/build/run-tests.php" \
+      -q -n -j"$((2 * $(nproc)))" --shuffle --no-color --no-progress --show-diff -W /tmp/results tests/phpt \
+ && ! grep -vE '^(PASSED|SKIPPED)' /tmp/results
 
 
 FROM base AS runtime

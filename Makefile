@@ -6,7 +6,12 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .NOTPARALLEL:      # cargo uses all cores by itself
 
-.PHONY: help setup build demo test test-extensions test-rust test-phpt test-phpt-82 test-phpt-host test-valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
+# The tests in which lanes, copies and exchanges handle memory by hand, and in which timeouts, exceptions and ends of jobs cut in.
+MEMORY_TESTS := $(addprefix tests/phpt/,clone concurrently state engine/fresh.phpt engine/lanes.phpt engine/permits.phpt fatal/inline.phpt \
+  hooks/php.phpt hooks/shared-arguments.phpt $(addprefix runtime/,callback-throws.phpt exit.phpt nested.phpt reentrant.phpt timeout.phpt \
+  timeout-afterwards.phpt timeout-arguments.phpt timeout-caught.phpt timeout-results.phpt))
+
+.PHONY: help setup build demo test test-extensions test-rust test-phpt test-phpt-82 test-phpt-host test-valgrind valgrind asan debug-php fuzz test-laravel test-oracle test-e2e test-docker test-matrix lint fmt docker docker-run clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +44,11 @@ test-phpt-host: ## Test kqueue.so alone in the PHP on the path, 8.2 to 8.5, with
 	@tools/setup servers
 	@tools/phpt host
 
-test-valgrind: ## Test kqueue.so alone in PHP 8.4 under valgrind; not the tests in tests/phpt/slow.txt
+test-valgrind: ## Test what handles memory by hand in PHP 8.4 under valgrind
+	@tools/setup servers
+	@tools/phpt valgrind $(MEMORY_TESTS)
+
+valgrind: ## Test kqueue.so alone in PHP 8.4 under valgrind; not the tests in tests/phpt/slow.txt
 	@tools/setup servers
 	@tools/phpt valgrind
 

@@ -1,9 +1,7 @@
 //! KQueue\Engine: what the Laravel package is built on. Each method converts in, delegates, converts out.
 #![allow(non_snake_case, reason = "PHP's named arguments are Rust's")]
 
-use std::ffi::CString;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ext_php_rs::boxed::ZBox;
@@ -13,9 +11,8 @@ use ext_php_rs::types::{ZendHashTable, Zval};
 
 use kqueue_core::options;
 use kqueue_core::scheduler::{Grant, LaneId};
-use kqueue_engine::master::{self, Plan};
 use kqueue_engine::runner::{Pause, Wake};
-use kqueue_engine::scoreboard::{Counter, JobInfo, Scoreboard, now_ms};
+use kqueue_engine::scoreboard::{Counter, JobInfo, now_ms};
 
 use crate::convert::{self, Map};
 use crate::copy::rules;
@@ -24,27 +21,11 @@ use crate::isolated::{self, Limits, Outcome};
 use crate::lane::names::Name;
 use crate::lane::table::{self, Table};
 use crate::lane::{self, fresh, interrupt, memory, names, permit};
-use crate::prepared::{Options, PREPARED, board, counted};
+use crate::prepared::{PREPARED, board, counted};
 use crate::session::{self, with_desk};
 use crate::work::{self, Wanted, deadline_ms, note_left};
 use crate::zend::{self, Ending, Owned};
-use crate::{check, child, descriptors, process, report, state};
-
-/// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
-const BOARD_LANES: u32 = *options::LANES.end() as u32;
-
-/// The arguments that this process was started with, the interpreter's first, and which of them names the script.
-fn command_line() -> Option<(Vec<CString>, usize)> {
-    let bytes = std::fs::read("/proc/self/cmdline").ok()?;
-    let line: Vec<CString> = bytes
-        .strip_suffix(b"\0")?
-        .split(|byte| *byte == 0)
-        .map(CString::new)
-        .collect::<Result<_, _>>()
-        .ok()?;
-    let script = line.len().checked_sub(zend::argument_count())?;
-    Some((line, script))
-}
+use crate::{check, child, descriptors, process, report, restart, state};
 
 /// See stubs/kqueue.stub.php.
 #[php_class]
@@ -58,30 +39,7 @@ impl Engine {
     }
 
     pub fn options() -> ZBox<ZendHashTable> {
-        let span = |range: &std::ops::RangeInclusive<i64>| {
-            Map::new()
-                .long("least", *range.start())
-                .long("most", *range.end())
-        };
-        Map::new()
-            .map(
-                "concurrency",
-                span(&options::LANES).long("default", options::DEFAULT_LANES),
-            )
-            .map(
-                "isolated",
-                span(&options::CHILDREN).long("default", options::DEFAULT_CHILDREN),
-            )
-            .map(
-                "memory_limit",
-                Map::new().long("default", options::DEFAULT_MEMORY_MB),
-            )
-            .map("grace", Map::new().put("default", options::DEFAULT_GRACE))
-            .map(
-                "child_jobs",
-                Map::new().long("default", options::DEFAULT_CHILD_JOBS),
-            )
-            .done()
+        report::options()
     }
 
     pub fn supervise(
@@ -91,47 +49,8 @@ impl Engine {
         rescue: &Zval,
     ) -> PhpResult<i64> {
         check::supported()?;
-        let children = convert::integer(options, "isolated", options::DEFAULT_CHILDREN)?;
-        let memory = convert::integer(options, "memory_limit", options::DEFAULT_MEMORY_MB)?;
-        let grace = convert::seconds(options, "grace", options::DEFAULT_GRACE)?;
-        let child_jobs = convert::integer(options, "child_jobs", options::DEFAULT_CHILD_JOBS)?;
-        let flush = convert::seconds(options, "flush", 0.0)?;
-        if !options::CHILDREN.contains(&children)
-            || memory < 0
-            || !(grace.is_finite() && grace >= 0.0)
-            || child_jobs < 1
-        {
-            return Err(Fault::argument(format!(
-                "isolated must be {} to {} (is {children}), memory_limit and grace not negative, child_jobs at least 1 (is {child_jobs})",
-                options::CHILDREN.start(),
-                options::CHILDREN.end()
-            ))
-            .into());
-        }
-        let board = Scoreboard::new(BOARD_LANES, children as u32)
-            .map_err(|error| Fault::engine(error.to_string()))?;
-        let options = Options {
-            children: children as usize,
-            memory_limit_mb: memory as u64,
-            grace: Duration::from_secs_f64(grace.min(1e6)),
-            child_jobs: child_jobs.min(i64::from(u32::MAX)) as u32,
-            flush: (flush > 0.0).then(|| Duration::from_secs_f64(flush.min(1e6))),
-            board: Arc::new(board),
-        };
-        let plan = Plan {
-            children: options.children,
-            grace: options.grace,
-            ..Plan::default()
-        };
-        let mut program = process::Laravel {
-            runner: convert::own(runner),
-            child: convert::own(child),
-            rescue: convert::own(rescue),
-            options: options.clone(),
-        };
-        let status = master::supervise(plan, Arc::clone(&options.board), &mut program)
-            .map_err(|error| Fault::engine(error.to_string()))?;
-        Ok(i64::from(status))
+        let program = [runner, child, rescue].map(convert::own);
+        Ok(process::supervise(options, program)?)
     }
 
     pub fn template(boot: &Zval, shared: Option<&ZendHashTable>) -> PhpResult<ZBox<ZendHashTable>> {
@@ -164,22 +83,11 @@ impl Engine {
 
     #[php(name = "startedWith")]
     pub fn started_with(argument: &str) -> bool {
-        command_line().is_some_and(|(line, script)| {
-            let mut arguments = line.iter().skip(script + 1);
-            arguments.any(|other| other.to_bytes() == argument.as_bytes())
-        })
+        restart::started_with(argument)
     }
 
     pub fn restart(prepend: &str) -> PhpResult<()> {
-        let failed =
-            |why: String| Fault::engine(format!("the program cannot be started anew: {why}"));
-        let (mut line, script) =
-            command_line().ok_or_else(|| failed("its command line is not to be had".into()))?;
-        let setting = CString::new(format!("auto_prepend_file={prepend}"))
-            .map_err(|error| failed(error.to_string()))?;
-        line.splice(script..script, [c"-d".to_owned(), setting]);
-        zend::flush_output();
-        Err(failed(process::execute_again(&line).to_string()).into())
+        Err(restart::restart(prepend).into())
     }
 
     pub fn run(
@@ -418,7 +326,7 @@ impl Engine {
             Outcome::Died(reason) => ("died", Vec::new(), reason),
             Outcome::Overdue(reason) => ("timeout", Vec::new(), reason),
         };
-        Ok(outcome_map(status, &result, reason))
+        Ok(report::outcome(status, &result, reason))
     }
 
     pub fn fresh(request: &Zval, handler: &Zval, answer: &Zval) -> PhpResult<ZBox<ZendHashTable>> {
@@ -443,7 +351,7 @@ impl Engine {
                 ("exited", Vec::new(), "the job called exit()".to_owned())
             }
         };
-        Ok(outcome_map(status, &result, reason))
+        Ok(report::outcome(status, &result, reason))
     }
 
     pub fn ask(question: &Zval) -> PhpResult<Zval> {
@@ -566,14 +474,6 @@ impl Engine {
     pub fn state() -> ZBox<ZendHashTable> {
         report::state()
     }
-}
-
-fn outcome_map(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {
-    Map::new()
-        .put("status", status)
-        .put("result", zend::string(result).to_zval())
-        .put("reason", reason)
-        .done()
 }
 
 fn callback(name: &str, value: Option<&Zval>) -> Result<Option<Owned>, Fault> {

@@ -22,6 +22,7 @@ mod plain;
 mod prepared;
 mod process;
 mod report;
+mod restart;
 mod run;
 mod runtime;
 mod selftest;

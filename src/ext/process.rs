@@ -3,14 +3,19 @@
 
 use std::ffi::CString;
 use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
+use ext_php_rs::types::ZendHashTable;
+use kqueue_core::options;
 use kqueue_engine::children::Children;
 use kqueue_engine::link::{ChildLink, MasterLink};
-use kqueue_engine::master::{Blame, Lost, Program};
-use kqueue_engine::scoreboard::{JobInfo, now_ms};
+use kqueue_engine::master::{self, Blame, Lost, Plan, Program};
+use kqueue_engine::scoreboard::{JobInfo, Scoreboard, now_ms};
 
 use crate::child::{self, Reply};
 use crate::convert::{self, Map};
+use crate::exceptions::Fault;
 use crate::prepared::{self, Options};
 use crate::zend::{self, Ending, Owned};
 use crate::{run, serialized};
@@ -182,4 +187,54 @@ pub(crate) fn execute_again(arguments: &[CString]) -> std::io::Error {
     // SAFETY: both are lists of terminated strings that end with a null pointer.
     unsafe { libc::execv(c"/proc/self/exe".as_ptr(), pointers.as_ptr()) };
     std::io::Error::last_os_error()
+}
+
+/// The lane table of the scoreboard: lanes beyond it are not shown, and not given back when a runner dies.
+const BOARD_LANES: u32 = *options::LANES.end() as u32;
+
+/// Runs the master of a Laravel run in this process, with the callables of its runner, its children and its rescue. Returns its status.
+pub(crate) fn supervise(
+    given: &ZendHashTable,
+    [runner, child, rescue]: [Owned; 3],
+) -> Result<i64, Fault> {
+    let children = convert::integer(given, "isolated", options::DEFAULT_CHILDREN)?;
+    let memory = convert::integer(given, "memory_limit", options::DEFAULT_MEMORY_MB)?;
+    let grace = convert::seconds(given, "grace", options::DEFAULT_GRACE)?;
+    let child_jobs = convert::integer(given, "child_jobs", options::DEFAULT_CHILD_JOBS)?;
+    let flush = convert::seconds(given, "flush", 0.0)?;
+    if !options::CHILDREN.contains(&children)
+        || memory < 0
+        || !(grace.is_finite() && grace >= 0.0)
+        || child_jobs < 1
+    {
+        return Err(Fault::argument(format!(
+            "isolated must be {} to {} (is {children}), memory_limit and grace not negative, child_jobs at least 1 (is {child_jobs})",
+            options::CHILDREN.start(),
+            options::CHILDREN.end()
+        )));
+    }
+    let board = Scoreboard::new(BOARD_LANES, children as u32)
+        .map_err(|error| Fault::engine(error.to_string()))?;
+    let options = Options {
+        children: children as usize,
+        memory_limit_mb: memory as u64,
+        grace: Duration::from_secs_f64(grace.min(1e6)),
+        child_jobs: child_jobs.min(i64::from(u32::MAX)) as u32,
+        flush: (flush > 0.0).then(|| Duration::from_secs_f64(flush.min(1e6))),
+        board: Arc::new(board),
+    };
+    let plan = Plan {
+        children: options.children,
+        grace: options.grace,
+        ..Plan::default()
+    };
+    let mut program = Laravel {
+        runner,
+        child,
+        rescue,
+        options: options.clone(),
+    };
+    let status = master::supervise(plan, Arc::clone(&options.board), &mut program)
+        .map_err(|error| Fault::engine(error.to_string()))?;
+    Ok(i64::from(status))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ext_php_rs::boxed::ZBox;
 use ext_php_rs::types::ZendHashTable;
+use kqueue_core::options;
 use kqueue_engine::role::{Role, role};
 use kqueue_engine::runner::Desk;
 
@@ -13,6 +14,7 @@ use crate::lane::table::{self, Table};
 use crate::prepared::{After, PREPARED};
 use crate::session::{self, with_desk};
 use crate::slices::Cost;
+use crate::zend;
 
 /// What there is only while a run is under way.
 #[derive(Default)]
@@ -106,5 +108,42 @@ pub(crate) fn usage(cost: &Cost) -> ZBox<ZendHashTable> {
         .put("where", cost.places.clone())
         .put("effects", cost.effects.clone())
         .put("refused", cost.refused.clone().unwrap_or_default())
+        .done()
+}
+
+/// Returns the limits and defaults of options, for `Engine::options()`.
+pub(crate) fn options() -> ZBox<ZendHashTable> {
+    let span = |range: &std::ops::RangeInclusive<i64>| {
+        Map::new()
+            .long("least", *range.start())
+            .long("most", *range.end())
+    };
+    Map::new()
+        .map(
+            "concurrency",
+            span(&options::LANES).long("default", options::DEFAULT_LANES),
+        )
+        .map(
+            "isolated",
+            span(&options::CHILDREN).long("default", options::DEFAULT_CHILDREN),
+        )
+        .map(
+            "memory_limit",
+            Map::new().long("default", options::DEFAULT_MEMORY_MB),
+        )
+        .map("grace", Map::new().put("default", options::DEFAULT_GRACE))
+        .map(
+            "child_jobs",
+            Map::new().long("default", options::DEFAULT_CHILD_JOBS),
+        )
+        .done()
+}
+
+/// Returns how a job in an isolated child, or in a fresh application, ended.
+pub(crate) fn outcome(status: &str, result: &[u8], reason: String) -> ZBox<ZendHashTable> {
+    Map::new()
+        .put("status", status)
+        .put("result", zend::string(result).to_zval())
+        .put("reason", reason)
         .done()
 }

@@ -1,4 +1,4 @@
-//! The crates' structure: no file knows one that knows it, nor does any room.
+//! The crates' structure: no file knows one that knows it, nor does any room, and none is longer than one can hold in mind.
 //!
 //! What a file knows is read from its paths that begin with `crate`, `super` or `self`. A file and those in its own folder are one
 //! family, as Rust's modules are: a type may lie in the one and a part of its methods in the other.
@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// No file of the product has more lines.
+const LONGEST: usize = 500;
 
 const CRATES: [&str; 3] = ["core", "engine", "ext"];
 
@@ -223,6 +226,19 @@ fn crates_know_only_those_below() {
             for other in above {
                 assert!(!text.contains(other), "src/{name}: {module} knows {other}");
             }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_one_can_hold_in_mind() {
+    for name in CRATES {
+        for (module, text) in files(name) {
+            let lines = text.lines().count();
+            assert!(
+                lines <= LONGEST,
+                "src/{name}: {module} has {lines} lines, more than {LONGEST}: split it by subject"
+            );
         }
     }
 }

@@ -118,12 +118,12 @@ fn main() {
 
     cc::Build::new()
         .files(SHIM.iter().map(|name| format!("shim/{name}.c")))
-        .flags(&flags)
+        // As system headers, of which compilers do not complain.
+        .flags(flags.iter().map(|flag| flag.replacen("-I", "-isystem", 1)))
         .flag("-std=gnu11")
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1")
         .define("_GNU_SOURCE", None)
-        .warnings(false)
-        .flag("-Wno-unused-parameter")
+        .extra_warnings(true)
         .compile("kqueue_shim");
 
     // Never unloaded: helper threads may still run its code, and libraries may have copied a hook's address.

@@ -73,6 +73,9 @@ extern "C" fn info(_module: *mut ModuleEntry) {
     info_table_start!();
     info_table_row!("KQueue", env!("CARGO_PKG_VERSION"));
     info_table_row!("built for PHP", zend::built_for());
+    if cfg!(feature = "test-switches") {
+        info_table_row!("test switches", "obeyed: for tests only");
+    }
     info_table_end!();
 }
 

@@ -2,6 +2,8 @@
 A process whose hooks do not reach its calls refuses to run, in one sentence that says what to do
 --EXTENSIONS--
 kqueue
+--SKIPIF--
+<?php if (! require __DIR__.'/lib/switches.inc') die('skip kqueue.so was built without test switches'); ?>
 --ENV--
 KQUEUE_TEST_WITHOUT_HOOKS=1
 --FILE--

@@ -106,7 +106,7 @@ HashTable *kq_storage_table(zend_object *storage)
 	const zval *told = kq_inside(storage, &count, &own), *end = told + count;
 	HashTable *table = (HashTable *)((char *)storage - storage->handlers->offset);
 	zval *entry;
-	if (storage->handlers->offset < sizeof(HashTable) || zend_hash_num_elements(table) > (uint32_t)count || HT_IS_PACKED(table)) {
+	if (storage->handlers->offset < (int)sizeof(HashTable) || zend_hash_num_elements(table) > (uint32_t)count || HT_IS_PACKED(table)) {
 		return NULL;
 	}
 	ZEND_HASH_FOREACH_VAL(table, entry) {

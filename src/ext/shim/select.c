@@ -103,19 +103,19 @@ static zend_long keep(zval *set, bool (*ready)(void *, zval *), void *argument)
 
 typedef struct { struct pollfd *next; short counted; } answers;
 
-static bool is_ready(void *argument, zval *value)
+static bool is_ready(void *argument, ZEND_ATTRIBUTE_UNUSED zval *value)
 {
 	answers *all = argument;
 	return (all->next++)->revents & all->counted;
 }
 
-static bool has_buffered(void *argument, zval *value)
+static bool has_buffered(ZEND_ATTRIBUTE_UNUSED void *argument, zval *value)
 {
 	php_stream *stream = stream_of(value);
 	return stream && stream->writepos > stream->readpos;
 }
 
-static bool nothing(void *argument, zval *value) { return false; }
+static bool nothing(ZEND_ATTRIBUTE_UNUSED void *argument, ZEND_ATTRIBUTE_UNUSED zval *value) { return false; }
 
 /* Streams that have something in their buffers are readable at once; the others are not looked at then, as in PHP. */
 bool kq_select_buffered(zend_execute_data *frame, struct pollfd *list, zval *result)

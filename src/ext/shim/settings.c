@@ -46,7 +46,9 @@ void kq_ini_unquieten(zend_ini_entry *entry, void *on_modify)
 	entry->on_modify = (__typeof__(entry->on_modify))on_modify;
 }
 
-static void ignore_error(int type, zend_string *file, const uint32_t line, zend_string *message) {}
+static void ignore_error(ZEND_ATTRIBUTE_UNUSED int type, ZEND_ATTRIBUTE_UNUSED zend_string *file, ZEND_ATTRIBUTE_UNUSED const uint32_t line, ZEND_ATTRIBUTE_UNUSED zend_string *message)
+{
+}
 
 /* As the engine sets values back at a request's end: settings that refuse changes while a program runs do not do so here. What a
  * setting says of a value (that it is deprecated) was said to the job that set it: here it concerns nobody.

@@ -39,7 +39,7 @@ zend_property_info *kq_property_of_slot(zend_object *object, uint32_t slot)
 	return info && ZEND_TYPE_IS_SET(info->type) ? info : NULL;
 }
 
-bool kq_is_lazy(zend_object *object)
+bool kq_is_lazy(ZEND_ATTRIBUTE_UNUSED zend_object *object)
 {
 #if PHP_VERSION_ID >= 80400
 	return zend_object_is_lazy(object);

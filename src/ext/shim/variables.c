@@ -1,7 +1,7 @@
 /* Static variables of functions, and global variables. */
 #include "shim.h"
 
-bool kq_has_hooked_properties(const zend_class_entry *class_entry)
+bool kq_has_hooked_properties(ZEND_ATTRIBUTE_UNUSED const zend_class_entry *class_entry)
 {
 #if PHP_VERSION_ID >= 80400
 	return class_entry->num_hooked_props > 0;

@@ -37,7 +37,7 @@ static int descriptor_to_wait_for(zval *value)
 		zend_clear_exception();
 		return -1;
 	}
-	if (has_buffered(stream) || stream->eof || stream->wrapper && stream->wrapper->is_url && !stream->ops->cast
+	if (has_buffered(stream) || stream->eof || (stream->wrapper && stream->wrapper->is_url && !stream->ops->cast)
 		|| php_stream_cast(stream, PHP_STREAM_AS_FD_FOR_SELECT | PHP_STREAM_CAST_INTERNAL, (void *)&descriptor, 0) != SUCCESS
 		|| has_buffered(stream)) {
 		return -1;

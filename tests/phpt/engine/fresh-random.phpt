@@ -3,6 +3,8 @@ Whatever a lane has become, fresh() sees what a new lane sees; without an exchan
 --EXTENSIONS--
 kqueue
 mbstring
+--SKIPIF--
+<?php if (! require __DIR__.'/../lib/switches.inc') die('skip kqueue.so was built without test switches'); ?>
 --FILE--
 <?php
 // The steps of state/random.phpt, one list after the other in one lane. KQUEUE_SEED and KQUEUE_SEEDS are as there.

@@ -3,6 +3,8 @@ Under random schedules every lane sees what it sees alone; without an exchange s
 --EXTENSIONS--
 kqueue
 mbstring
+--SKIPIF--
+<?php if (! require __DIR__.'/../lib/switches.inc') die('skip kqueue.so was built without test switches'); ?>
 --FILE--
 <?php
 // 1,000 seeds, or KQUEUE_SEEDS of them, or the one that KQUEUE_SEED names: each fails alone, with what it takes to see it again.

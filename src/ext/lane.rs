@@ -331,8 +331,8 @@ pub(crate) fn with_settings(body: impl FnOnce(&mut Settings)) {
 
 /// Sets whether lanes are suspended at all: what a test leaves out must be found.
 pub(crate) fn prepare() {
-    let on = !cfg!(feature = "test-switches")
-        || std::env::var_os("KQUEUE_TEST_WITHOUT_HOOKS").is_none();
+    let on =
+        !cfg!(feature = "test-switches") || std::env::var_os("KQUEUE_TEST_WITHOUT_HOOKS").is_none();
     SUSPENDS.store(on, Ordering::Relaxed);
 }
 

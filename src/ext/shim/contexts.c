@@ -118,11 +118,3 @@ void kq_context_leave(kq_context *context)
 	ZVAL_NULL(&transfer.value);
 	zend_fiber_switch_context(&transfer);
 }
-
-/* Only for a context that was never entered: an ended one is freed by the engine's switch, a suspended one stays. */
-void kq_context_destroy(kq_context *context)
-{
-	if (!context->started) {
-		zend_fiber_destroy_context(&context->fiber);
-	}
-}

@@ -229,7 +229,6 @@ void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, c
 const char *kq_last_error(void) { return PG(last_error_message) ? ZSTR_VAL(PG(last_error_message)) : NULL; }
 const char *kq_last_error_file(void) { return PG(last_error_message) && PG(last_error_file) ? ZSTR_VAL(PG(last_error_file)) : NULL; }
 int kq_last_error_line(void) { return PG(last_error_lineno); }
-int kq_last_error_type(void) { return PG(last_error_message) ? PG(last_error_type) : 0; }
 
 void kq_set_last_error(zval *message)
 {

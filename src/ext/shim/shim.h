@@ -97,7 +97,6 @@ void kq_context_leave(kq_context *context); /* from the lane, back to the schedu
 bool kq_in_scheduler(void);
 int kq_base_error_reporting(void);
 void kq_scheduler_here(void);
-void kq_context_destroy(kq_context *context);
 
 kq_ending kq_call(zval *callable, zval *result, uint32_t count, zval *arguments);
 kq_ending kq_call_method(zend_object *object, zend_class_entry *scope, const char *name, size_t length, zval *result, uint32_t count, zval *arguments);
@@ -180,7 +179,6 @@ void kq_symbols_clear(void);
 void kq_copy_superglobals(HashTable *to);
 void kq_copy_symbols(HashTable *to);
 bool kq_is_instance(zend_class_entry *class_entry, zend_class_entry *of);
-size_t kq_object_handle_offset(zend_object *object);
 zend_long kq_next_free(HashTable *array);
 void kq_set_next_free(HashTable *array, zend_long next);
 bool kq_weakmap_each(zend_object *map, void (*each)(void *, zval *key, zval *value), void *argument);
@@ -232,7 +230,6 @@ void kq_reset_blocks(void);
 const char *kq_last_error(void);
 const char *kq_last_error_file(void);
 int kq_last_error_line(void);
-int kq_last_error_type(void);
 void kq_renew_handlers(const zval *error_handler, int error_handler_reporting, const zval *exception_handler);
 bool kq_flush_output(void);
 bool kq_has_output_buffer(void);

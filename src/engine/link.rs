@@ -36,20 +36,20 @@ pub enum Packet {
 
 /// One end of a control socket.
 #[derive(Debug)]
-pub(crate) struct Packets {
+pub(crate) struct ControlSocket {
     socket: OwnedFd,
     out: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
 }
 
-impl Packets {
+impl ControlSocket {
     /// Both ends.
-    pub(crate) fn pair() -> Result<(Packets, Packets), EngineError> {
+    pub(crate) fn pair() -> Result<(ControlSocket, ControlSocket), EngineError> {
         let (one, other) = pair(SockType::SeqPacket)?;
-        Ok((Packets::new(one), Packets::new(other)))
+        Ok((ControlSocket::new(one), ControlSocket::new(other)))
     }
 
-    fn new(socket: OwnedFd) -> Packets {
-        Packets {
+    fn new(socket: OwnedFd) -> ControlSocket {
+        ControlSocket {
             socket,
             out: VecDeque::new(),
         }
@@ -96,7 +96,7 @@ impl Packets {
         true
     }
 
-    /// Whether something is kept: the owner must call [`Packets::flush`] when the socket is writable.
+    /// Whether something is kept: the owner must call [`ControlSocket::flush`] when the socket is writable.
     pub(crate) fn is_pending(&self) -> bool {
         !self.out.is_empty()
     }
@@ -154,7 +154,7 @@ fn passed_with(message: &nix::sys::socket::RecvMsg<'_, '_, ()>) -> Option<OwnedF
 /// The runner's end of the control socket. Standalone, it also owns the zygote: dropping it ends and reaps it.
 #[derive(Debug)]
 pub struct MasterLink {
-    packets: Packets,
+    packets: ControlSocket,
     zygote: Option<Zygote>,
 }
 
@@ -167,7 +167,7 @@ struct Zygote {
 }
 
 impl MasterLink {
-    pub(crate) fn new(packets: Packets) -> MasterLink {
+    pub(crate) fn new(packets: ControlSocket) -> MasterLink {
         MasterLink {
             packets,
             zygote: None,
@@ -176,10 +176,10 @@ impl MasterLink {
 
     /// A link over a socket of packets whose other end is the caller's: for whoever plays the master.
     pub fn over(socket: OwnedFd) -> MasterLink {
-        MasterLink::new(Packets::new(socket))
+        MasterLink::new(ControlSocket::new(socket))
     }
 
-    pub(crate) fn with_zygote(packets: Packets, pid: i32, patience: Duration) -> MasterLink {
+    pub(crate) fn with_zygote(packets: ControlSocket, pid: i32, patience: Duration) -> MasterLink {
         let zygote = Zygote {
             pid,
             owner: std::process::id(),

@@ -9,17 +9,17 @@
 //! lanes know of it told to the children, which are still served. The second, if it comes more than a second later, ends everything at once, gives the jobs back, and the run returns 0, as
 //! an interrupted `queue:work` does.
 
-mod aftermath;
 mod control;
+mod recovery;
 mod report;
 
 pub use kqueue_core::blame::Blame;
 
-use aftermath::{Aftermath, Next, continue_with};
+use recovery::{Next, Recovery, continue_with};
 use report::say;
 
 use crate::error::EngineError;
-use crate::link::{ChildLink, MasterLink, Packet, Packets};
+use crate::link::{ChildLink, ControlSocket, MasterLink, Packet};
 use crate::reaper::{self, Process};
 use crate::role::{self, Role};
 use crate::scoreboard::{JobInfo, Scoreboard, now_ms};
@@ -125,7 +125,7 @@ pub fn zygote(
     board: Arc<Scoreboard>,
     program: &mut dyn Program,
 ) -> Result<MasterLink, EngineError> {
-    let (ours, theirs) = Packets::pair()?;
+    let (ours, theirs) = ControlSocket::pair()?;
     match zygote::fork(Role::Master)? {
         Side::Parent(pid) => {
             drop(theirs);
@@ -164,7 +164,7 @@ enum Phase {
     /// A runner lives.
     Serving,
     /// It has ended; its children are on their way out.
-    Clearing(Aftermath),
+    Clearing(Recovery),
     /// Its jobs are being given back.
     Rescuing(Process, Next),
     /// A new runner is due.
@@ -178,7 +178,7 @@ struct Master<'a> {
     board: Arc<Scoreboard>,
     program: &'a mut dyn Program,
     signals: Option<Signals>,
-    link: Option<Packets>,
+    link: Option<ControlSocket>,
     runner: Option<Process>,
     children: BTreeMap<u32, Process>,
     last_child: u32,
@@ -195,7 +195,7 @@ struct Master<'a> {
     seen: Option<(u32, u64)>,
     next_round: Instant,
     /// For which lane the master itself killed the runner, and why.
-    verdict: Option<(u32, String)>,
+    kill_reason: Option<(u32, String)>,
 }
 
 impl<'a> Master<'a> {
@@ -223,7 +223,7 @@ impl<'a> Master<'a> {
             restarts: 0,
             seen: None,
             next_round: Instant::now() + ROUND,
-            verdict: None,
+            kill_reason: None,
         }
     }
 
@@ -249,7 +249,7 @@ impl<'a> Master<'a> {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Signal(signal) => self.signalled(signal),
-            Event::Control(message) => self.obey(message),
+            Event::Control(message) => self.handle_message(message),
             Event::LinkClosed => self.link_closed(),
             Event::Ended { pid, status } => self.ended(pid, status),
             Event::Tick(now) => self.tick(now),
@@ -412,11 +412,11 @@ impl<'a> Master<'a> {
         let limit = job
             .deadline_ms
             .saturating_add(self.plan.grace.as_millis() as u64);
-        if job.deadline_ms == 0 || now <= limit || self.verdict.is_some() {
+        if job.deadline_ms == 0 || now <= limit || self.kill_reason.is_some() {
             return;
         }
         let late = Duration::from_millis(now - job.deadline_ms).as_secs_f64();
-        self.verdict = Some((
+        self.kill_reason = Some((
             lane,
             format!(
                 "was killed because it hung in one call, {late:.1} s past the timeout of the job,"
@@ -426,7 +426,7 @@ impl<'a> Master<'a> {
     }
 
     fn fork_runner(&mut self) -> Result<(), EngineError> {
-        let (ours, theirs) = Packets::pair()?;
+        let (ours, theirs) = ControlSocket::pair()?;
         self.board.reset();
         self.board.set_restarts(self.restarts);
         match zygote::fork(Role::Runner)? {
@@ -435,7 +435,7 @@ impl<'a> Master<'a> {
                 self.link = Some(ours);
                 self.runner = Some(Process::new(pid));
                 self.seen = None;
-                self.verdict = None;
+                self.kill_reason = None;
                 if self.paused {
                     self.tell(&Control::Signal { signal: PAUSE }, None);
                 }

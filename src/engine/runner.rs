@@ -6,7 +6,7 @@
 //! Invariant: no borrow of the desk is open while a lane runs, is made, is disposed of or is told of a signal. Its own calls borrow it, and a borrow
 //! held across a switch would meet itself.
 
-mod clash;
+mod conflict;
 mod desk;
 mod output;
 mod pause;
@@ -15,7 +15,7 @@ use std::io;
 
 use kqueue_core::scheduler::LaneId;
 
-pub use self::clash::{Clash, Seldom, Then};
+pub use self::conflict::{Conflict, RateLimit, Resolution};
 pub use self::desk::{Desk, Shared};
 pub use self::pause::{Descriptors, NoChild, Pause, Wake};
 
@@ -38,7 +38,7 @@ pub trait Lanes {
     /// The lane ended: frees what it had. Its number may be used again.
     fn dispose(&self, lane: LaneId);
     /// Two lanes use one descriptor at the same time. No lane runs meanwhile.
-    fn clashed(&self, _clash: Clash) {}
+    fn on_conflict(&self, _conflict: Conflict) {}
     /// A signal has come, and the desk has obeyed it: tells whoever wants to know. No lane runs meanwhile.
     fn signalled(&self, _signal: i32) {}
 }
@@ -78,13 +78,13 @@ fn go(desk: &Shared, lanes: &dyn Lanes) -> io::Result<()> {
                     fork(desk, lanes, lane);
                 }
                 pause => {
-                    let clash = desk.borrow_mut().paused(lane, pause);
-                    if let Some(clash) = clash {
-                        lanes.clashed(clash);
+                    let conflict = desk.borrow_mut().paused(lane, pause);
+                    if let Some(conflict) = conflict {
+                        lanes.on_conflict(conflict);
                     }
                 }
             }
-            desk.borrow_mut().hand_out();
+            desk.borrow_mut().dispatch_grants();
         }
         if desk.borrow().scheduler.over() {
             return Ok(());
@@ -113,7 +113,7 @@ fn fork(desk: &Shared, lanes: &dyn Lanes, parent: LaneId) {
 /// New lanes are made between turns, one at a time: it, or one that is ready now, may stand in line before the next is needed.
 fn start_wanted(desk: &Shared, lanes: &dyn Lanes) -> io::Result<()> {
     loop {
-        desk.borrow_mut().hand_out();
+        desk.borrow_mut().dispatch_grants();
         if !desk.borrow().scheduler.wants_lane() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kqueue_core::room::{Room, YOUNG};
 use kqueue_engine::limits;
-use kqueue_engine::runner::Seldom;
+use kqueue_engine::runner::RateLimit;
 
 use crate::lane::{self, memory, permit, table};
 use crate::session::{self, with_desk};
@@ -32,7 +32,7 @@ struct Known {
     /// Since when the leaders have found too few.
     crowded: Option<Instant>,
     called: Option<Instant>,
-    said: Seldom,
+    said: RateLimit,
 }
 
 /// The process may have as many descriptors as the system allows while this lives.
@@ -66,7 +66,7 @@ impl Known {
             self.called = Some(now);
         }
         // A burst of jobs is over by then, if they open less than they might.
-        let says = now - since > YOUNG && self.said.says(now).is_some();
+        let says = now - since > YOUNG && self.said.allow(now).is_some();
         (asks, says)
     }
 

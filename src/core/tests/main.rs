@@ -9,3 +9,4 @@ mod profile;
 mod room;
 mod scheduler;
 mod wire;
+mod words;

@@ -50,7 +50,7 @@ pub enum Ending {
     /// It ended before it took up the job, which has not begun: line up again.
     NotStarted,
     /// It wrote something that is not a frame, and was ended for it.
-    Garbled(WireError),
+    ProtocolError(WireError),
     /// The process that forks the children died, and they with it.
     MasterGone,
 }
@@ -67,7 +67,7 @@ impl fmt::Display for Ending {
             Ending::Signal(signal) => write!(out, "killed by {}", signals::describe(*signal)),
             Ending::Status(status) => write!(out, "exit status {status}"),
             Ending::NotStarted => write!(out, "ended before the job began"),
-            Ending::Garbled(error) => {
+            Ending::ProtocolError(error) => {
                 write!(out, "ended because it wrote to KQueue's socket: {error}")
             }
             Ending::MasterGone => {
@@ -89,10 +89,10 @@ pub(super) enum Exit {
 
 /// What the child said about its end.
 #[derive(Debug)]
-enum LastWord {
+enum FinalFrame {
     Exited,
     Fatal(FatalKind, String),
-    Garbled(WireError),
+    ProtocolError(WireError),
 }
 
 #[derive(Debug)]
@@ -114,7 +114,7 @@ pub(super) struct Child {
     pub(super) deadline: Option<Instant>,
     socket: Option<OwnedFd>,
     closed: bool,
-    last_word: Option<LastWord>,
+    last_word: Option<FinalFrame>,
     decoder: Decoder,
     out: Vec<u8>,
     sent: usize,
@@ -191,7 +191,7 @@ impl Child {
                 }
                 Ok(Some(frame)) => return self.judge(frame),
                 Ok(None) => {}
-                Err(error) => return self.garbled(error),
+                Err(error) => return self.bad_protocol(error),
             }
             let Some(socket) = self.socket.as_ref().filter(|_| !self.closed) else {
                 self.closed = true;
@@ -245,16 +245,18 @@ impl Child {
         // deadline may well answer with exit().
         let overdue = matches!(exit, Exit::Reaped { overdue: true, .. });
         match &self.last_word {
-            Some(LastWord::Fatal(FatalKind::OutOfMemory { limit_mb }, _)) => {
+            Some(FinalFrame::Fatal(FatalKind::OutOfMemory { limit_mb }, _)) => {
                 return Some(Ending::OutOfMemory {
                     limit_mb: *limit_mb,
                 });
             }
-            Some(LastWord::Fatal(FatalKind::Error, message)) => {
+            Some(FinalFrame::Fatal(FatalKind::Error, message)) => {
                 return Some(Ending::Fatal(message.clone()));
             }
-            Some(LastWord::Garbled(error)) => return Some(Ending::Garbled(error.clone())),
-            Some(LastWord::Exited) if !overdue => return Some(Ending::Exited),
+            Some(FinalFrame::ProtocolError(error)) => {
+                return Some(Ending::ProtocolError(error.clone()));
+            }
+            Some(FinalFrame::Exited) if !overdue => return Some(Ending::Exited),
             _ => {}
         }
         Some(match exit {
@@ -271,25 +273,25 @@ impl Child {
 
     /// Whether it must be made to end: what it writes is no longer understood.
     pub(super) fn is_garbled(&self) -> bool {
-        matches!(self.last_word, Some(LastWord::Garbled(_)))
+        matches!(self.last_word, Some(FinalFrame::ProtocolError(_)))
     }
 
     fn judge(&mut self, frame: Frame) -> Received {
         match &frame {
-            Frame::Run(_) => return self.garbled(WireError::Kind(1)),
-            Frame::Answer(_) => return self.garbled(WireError::Kind(3)),
-            Frame::Exited => self.last_word = Some(LastWord::Exited),
+            Frame::Run(_) => return self.bad_protocol(WireError::Kind(1)),
+            Frame::Answer(_) => return self.bad_protocol(WireError::Kind(3)),
+            Frame::Exited => self.last_word = Some(FinalFrame::Exited),
             Frame::Fatal { kind, message } => {
-                self.last_word = Some(LastWord::Fatal(*kind, message.clone()));
+                self.last_word = Some(FinalFrame::Fatal(*kind, message.clone()));
             }
             Frame::Started | Frame::Spent | Frame::Ask(_) | Frame::Done(_) => {}
         }
         Received::Frame(frame)
     }
 
-    fn garbled(&mut self, error: WireError) -> Received {
+    fn bad_protocol(&mut self, error: WireError) -> Received {
         if self.last_word.is_none() {
-            self.last_word = Some(LastWord::Garbled(error));
+            self.last_word = Some(FinalFrame::ProtocolError(error));
         }
         self.closed = true;
         Received::Closed

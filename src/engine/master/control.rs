@@ -1,6 +1,6 @@
 //! What the runner and the master tell each other over their socket.
 
-use super::aftermath::Next;
+use super::recovery::Next;
 use super::report::say;
 use super::{Master, Phase};
 use crate::error::EngineError;
@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 impl Master<'_> {
-    pub(super) fn obey(&mut self, message: Control) {
+    pub(super) fn handle_message(&mut self, message: Control) {
         let now = Instant::now();
         let grace = self.plan.grace;
         match message {
@@ -51,7 +51,7 @@ impl Master<'_> {
             child.leave(now, self.plan.grace);
         }
         if self.standalone {
-            self.phase = Phase::Clearing(self.aftermath(Vec::new(), Next::Return(0)));
+            self.phase = Phase::Clearing(self.recovery(Vec::new(), Next::Return(0)));
         }
     }
 

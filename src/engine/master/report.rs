@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 
 /// The line in the log that says how a runner died and what it was doing.
-pub(super) fn obituary(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> String {
+pub(super) fn death_report(pid: i32, how: &str, lost: &[Lost], torn: &[u32]) -> String {
     let count = |blame: Blame| {
         let in_flight = lost.iter().filter(|job| !job.ended);
         in_flight.filter(|job| job.blame == blame).count()

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use kqueue_core::permits::Permits;
 use kqueue_core::scheduler::{LaneId, Scheduler};
 
-use super::clash::{Clash, Then};
+use super::conflict::{Conflict, Resolution};
 use super::output::Output;
 use super::pause::{Descriptors, Wake};
 use crate::children::Children;
@@ -99,7 +99,7 @@ struct Slot {
     /// Its entries in `held`.
     holds: Vec<RawFd>,
     /// Whose request it lets go first, until it has had its turn.
-    clash: Option<Clash>,
+    conflict: Option<Conflict>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -191,14 +191,14 @@ impl Desk {
         self.set_deadline(lane, None);
         let now = self.now();
         if self.scheduler.finish(lane, now) {
-            self.tell_leader();
+            self.notify_leader();
         }
     }
 
     /// Asks for the end of the run.
     pub fn stop(&mut self, status: i32, reason: &str) {
         self.scheduler.stop(status, reason);
-        self.tell_leader();
+        self.notify_leader();
     }
 
     /// Where signals come from: a lane that uses the processor leaves it for a moment when one of these is readable.
@@ -224,7 +224,7 @@ impl Desk {
     /// Pauses or resumes reserving.
     pub fn pause(&mut self, paused: bool) {
         self.scheduler.pause(paused);
-        self.tell_leader();
+        self.notify_leader();
     }
 }
 
@@ -253,7 +253,7 @@ impl Desk {
         let now = self.now();
         if self.scheduler.line_up(lane, now) {
             self.set_deadline(lane, None);
-            self.tell_leader();
+            self.notify_leader();
         }
         self.call_if_wanted(lane);
     }
@@ -263,7 +263,7 @@ impl Desk {
     }
 
     /// The leader looks again, if it waits for news; if it does not, it will before it waits.
-    fn tell_leader(&mut self) {
+    fn notify_leader(&mut self) {
         self.news = true;
         if let Some(leader) = self.scheduler.leader()
             && matches!(self.slots[leader as usize].state, State::Idle)
@@ -315,14 +315,14 @@ impl Desk {
         lane: LaneId,
         fds: Descriptors,
         timeout: Option<Duration>,
-    ) -> Option<Clash> {
+    ) -> Option<Conflict> {
         self.set_state(lane, State::Waiting(fds));
         if self.is_cancelled(lane) {
             self.wake(lane, Wake::Woken(Woken::Cancelled));
             return None;
         }
         let token = self.token(lane);
-        let mut clash = None;
+        let mut conflict = None;
         for fd in fds.get().iter().filter(|fd| fd.fd >= 0) {
             let watched = match self.reactor.watch(fd.fd, fd.events, token) {
                 Ok(watched) => watched,
@@ -340,17 +340,17 @@ impl Desk {
                 self.handle(stale);
             }
             if let Some(other) = watched.beside {
-                clash = clash.or_else(|| self.clash(fd.fd, other, lane));
+                conflict = conflict.or_else(|| self.conflict(fd.fd, other, lane));
             }
         }
-        if clash.is_some_and(|clash| clash.then == Then::Fails) {
+        if conflict.is_some_and(|conflict| conflict.then == Resolution::Fails) {
             self.wake(lane, Wake::Woken(Woken::Barred));
-            return clash;
+            return conflict;
         }
         if let Some(time) = timeout {
             self.wake_after(lane, time);
         }
-        clash
+        conflict
     }
 
     /// When something happens that no descriptor tells of.
@@ -384,7 +384,7 @@ impl Default for Slot {
             parent: None,
             beside: Vec::new(),
             holds: Vec::new(),
-            clash: None,
+            conflict: None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `stream_select()` and `socket_select()` above `FD_SETSIZE`: PHP's own refuse descriptors that an `fd_set` has no room for, which lanes
-//! soon have. Then `poll` does their work. What has lower ones is PHP's as ever.
+//! soon have. Resolution `poll` does their work. What has lower ones is PHP's as ever.
 #![expect(unsafe_code, reason = "reads and writes a PHP call's arguments")]
 
 use std::io;

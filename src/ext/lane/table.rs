@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
 use kqueue_core::scheduler::LaneId;
-use kqueue_engine::runner::{Pause, Seldom, Wake};
+use kqueue_engine::runner::{Pause, RateLimit, Wake};
 use kqueue_engine::scoreboard::Scoreboard;
 
 use super::{Birth, CALLED_IN, CancelState, Lane, MemoryLimit, Work};
@@ -44,7 +44,7 @@ pub(crate) struct Table {
     /// What the run's owner wants to have called, in its own world, for each signal.
     on_signal: Option<Owned>,
     ended: Cell<usize>,
-    conflicts: RefCell<Seldom>,
+    conflicts: RefCell<RateLimit>,
     /// The collector is to run as soon as no lane does.
     collect: Cell<bool>,
     clones: Cell<u64>,

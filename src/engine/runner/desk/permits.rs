@@ -74,7 +74,7 @@ impl Desk {
             .leader()
             .is_some_and(|leader| holders.contains(&leader))
         {
-            self.tell_leader();
+            self.notify_leader();
         }
     }
 

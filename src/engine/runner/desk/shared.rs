@@ -9,7 +9,7 @@ use kqueue_core::scheduler::LaneId;
 use super::{Desk, SIGNALS, State};
 use crate::interpose::Woken;
 use crate::reactor::{READING, Token};
-use crate::runner::clash::{Clash, Then};
+use crate::runner::conflict::{Conflict, Resolution};
 use crate::runner::pause::{Pause, Wake};
 
 /// What lanes ask.
@@ -30,11 +30,12 @@ impl Desk {
         let first = reader.map(|reader| (reader & 0xffff_ffff) as LaneId);
         let apart = |first: &LaneId| self.owner(*first) != self.owner(lane);
         let busy = first.filter(|first| apart(first) && self.reads_only(*first, fd));
-        let clash = busy.and_then(|first| Clash::over(fd, first, lane, Then::SendsLater));
+        let conflict =
+            busy.and_then(|first| Conflict::over(fd, first, lane, Resolution::SendsLater));
         if let Some(slot) = self.slots.get_mut(lane as usize) {
-            slot.clash = clash;
+            slot.conflict = conflict;
         }
-        clash.is_none()
+        conflict.is_none()
     }
 }
 
@@ -93,18 +94,18 @@ impl Desk {
         }
     }
 
-    pub(super) fn clash(&self, fd: RawFd, other: Token, second: LaneId) -> Option<Clash> {
+    pub(super) fn conflict(&self, fd: RawFd, other: Token, second: LaneId) -> Option<Conflict> {
         if other >= SIGNALS {
             return None;
         }
         let first = (other & 0xffff_ffff) as LaneId;
         if self.reads_only(first, fd) && self.reads_only(second, fd) {
-            return Clash::over(fd, first, second, Then::Fails);
+            return Conflict::over(fd, first, second, Resolution::Fails);
         }
         // Lanes that run beside each other for one job share its connections on purpose.
         let apart = self.owner(first) != self.owner(second);
         apart
-            .then(|| Clash::over(fd, first, second, Then::Waits))
+            .then(|| Conflict::over(fd, first, second, Resolution::Waits))
             .flatten()
     }
 }

@@ -9,7 +9,7 @@ use super::{Desk, NOTICE, State};
 use crate::children::Children;
 use crate::interpose::Woken;
 use crate::reactor::Token;
-use crate::runner::clash::Clash;
+use crate::runner::conflict::Conflict;
 use crate::runner::pause::{Pause, Wake};
 
 /// What the loop asks.
@@ -37,7 +37,7 @@ impl Desk {
     }
 
     /// The lane gave up the processor. Another job that waits for the same descriptor is told of, if there is one.
-    pub(in crate::runner) fn paused(&mut self, lane: LaneId, pause: Pause) -> Option<Clash> {
+    pub(in crate::runner) fn paused(&mut self, lane: LaneId, pause: Pause) -> Option<Conflict> {
         self.hold(lane, &pause);
         match pause {
             Pause::Wait { fds, timeout } => {
@@ -85,7 +85,7 @@ impl Desk {
                 if self.is_cancelled(lane) {
                     self.wake(lane, Wake::Woken(Woken::Cancelled));
                 }
-                return self.slots[lane as usize].clash;
+                return self.slots[lane as usize].conflict;
             }
             Pause::Join => self.set_state(lane, State::Joining),
             Pause::Ended => {
@@ -108,7 +108,7 @@ impl Desk {
         } else {
             let now = self.now();
             self.scheduler.ended(lane, now);
-            self.tell_leader();
+            self.notify_leader();
         }
         parent
     }
@@ -147,7 +147,7 @@ impl Desk {
     }
 
     /// Gives lanes in line what there is for them.
-    pub(in crate::runner) fn hand_out(&mut self) {
+    pub(in crate::runner) fn dispatch_grants(&mut self) {
         while let Some((lane, grant)) = self.scheduler.grant() {
             self.wake(lane, Wake::Granted(grant));
         }

@@ -240,7 +240,7 @@ fn every_end_has_its_reason() {
         assert_eq!(runner.false_starts, 0);
         let garbled = runner.run(job("garbage"));
         assert!(
-            matches!(garbled, Fate::Lost(Ending::Garbled(_))),
+            matches!(garbled, Fate::Lost(Ending::ProtocolError(_))),
             "{garbled:?}"
         );
         assert_eq!(runner.run(job("echo next")).text(), "next");

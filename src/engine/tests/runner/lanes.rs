@@ -12,7 +12,7 @@ use kqueue_core::permits::Permit;
 use kqueue_core::scheduler::{Grant, JobId, LaneId, Scheduler, Waiting};
 use kqueue_engine::children::Children;
 use kqueue_engine::interpose::Woken;
-use kqueue_engine::runner::{self, Clash, Descriptors, Desk, Lanes, Pause, Shared, Wake};
+use kqueue_engine::runner::{self, Conflict, Descriptors, Desk, Lanes, Pause, Shared, Wake};
 use kqueue_engine::signals::Signals;
 
 /// Longer than any test takes, however busy the machine is.
@@ -135,7 +135,7 @@ pub(crate) struct Run {
     pub(crate) queue: Queue,
     /// The signals it was told of, and whether the run was stopping then.
     pub(crate) told: Vec<(i32, bool)>,
-    pub(crate) clashes: Vec<Clash>,
+    pub(crate) conflicts: Vec<Conflict>,
     programs: HashMap<JobId, VecDeque<Act>>,
     lanes: Vec<Option<Lane>>,
     free: Vec<LaneId>,
@@ -194,7 +194,7 @@ impl Run {
             log: Log::default(),
             queue: Queue::default(),
             told: Vec::new(),
-            clashes: Vec::new(),
+            conflicts: Vec::new(),
             programs: HashMap::new(),
             lanes: Vec::new(),
             free: Vec::new(),
@@ -407,8 +407,8 @@ impl Lanes for Driven<'_> {
         self.0.borrow_mut().resume(id, wake)
     }
 
-    fn clashed(&self, clash: Clash) {
-        self.0.borrow_mut().clashed(clash);
+    fn on_conflict(&self, conflict: Conflict) {
+        self.0.borrow_mut().on_conflict(conflict);
     }
 
     fn signalled(&self, signal: i32) {
@@ -504,9 +504,9 @@ impl Run {
         }
     }
 
-    fn clashed(&mut self, clash: Clash) {
+    fn on_conflict(&mut self, conflict: Conflict) {
         drop(self.desk.borrow_mut());
-        self.clashes.push(clash);
+        self.conflicts.push(conflict);
     }
 
     fn signalled(&mut self, signal: i32) {

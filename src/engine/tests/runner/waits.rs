@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::lanes::{
     Act, Run, act, ms, pipe, put_byte, replace, say, say_answer, sleep, take_byte, wait_for, writes,
 };
-use kqueue_engine::runner::{Clash, Seldom, Then};
+use kqueue_engine::runner::{Conflict, RateLimit, Resolution};
 use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 
@@ -123,13 +123,13 @@ fn the_second_that_reads_from_one_descriptor_fails() {
     ]);
     run.go().unwrap();
     assert_eq!(run.lines(), ["2 Barred", "2 TimedOut", "1 Ready"]);
-    let clash = clash(shared.read(), Then::Fails);
-    assert_eq!(run.clashes, [clash]);
-    assert!(clash.what().starts_with("pipe:["), "{}", clash.what());
+    let conflict = conflict(shared.read(), Resolution::Fails);
+    assert_eq!(run.conflicts, [conflict]);
+    assert!(conflict.what().starts_with("pipe:["), "{}", conflict.what());
 }
 
-fn clash(fd: i32, then: Then) -> Clash {
-    Clash {
+fn conflict(fd: i32, then: Resolution) -> Conflict {
+    Conflict {
         fd,
         first: 0,
         second: 1,
@@ -165,7 +165,7 @@ fn lanes_that_watch_one_descriptor_take_turns() {
         run.lines(),
         ["3 goes on", "1 Ready", "3 writes again", "2 Ready"]
     );
-    assert_eq!(run.clashes, [clash(reader, Then::Waits)]);
+    assert_eq!(run.conflicts, [conflict(reader, Resolution::Waits)]);
 }
 
 /// What is sent while another waits for its answer would be answered into that: it is sent afterwards.
@@ -204,7 +204,7 @@ fn a_request_waits_for_the_end_of_another() {
         run.lines(),
         ["3 goes on", "1 has half", "1 has all", "2 sends"]
     );
-    assert_eq!(run.clashes[0], clash(fd, Then::SendsLater));
+    assert_eq!(run.conflicts[0], conflict(fd, Resolution::SendsLater));
     // Only who reads from it alone is in the middle of something.
     run.job([
         wait_for(&[(fd, IN), (writer, IN)], Some(ms(10))),
@@ -253,7 +253,7 @@ fn reading_and_writing_one_socket_is_no_clash() {
     ]);
     run.go().unwrap();
     assert_eq!(run.lines(), ["2 Ready", "1 Ready"]);
-    assert!(run.clashes.is_empty());
+    assert!(run.conflicts.is_empty());
 }
 
 /// Whoever is woken gets a connection, or a message, of its own.
@@ -269,19 +269,19 @@ fn what_many_may_wait_for_is_no_clash() {
     }
     run.go().unwrap();
     assert_eq!(run.lines().len(), 4);
-    assert!(run.clashes.is_empty());
+    assert!(run.conflicts.is_empty());
 }
 
 #[test]
 fn a_clash_is_spoken_of_seldom() {
-    let mut seldom = Seldom::default();
+    let mut limit = RateLimit::default();
     let now = Instant::now();
     let after = |milliseconds| now + ms(milliseconds);
-    assert_eq!(seldom.says(now), Some(0));
-    assert_eq!(seldom.says(after(1)), None);
-    assert_eq!(seldom.says(after(9_999)), None);
-    assert_eq!(seldom.says(after(10_000)), Some(2));
-    assert_eq!(seldom.says(after(10_001)), None);
+    assert_eq!(limit.allow(now), Some(0));
+    assert_eq!(limit.allow(after(1)), None);
+    assert_eq!(limit.allow(after(9_999)), None);
+    assert_eq!(limit.allow(after(10_000)), Some(2));
+    assert_eq!(limit.allow(after(10_001)), None);
 }
 
 #[test]
@@ -289,10 +289,10 @@ fn a_connection_is_named_by_its_other_end() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let stream = std::net::TcpStream::connect(address).unwrap();
-    let clash = clash(stream.as_raw_fd(), Then::Waits);
+    let conflict = conflict(stream.as_raw_fd(), Resolution::Waits);
     let fd = stream.as_raw_fd();
     assert_eq!(
-        clash.what(),
+        conflict.what(),
         format!("the connection to {address} (descriptor {fd})")
     );
 }

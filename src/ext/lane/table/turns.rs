@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use kqueue_core::scheduler::LaneId;
 use kqueue_engine::limits;
-use kqueue_engine::runner::{Clash, Lanes, Pause, Then, Wake};
+use kqueue_engine::runner::{Conflict, Lanes, Pause, Resolution, Wake};
 use kqueue_engine::signals::STOP;
 
 use super::{Table, call_back};
@@ -105,7 +105,7 @@ impl Lanes for Table {
         }
     }
 
-    fn clashed(&self, clash: Clash) {
+    fn on_conflict(&self, conflict: Conflict) {
         let job = |id: LaneId| {
             let lane = self.lane(id);
             if lane.is_null() {
@@ -114,24 +114,24 @@ impl Lanes for Table {
             // SAFETY: the lane is alive, and so is its owner.
             unsafe { (*Lane::world(lane)).id }
         };
-        let [first, second] = [clash.first, clash.second].map(|id| names::of(job(id)));
-        let then = match clash.then {
-            Then::Waits => "They wait in turn, and each may get what is meant for the other",
-            Then::SendsLater => "It sends nothing until the other has its answer",
-            Then::Fails => "Its call failed",
+        let [first, second] = [conflict.first, conflict.second].map(|id| names::of(job(id)));
+        let then = match conflict.then {
+            Resolution::Waits => "They wait in turn, and each may get what is meant for the other",
+            Resolution::SendsLater => "It sends nothing until the other has its answer",
+            Resolution::Fails => "Its call failed",
         };
         let mut message = format!(
             "{second} uses {} while {first} waits for it. {then}. Open a connection inside each job instead of handing one to \
              several, or let the job run isolated.",
-            clash.what()
+            conflict.what()
         );
-        if clash.then == Then::Fails {
+        if conflict.then == Resolution::Fails {
             // SAFETY: boxed and alive, and none runs.
-            if let Some(lane) = unsafe { self.lane(clash.second).as_mut() } {
+            if let Some(lane) = unsafe { self.lane(conflict.second).as_mut() } {
                 lane.call_error = Some(message.clone());
             }
         }
-        let Some(unsaid) = self.conflicts.borrow_mut().says(Instant::now()) else {
+        let Some(unsaid) = self.conflicts.borrow_mut().allow(Instant::now()) else {
             return;
         };
         if unsaid > 0 {

@@ -10,7 +10,7 @@ use crate::interpose::serves_many;
 
 /// Two lanes use one descriptor at the same time: what one of them is sent may reach the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Clash {
+pub struct Conflict {
     /// The descriptor.
     pub fd: RawFd,
     /// The lane that has waited for longer.
@@ -18,12 +18,12 @@ pub struct Clash {
     /// The lane that has just begun to use it.
     pub second: LaneId,
     /// What becomes of the second.
-    pub then: Then,
+    pub then: Resolution,
 }
 
-/// What becomes of the second lane of a [`Clash`].
+/// What becomes of the second lane of a [`Conflict`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum Resolution {
     /// It waits too, and is woken when the first has been, and has left something.
     Waits,
     /// It was about to send: it does so when the first does not wait for an answer any more.
@@ -32,9 +32,9 @@ pub enum Then {
     Fails,
 }
 
-impl Clash {
+impl Conflict {
     /// None for what many may wait for: who is woken gets a connection, or a message, of its own.
-    pub(super) fn over(fd: RawFd, first: LaneId, second: LaneId, then: Then) -> Option<Self> {
+    pub(super) fn over(fd: RawFd, first: LaneId, second: LaneId, then: Resolution) -> Option<Self> {
         (!serves_many(fd)).then_some(Self {
             fd,
             first,
@@ -64,16 +64,16 @@ impl Clash {
 
 /// Lets something be said at most once in a while.
 #[derive(Debug, Default)]
-pub struct Seldom {
+pub struct RateLimit {
     last: Option<Instant>,
     unsaid: u64,
 }
 
-impl Seldom {
+impl RateLimit {
     const WHILE: Duration = Duration::from_secs(10);
 
     /// Whether to say it now, and how often it has not been said since the last time.
-    pub fn says(&mut self, now: Instant) -> Option<u64> {
+    pub fn allow(&mut self, now: Instant) -> Option<u64> {
         if self
             .last
             .is_some_and(|last| now.saturating_duration_since(last) < Self::WHILE)

@@ -1,6 +1,6 @@
 //! What follows a runner's end: its children end, its jobs go back, a new runner comes or the run is over.
 
-use super::report::{obituary, say};
+use super::report::{death_report, say};
 use super::{CRASH_LOOP, FORK_ATTEMPTS, Lost, Master, Phase, ROUND};
 use crate::reaper::{self, Process};
 use crate::role::Role;
@@ -15,7 +15,7 @@ const STUCK_CHILDREN: Duration = Duration::from_secs(10);
 
 /// What is left to do after a runner's end.
 #[derive(Debug)]
-pub(super) struct Aftermath {
+pub(super) struct Recovery {
     pub(super) lost: Vec<Lost>,
     pub(super) next: Next,
     /// A child that cannot be killed (it hangs in the kernel) is waited for until then.
@@ -40,10 +40,10 @@ impl Master<'_> {
         let interrupted = self.stops.counted() > 1;
         let sent = libc::WIFSIGNALED(status) && self.board.was_killed();
         let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
-        let verdict = self.verdict.take();
-        let (death, how) = match verdict {
+        let kill_reason = self.kill_reason.take();
+        let (death, how) = match kill_reason {
             _ if goodbye || interrupted => (Death::Meant, reaper::describe(status)),
-            Some((lane, verdict)) => (Death::Hung(lane), verdict),
+            Some((lane, kill_reason)) => (Death::Hung(lane), kill_reason),
             None if sent => {
                 let how = reaper::describe(status) + ", which another process sent";
                 (Death::Killed, how)
@@ -64,10 +64,10 @@ impl Master<'_> {
         } else if interrupted {
             Next::Return(0)
         } else {
-            say(&obituary(pid, &how, &lost, &self.board.torn()));
+            say(&death_report(pid, &how, &lost, &self.board.torn()));
             self.after_death(now, status)
         };
-        self.phase = Phase::Clearing(self.aftermath(lost, next));
+        self.phase = Phase::Clearing(self.recovery(lost, next));
     }
 
     /// The jobs that were in flight, and what each of them has to do with it.
@@ -109,9 +109,9 @@ impl Master<'_> {
         Next::Restart
     }
 
-    pub(super) fn aftermath(&self, lost: Vec<Lost>, next: Next) -> Aftermath {
+    pub(super) fn recovery(&self, lost: Vec<Lost>, next: Next) -> Recovery {
         let now = Instant::now();
-        Aftermath {
+        Recovery {
             lost,
             next,
             patience: now + self.plan.grace * 2 + STUCK_CHILDREN,
@@ -121,7 +121,7 @@ impl Master<'_> {
     }
 
     /// All who worked on the lost jobs are dead: hand them to a rescue.
-    pub(super) fn give_back(&mut self, mut after: Aftermath, now: Instant) -> Phase {
+    pub(super) fn give_back(&mut self, mut after: Recovery, now: Instant) -> Phase {
         if !self.children.is_empty() {
             say("some isolated children do not die; going on without them");
             self.children.clear();

@@ -228,6 +228,8 @@ final class StopTest extends TestCase
         self::assertSame('WorkerStopping', end($since));
 
         if ($jobs === 1) {
+            // The leader, another lane than the job's, may be in the middle of a look at the queue, and finds nothing.
+            $since = $command === 'kqueue:run' ? array_values(array_diff($since, ['WorkerIdle'])) : $since;
             self::assertSame(['WorkerInterrupted', 'JobInterrupted', 'JobProcessed', 'JobAttempted', 'WorkerStopping'], $since);
         }
     }

@@ -5,8 +5,6 @@
 //! has none of that name.
 #![expect(unsafe_code, reason = "copies Zend values")]
 
-use std::ptr;
-
 use rustc_hash::FxHashMap;
 
 use super::included::{Included, Running};
@@ -19,7 +17,7 @@ use crate::zend::{self, Owned, Value, sys};
 pub(crate) struct Late {
     /// What makes the copies, as those of the template are made.
     copier: Copier,
-    statics: FxHashMap<usize, Value>,
+    statics: FxHashMap<usize, Owned>,
     functions: FxHashMap<usize, Variables>,
     /// Global variables with their names, in the order in which they came.
     globals: Vec<(Owned, Owned)>,
@@ -69,7 +67,7 @@ impl Late {
 
     /// Returns a static property's value for a lane that has not included the file of its class; None: as declared.
     pub(crate) fn value(&mut self, slot: usize) -> Option<Value> {
-        let from = ptr::from_ref(self.statics.get(&slot)?);
+        let from = self.statics.get(&slot)?.as_ptr();
         // SAFETY: on the PHP thread; what is remembered is a copy of its own, which nothing changes.
         Some(unsafe { self.copier.owned(from) }.into_raw())
     }
@@ -104,7 +102,7 @@ impl Late {
     /// As for [`Copier::owned`].
     pub(crate) unsafe fn keep(&mut self, slot: usize, live: *const Value) {
         // SAFETY: this function's contract.
-        let value = unsafe { self.copier.owned(live) }.into_raw();
+        let value = unsafe { self.copier.owned(live) };
         self.statics.insert(slot, value);
     }
 

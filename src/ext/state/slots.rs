@@ -110,6 +110,8 @@ impl Slots {
         functions: &[(usize, Variables)],
         globals: &[(Vec<u8>, *const Value)],
     ) {
+        // Nobody ever has this copy, of which lanes get theirs: its destructors are not the application's.
+        self.late.copier().set_silent(true);
         self.late.begin();
         for index in slots {
             // SAFETY: a slot's live value; no code runs until the copy has ended.
@@ -124,6 +126,7 @@ impl Slots {
             unsafe { self.late.keep_global(name, *value) };
         }
         self.late.end();
+        self.late.copier().set_silent(false);
     }
 
     /// Returns the objects that older static properties hold now: they are the live lane's own.

@@ -238,11 +238,14 @@ pub(crate) fn renew_globals() -> bool {
     if lane.is_null() {
         return true;
     }
-    if !zend::run_shutdown_functions() {
+    // Both may suspend the lane, whose globals are exchanged then: nothing of them is borrowed here.
+    if !zend::run_shutdown_functions() || !zend::flush_output() {
         return false;
     }
-    // SAFETY: the running lane; output callbacks may suspend it, and nobody looks at its globals meanwhile.
-    unsafe { (*lane).globals.renew() }
+    // SAFETY: the running lane; the borrow ends with the call, which runs no other code.
+    let first = unsafe { (*lane).globals.first_handlers() };
+    first.put_back();
+    true
 }
 
 /// Puts the settings back that the running lane has changed.

@@ -9,7 +9,7 @@ use std::mem::{self, MaybeUninit};
 
 use super::handlers::Handlers;
 use super::modules::held;
-use crate::zend::{self, Owned, sys};
+use crate::zend::{self, Owned, Value, sys};
 
 /// One lane's share, or, while that lane runs, the scheduler's.
 pub(crate) struct Globals {
@@ -44,6 +44,30 @@ struct Serializer {
     lock: u32,
     serialize: sys::_php_basic_globals__bindgen_ty_1,
     unserialize: sys::_php_basic_globals__bindgen_ty_2,
+}
+
+/// The handlers that a lane began with. The lane, or the base, holds them.
+pub(crate) struct FirstHandlers {
+    error: Value,
+    error_reporting: i32,
+    exception: Value,
+}
+
+impl FirstHandlers {
+    /// Makes these the running lane's again, between two jobs. Destructors of those before may run, and wait.
+    pub(crate) fn put_back(&self) {
+        // SAFETY: on the PHP thread; the handlers are live, and copied with counts of their own.
+        unsafe {
+            sys::kq_renew_handlers(
+                &raw const self.error,
+                self.error_reporting,
+                &raw const self.exception,
+            );
+        }
+        zend::take_exception();
+        // SAFETY: on the PHP thread.
+        unsafe { sys::kq_request_clear() };
+    }
 }
 
 impl Globals {
@@ -136,30 +160,20 @@ impl Globals {
         globals
     }
 
-    /// Renews the running lane's, between two jobs: its handlers become those again that it began with (its own, or the base's, which
-    /// these are meanwhile), and what is left in its output buffers is written, as at the end of a program. False: a fatal error in that.
-    pub(crate) fn renew(&self) -> bool {
-        if !zend::flush_output() {
-            return false;
+    /// Returns the handlers that the running lane began with: its own, or the base's, which these are meanwhile.
+    pub(crate) fn first_handlers(&self) -> FirstHandlers {
+        match &self.handlers {
+            Some(own) => FirstHandlers {
+                error: own.error.borrowed(),
+                error_reporting: own.error_reporting,
+                exception: own.exception.borrowed(),
+            },
+            None => FirstHandlers {
+                error: self.error_handler,
+                error_reporting: self.error_handler_reporting,
+                exception: self.exception_handler,
+            },
         }
-        let (error, reporting, exception) = match &self.handlers {
-            Some(own) => (
-                own.error.as_ptr().cast_const(),
-                own.error_reporting,
-                own.exception.as_ptr().cast_const(),
-            ),
-            None => (
-                &raw const self.error_handler,
-                self.error_handler_reporting,
-                &raw const self.exception_handler,
-            ),
-        };
-        // SAFETY: on the PHP thread; the handlers are copied with counts of their own.
-        unsafe { sys::kq_renew_handlers(error, reporting, exception) };
-        zend::take_exception();
-        // SAFETY: on the PHP thread.
-        unsafe { sys::kq_request_clear() };
-        true
     }
 
     /// Returns the functions that the lane has registered for its end, while it does not run.
